@@ -1,0 +1,1 @@
+"""Feedback in, better agents out."""
