@@ -1,0 +1,52 @@
+-- Agents.
+
+create function glow_api.register_agent(
+  agent text, description text default '', evaluation jsonb default null, prompt jsonb default null,
+  split_shares numeric[] default '{0.8,0.1,0.1}'
+) returns jsonb language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  version text;
+  created boolean;
+begin
+  if agent is null or agent !~ '^[a-z0-9][a-z0-9_.-]{0,62}$' then
+    perform glow_api.refuse('PT422', 'agent', agent, 'a name of 1 to 63 of a-z 0-9 _ . - that begins with a letter or digit');
+  end if;
+  if cardinality(split_shares) <> 3 or split_shares[1] + split_shares[2] + split_shares[3] <> 1 then
+    perform glow_api.refuse('PT422', 'split_shares', split_shares::text, 'three shares (train, val, test) whose sum is 1');
+  end if;
+  if evaluation is not null and jsonb_typeof(evaluation) <> 'object' then
+    perform glow_api.refuse('PT422', 'evaluation', evaluation::text, 'an object such as {"metric": "label", "choices": [...]}');
+  end if;
+  if prompt is not null and (jsonb_typeof(prompt) <> 'object' or jsonb_typeof(prompt -> 'instruction') is distinct from 'string') then
+    perform glow_api.refuse('PT422', 'prompt', prompt::text, 'an object with at least "instruction"');
+  end if;
+
+  insert into glow.agents as a (agent, description, evaluation, train_share, val_share, test_share)
+  values (register_agent.agent, description, evaluation, split_shares[1], split_shares[2], split_shares[3])
+  on conflict on constraint agents_pkey do nothing
+  returning true into created;
+  if created is null then
+    -- The shares stay as they are: they decided the splits of examples that already exist.
+    update glow.agents a
+       set description = register_agent.description, evaluation = coalesce(register_agent.evaluation, a.evaluation)
+     where a.agent = register_agent.agent;
+  end if;
+
+  if prompt is not null then
+    version := encode(sha256(convert_to(prompt::text, 'UTF8')), 'hex');
+    insert into glow.prompt_versions (agent, prompt_version, prompt, operator)
+    values (register_agent.agent, version, prompt, 'registered')
+    on conflict do nothing;
+    -- Registration gives an agent its first prompt; later ones come through a gate.
+    insert into glow.prompt_aliases (agent, alias, prompt_version)
+    values (register_agent.agent, 'production', version)
+    on conflict do nothing;
+    if found then
+      insert into glow.prompt_alias_history (agent, alias, prompt_version, revision, moved_by, reason)
+      values (register_agent.agent, 'production', version, 1, current_user, 'registered');
+    end if;
+  end if;
+  return jsonb_build_object('agent', agent, 'created', coalesce(created, false), 'prompt_version', version);
+end $$;
+comment on function glow_api.register_agent is
+  'Makes an agent known, with how its answers are judged and its first prompt. Safe to call again; the split shares never change.';

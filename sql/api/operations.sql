@@ -1,0 +1,29 @@
+-- The state of the whole loop.
+
+create function glow_api.learning_stats() returns jsonb
+  language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+  select jsonb_build_object(
+    'agents', (select count(*) from glow.agents),
+    'executions', (select count(*) from glow.executions),
+    'feedback', (select count(*) from glow.agent_feedback f where f.superseded_by is null),
+    'feedback_history', (select count(*) from glow.agent_feedback),
+    'annotations', (select count(*) from glow.expert_annotations a where a.superseded_by is null),
+    'demonstrations', (select count(*) from glow.demonstrations),
+    'learning_examples', (
+      select coalesce(jsonb_object_agg(x.status, x.n), '{}') from (
+        select e.status, count(*) as n from glow.learning_examples e where e.superseded_at is null group by e.status) x),
+    'dataset_versions', (select count(*) from glow.training_datasets),
+    'prompt_versions', (select count(*) from glow.prompt_versions),
+    'prompt_gates', (
+      select coalesce(jsonb_object_agg(x.verdict, x.n), '{}') from (
+        select g.verdict, count(*) as n from glow.prompt_gates g group by g.verdict) x),
+    'experiments_running', (select count(*) from glow.learning_experiments x where x.state = 'running'),
+    'retrieval_configurations', (select count(*) from glow.retrieval_configurations),
+    'embedding_training_pairs', (select count(*) from glow.embedding_training_pairs),
+    'training_runs', (
+      select coalesce(jsonb_object_agg(x.state, x.n), '{}') from (
+        select t.state, count(*) as n from glow.training_runs t group by t.state) x),
+    'model_calls_cached', (select count(*) from glow.responses),
+    'model_cost_usd', (select coalesce(sum(r.cost_usd), 0) from glow.responses r))
+$$;
+comment on function glow_api.learning_stats is 'Counts over the whole loop, for a dashboard''s first row.';

@@ -1,0 +1,98 @@
+-- Learning examples, their splits, and immutable dataset versions.
+
+-- The split of a group, for ever. Everything that puts an example into a split refers to this row by foreign key,
+-- so that no query, however wrong, can put one group into train and test.
+create table glow.split_assignments (
+  agent       glow.agent_name not null references glow.agents,
+  group_key   text not null,
+  split       text not null check (split in ('train', 'val', 'test')),
+  assigned_at timestamptz not null default clock_timestamp(),
+  primary key (agent, group_key),
+  unique (agent, group_key, split)
+);
+comment on table glow.split_assignments is 'A group (conversation, near-duplicate cluster) belongs to one split of every dataset, for ever.';
+
+create table glow.learning_examples (
+  example_version bigint generated always as identity primary key,
+  example_id      text not null,
+  agent           glow.agent_name not null references glow.agents,
+  input           text not null,
+  target          text not null,
+  source          text not null check (source in ('annotation', 'correction', 'demonstration', 'vote')),
+  status          text not null check (status in ('approved', 'pending', 'rejected', 'quarantined')),
+  quality         double precision not null check (quality between 0 and 1),
+  expert_approved boolean not null,
+  group_key       text not null,
+  -- Null for a row that lies between two splits: it is quarantined, and no dataset can hold it.
+  split           text,
+  content_hash    text not null,
+  rule_version    text not null,
+  reason          text not null default '',
+  -- The output the target replaced: the other half of a preference pair.
+  rejected_target text,
+  domain          text,
+  recorded_at     timestamptz not null default clock_timestamp(),
+  superseded_at   timestamptz check (superseded_at >= recorded_at),
+  foreign key (agent, group_key, split) references glow.split_assignments (agent, group_key, split),
+  check (split is not null or status <> 'approved'),
+  unique (example_version, example_id, agent, group_key, split)
+);
+comment on table glow.learning_examples is 'A curated unit of training data with its history: the row in force has superseded_at null.';
+create unique index one_current_example on glow.learning_examples (example_id) where superseded_at is null;
+create index examples_by_agent on glow.learning_examples (agent, recorded_at);
+
+create table glow.example_sources (
+  example_version bigint not null references glow.learning_examples,
+  kind            text not null check (kind in ('execution', 'feedback', 'annotation', 'demonstration')),
+  source_id       text not null,
+  role            text not null,
+  primary key (example_version, kind, source_id, role)
+);
+comment on table glow.example_sources is 'Which rows an example came from, and what each contributed.';
+create index example_sources_by_source on glow.example_sources (kind, source_id);
+
+create table glow.training_datasets (
+  dataset_id   text primary key,
+  agent        glow.agent_name not null references glow.agents,
+  kind         text not null check (kind in ('sft', 'preference', 'evaluation')),
+  rule         jsonb not null,
+  rule_version text not null,
+  as_of        timestamptz not null,
+  content_hash text not null,
+  statistics   jsonb not null,
+  created_at   timestamptz not null default clock_timestamp(),
+  unique (agent, kind, content_hash)
+);
+comment on table glow.training_datasets is 'An immutable dataset version: (rule, as_of) and the hash of the rows they select.';
+create index datasets_by_agent on glow.training_datasets (agent, created_at);
+
+create table glow.dataset_examples (
+  dataset_id      text not null references glow.training_datasets,
+  position        integer not null check (position > 0),
+  example_version bigint not null,
+  example_id      text not null,
+  agent           text not null,
+  group_key       text not null,
+  split           text not null,
+  primary key (dataset_id, position),
+  unique (dataset_id, example_id),
+  foreign key (example_version, example_id, agent, group_key, split)
+    references glow.learning_examples (example_version, example_id, agent, group_key, split)
+);
+comment on table glow.dataset_examples is 'The rows of a dataset version, each with the split its group has for ever.';
+create index dataset_examples_by_example on glow.dataset_examples (example_version);
+
+create function glow.refuse_change() returns trigger language plpgsql as $$
+begin
+  raise exception using
+    errcode = 'PT409',
+    message = format('%s is immutable: a %s was refused', tg_table_name, lower(tg_op)),
+    hint = 'Build a new version instead; the old one stays as evidence.';
+end $$;
+
+create trigger immutable before update or delete on glow.training_datasets
+  for each row execute function glow.refuse_change();
+create trigger immutable before update or delete on glow.dataset_examples
+  for each row execute function glow.refuse_change();
+create trigger immutable before update or delete on glow.split_assignments
+  for each row execute function glow.refuse_change();

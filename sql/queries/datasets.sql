@@ -1,0 +1,96 @@
+-- Learning examples, splits and dataset versions.
+
+-- lock_curation --
+-- One curation at a time: runs of several agents share it.
+select pg_advisory_xact_lock(hashtextextended('glow.curation', 0))
+
+-- current_examples --
+-- The examples in force of an agent with what decides whether a new row is needed.
+select x.example_version, x.example_id, x.content_hash, x.status, x.quality, x.expert_approved, x.source, x.reason,
+       x.rejected_target,
+       coalesce((select jsonb_agg(jsonb_build_array(s.kind, s.source_id, s.role) order by s.kind, s.source_id, s.role)
+                   from glow.example_sources s where s.example_version = x.example_version), '[]') as sources
+  from glow.learning_examples x where x.agent = %(agent)s and x.superseded_at is null
+
+-- known_groups --
+-- The group each example ever had: groups never change.
+select distinct on (example_id) example_id, group_key
+  from glow.learning_examples where agent = %(agent)s order by example_id, example_version
+
+-- assign_split --
+-- Gives a group its split; a group that has one keeps it.
+insert into glow.split_assignments (agent, group_key, split)
+values (%(agent)s, %(group_key)s, %(split)s)
+on conflict (agent, group_key) do nothing
+
+-- splits --
+-- The splits of an agent's groups.
+select group_key, split from glow.split_assignments where agent = %(agent)s
+
+-- supersede_example --
+-- Closes the row in force.
+update glow.learning_examples set superseded_at = clock_timestamp() where example_version = %(example_version)s
+
+-- insert_example --
+-- A new version of an example.
+insert into glow.learning_examples (
+  example_id, agent, input, target, source, status, quality, expert_approved, group_key, split, content_hash,
+  rule_version, reason, rejected_target, domain)
+values (
+  %(example_id)s, %(agent)s::glow.agent_name, %(input)s, %(target)s, %(source)s, %(status)s, %(quality)s, %(expert_approved)s,
+  %(group_key)s, (select split from glow.split_assignments where agent = %(agent)s::glow.agent_name and group_key = %(group_key)s),
+  %(content_hash)s, %(rule_version)s, %(reason)s, %(rejected_target)s, %(domain)s)
+returning example_version
+
+-- insert_source --
+-- Where an example came from.
+insert into glow.example_sources (example_version, kind, source_id, role)
+values (%(example_version)s, %(kind)s, %(source_id)s, %(role)s)
+on conflict do nothing
+
+-- examples_as_of --
+-- The examples of an agent in force at an instant, with their splits.
+select x.example_version, x.example_id as id, x.agent, x.input, x.target, x.source, x.status, x.quality,
+       x.expert_approved, x.group_key, x.split, x.content_hash, x.rule_version, x.reason, x.rejected_target, x.domain,
+       coalesce((select jsonb_agg(jsonb_build_array(s.kind, s.source_id, s.role) order by s.kind, s.source_id, s.role)
+                   from glow.example_sources s where s.example_version = x.example_version), '[]') as sources
+  from glow.learning_examples x
+ where x.agent = %(agent)s and x.recorded_at <= %(as_of)s
+   and (x.superseded_at is null or x.superseded_at > %(as_of)s)
+ order by x.example_id
+
+-- example_counts --
+-- Current examples by agent, status, source and split.
+select agent, status, source, split, count(*) as examples
+  from glow.learning_examples where superseded_at is null
+ group by agent, status, source, split order by agent, status, source, split
+
+-- dataset_with_content --
+-- The version that holds exactly these rows, if there is one.
+select dataset_id from glow.training_datasets
+ where agent = %(agent)s and kind = %(kind)s and content_hash = %(content_hash)s
+
+-- insert_dataset --
+-- A dataset version.
+insert into glow.training_datasets (dataset_id, agent, kind, rule, rule_version, as_of, content_hash, statistics)
+values (%(dataset_id)s, %(agent)s, %(kind)s, %(rule)s, %(rule_version)s, %(as_of)s, %(content_hash)s, %(statistics)s)
+
+-- insert_dataset_example --
+-- A row of a dataset version.
+insert into glow.dataset_examples (dataset_id, position, example_version, example_id, agent, group_key, split)
+values (%(dataset_id)s, %(position)s, %(example_version)s, %(example_id)s, %(agent)s, %(group_key)s, %(split)s)
+
+-- latest_dataset --
+-- The newest version of a kind.
+select dataset_id, agent, kind, rule, rule_version, as_of, content_hash, statistics, created_at
+  from glow.training_datasets where agent = %(agent)s and kind = %(kind)s
+ order by created_at desc limit 1
+
+-- dataset_rows --
+-- The rows of a version in their order, with the texts and sources.
+select x.example_id as id, x.agent, x.input, x.target, x.source, x.status, x.quality, x.expert_approved, d.group_key,
+       d.split, x.content_hash, x.rule_version, x.reason, x.rejected_target, x.domain,
+       coalesce((select jsonb_agg(jsonb_build_array(s.kind, s.source_id, s.role) order by s.kind, s.source_id, s.role)
+                   from glow.example_sources s where s.example_version = x.example_version), '[]') as sources
+  from glow.dataset_examples d join glow.learning_examples x using (example_version)
+ where d.dataset_id = %(dataset_id)s order by d.position

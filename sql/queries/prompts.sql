@@ -1,0 +1,131 @@
+-- Prompt versions, optimizations, gates and aliases.
+
+-- prompt_in_force --
+-- The prompt behind an alias.
+select a.prompt_version, a.revision, p.prompt, p.operator, p.parent
+  from glow.prompt_aliases a join glow.prompt_versions p using (agent, prompt_version)
+ where a.agent = %(agent)s and a.alias = %(alias)s
+
+-- prompt --
+-- A prompt version.
+select prompt_version, prompt, operator, parent, created_at
+  from glow.prompt_versions where agent = %(agent)s and prompt_version = %(prompt_version)s
+
+-- insert_prompt --
+-- A prompt version; the same content is the same row. The database computes the address.
+insert into glow.prompt_versions (agent, prompt_version, prompt, operator, parent)
+values (%(agent)s, encode(sha256(convert_to((%(prompt)s::jsonb)::text, 'UTF8')), 'hex'), %(prompt)s::jsonb,
+        %(operator)s, %(parent)s)
+on conflict do nothing
+
+-- prompt_address --
+-- The address a prompt has.
+select encode(sha256(convert_to((%(prompt)s::jsonb)::text, 'UTF8')), 'hex') as prompt_version
+
+-- insert_lineage --
+-- A source of a rule or demonstration.
+insert into glow.prompt_lineage (agent, prompt_version, kind, source_id, role, rule_id)
+values (%(agent)s, %(prompt_version)s, %(kind)s, %(source_id)s, %(role)s, %(rule_id)s)
+on conflict do nothing
+
+-- start_optimization --
+-- The row of one optimization; starting again finds it.
+insert into glow.prompt_optimizations (optimization_id, agent, dataset_id, incumbent)
+values (%(optimization_id)s, %(agent)s, %(dataset_id)s, %(incumbent)s)
+on conflict (optimization_id) do nothing
+
+-- optimization --
+-- One optimization.
+select optimization_id, agent, dataset_id, incumbent, analysis, candidates, race, state, reason, created_at, updated_at
+  from glow.prompt_optimizations where optimization_id = %(optimization_id)s
+
+-- latest_optimization --
+-- The optimization of an agent's newest dataset version.
+select optimization_id, agent, dataset_id, incumbent, analysis, candidates, race, state, reason, created_at, updated_at
+  from glow.prompt_optimizations where agent = %(agent)s order by created_at desc limit 1
+
+-- record_analysis --
+update glow.prompt_optimizations set analysis = %(content)s, updated_at = clock_timestamp()
+ where optimization_id = %(optimization_id)s
+
+-- record_candidates --
+update glow.prompt_optimizations set candidates = %(content)s, updated_at = clock_timestamp()
+ where optimization_id = %(optimization_id)s
+
+-- record_race --
+update glow.prompt_optimizations set race = %(content)s, updated_at = clock_timestamp()
+ where optimization_id = %(optimization_id)s
+
+-- close_optimization --
+update glow.prompt_optimizations set state = %(state)s, reason = %(reason)s, updated_at = clock_timestamp()
+ where optimization_id = %(optimization_id)s
+
+-- insert_gate --
+-- A gate is written once; a resumed run that computes it again changes nothing.
+insert into glow.prompt_gates (gate_id, optimization_id, agent, incumbent, finalist, verdict, evidence)
+values (%(gate_id)s, %(optimization_id)s, %(agent)s, %(incumbent)s, %(finalist)s, %(verdict)s, %(evidence)s)
+on conflict (gate_id) do nothing
+
+-- gate --
+select gate_id, optimization_id, agent, incumbent, finalist, verdict, evidence, created_at
+  from glow.prompt_gates where gate_id = %(gate_id)s
+
+-- latest_gate --
+select gate_id, optimization_id, agent, incumbent, finalist, verdict, evidence, created_at
+  from glow.prompt_gates where agent = %(agent)s order by created_at desc limit 1
+
+-- spend_test_items --
+-- Test items of a gate. An item that another gate spent violates the primary key, and the gate fails.
+insert into glow.test_spends (example_id, gate_id)
+select unnest(%(example_ids)s::text[]), %(gate_id)s
+
+-- spent_test_items --
+-- Items already spent.
+select example_id, gate_id from glow.test_spends where example_id = any(%(example_ids)s)
+
+-- insert_evaluation --
+-- What a prompt answered for an example, and its score.
+insert into glow.evaluations (agent, prompt_version, example_id, metric, model, output, score, stage)
+values (%(agent)s, %(prompt_version)s, %(example_id)s, %(metric)s, %(model)s, %(output)s, %(score)s, %(stage)s)
+on conflict do nothing
+
+-- move_alias --
+-- Compare-and-swap: moves only when the alias is still at the revision the caller saw (0: it does not exist yet).
+insert into glow.prompt_aliases as a (agent, alias, prompt_version)
+select %(agent)s, %(alias)s, %(prompt_version)s
+ where %(revision)s = 0 or exists (
+   select from glow.prompt_aliases x where x.agent = %(agent)s and x.alias = %(alias)s and x.revision = %(revision)s)
+on conflict (agent, alias) do update
+   set prompt_version = excluded.prompt_version, revision = a.revision + 1, moved_at = clock_timestamp()
+ where a.revision = %(revision)s
+returning revision
+
+-- insert_alias_move --
+insert into glow.prompt_alias_history (agent, alias, prompt_version, previous, revision, moved_by, reason, gate_id)
+values (%(agent)s, %(alias)s, %(prompt_version)s, %(previous)s, %(revision)s, %(moved_by)s, %(reason)s, %(gate_id)s)
+
+-- lineage --
+-- Every row behind a prompt, down to the votes: demonstrations and rule evidence point to learning examples, those to
+-- executions, feedback and annotations.
+select l.role, l.rule_id, l.kind, l.source_id, s.kind as from_kind, s.source_id as from_id, s.role as from_role
+  from glow.prompt_lineage l
+  left join glow.learning_examples x on l.kind = 'example' and x.example_id = l.source_id and x.superseded_at is null
+  left join glow.example_sources s on s.example_version = x.example_version
+ where l.agent = %(agent)s and l.prompt_version = %(prompt_version)s
+ order by l.role, l.rule_id, l.source_id, s.kind, s.source_id
+
+-- untraced --
+-- Rules and demonstrations of a prompt without a source row: must be none.
+select part, id from (
+  select 'demo' as part, d ->> 'example_id' as id
+    from glow.prompt_versions p cross join jsonb_array_elements(p.prompt -> 'demonstrations') d
+   where p.agent = %(agent)s and p.prompt_version = %(prompt_version)s
+  union all
+  select 'rule', r ->> 'id'
+    from glow.prompt_versions p cross join jsonb_array_elements(p.prompt -> 'rules') r
+   where p.agent = %(agent)s and p.prompt_version = %(prompt_version)s) parts
+ where not exists (
+   select from glow.prompt_lineage l
+    where l.agent = %(agent)s and l.prompt_version = %(prompt_version)s
+      and ((part = 'demo' and l.role = 'demo' and l.source_id = id)
+        or (part = 'rule' and l.role = 'rule_evidence' and l.rule_id = id)))
