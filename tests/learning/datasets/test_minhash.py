@@ -1,0 +1,79 @@
+"""Near-duplicates against exact Jaccard computed the plain way."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from glow_pipelines.learning.datasets import near_duplicates
+from glow_pipelines.learning.datasets.minhash import shingles, signatures
+
+
+def grams(text: str) -> set[str]:
+    padded = text.ljust(5, "\0")
+    return {padded[i : i + 5] for i in range(len(padded) - 4)}
+
+
+def jaccard(a: str, b: str) -> float:
+    return len(grams(a) & grams(b)) / len(grams(a) | grams(b))
+
+
+def sentences(count: int, rng: np.random.Generator) -> list[str]:
+    letters = np.array(list("abcdefghijklmnopqrstuvwxyz"))
+    words = ["".join(rng.choice(letters, size=rng.integers(3, 10))) for _ in range(2000)]
+    return [" ".join(rng.choice(words, size=rng.integers(5, 25))) for _ in range(count)]
+
+
+def edited(text: str, rng: np.random.Generator) -> str:
+    words = text.split()
+    for _ in range(rng.integers(1, 4)):
+        words[rng.integers(len(words))] = "changed"
+    return " ".join(words)
+
+
+def test_recall_on_a_planted_set_and_exact_precision() -> None:
+    rng = np.random.default_rng(11)
+    texts = sentences(1500, rng)
+    texts += [edited(text, rng) for text in texts]
+    planted = {(i, i + 1500) for i in range(1500) if jaccard(texts[i], texts[i + 1500]) >= 0.7}
+    assert len(planted) > 500
+    found = {(a, b) for a, b in near_duplicates(texts).tolist()}
+    assert len(found & planted) / len(planted) >= 0.99
+    assert all(jaccard(texts[a], texts[b]) >= 0.7 for a, b in found)
+
+
+def test_the_estimate_is_unbiased() -> None:
+    """32-bit multipliers that never wrap made every permutation the same: the estimate then was 0 or 1."""
+    rng = np.random.default_rng(12)
+    texts = sentences(400, rng)
+    others = [edited(text, rng) for text in texts]
+    signed = signatures(*shingles([*texts, *others]))
+    estimate = (signed[:400] == signed[400:]).mean(axis=1)
+    truth = np.array([jaccard(a, b) for a, b in zip(texts, others, strict=True)])
+    error = estimate - truth
+    assert abs(error.mean()) < 4 * np.sqrt((truth * (1 - truth)).mean() / 128 / 400) + 0.003
+    assert error.std() < 1.5 * np.sqrt((truth * (1 - truth)).mean() / 128)
+
+
+def test_a_large_bucket_stays_one_cluster() -> None:
+    texts = [f"the quick brown fox jumps over the lazy dog and on and on for ever and ever {i:04}" for i in range(300)]
+    pairs = near_duplicates(texts)
+    seen = {0}
+    links = {i: set() for i in range(300)}
+    for a, b in pairs.tolist():
+        links[a].add(b)
+        links[b].add(a)
+    waiting = [0]
+    while waiting:
+        fresh = links[waiting.pop()] - seen
+        seen |= fresh
+        waiting += fresh
+    assert len(seen) == 300
+
+
+@given(st.lists(st.text(alphabet="ab \U0001f600", max_size=9), max_size=8))
+def test_pairs_are_exact_for_tiny_texts(texts: list[str]) -> None:
+    found = {(a, b) for a, b in near_duplicates(texts, 0.99).tolist()}
+    expected = {(a, b) for b in range(len(texts)) for a in range(b) if grams(texts[a]) == grams(texts[b])}
+    # Equal texts are all linked to the first of them, which is enough for a cluster.
+    assert found <= expected
+    assert {b for _, b in found} == {b for _, b in expected}
