@@ -1,0 +1,84 @@
+"""What the rows say: each one a claim that some output is, or is not, the right answer to some input.
+
+Belongs here: rows → claims. Does not belong here: weighing them against each other (resolve).
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from glow_pipelines.learning.annotations.rows import AnnotationRow
+from glow_pipelines.learning.datasets.examples import DemonstrationRow, ExampleSource, SourceKind, SourceRef
+from glow_pipelines.learning.datasets.text import text_key
+from glow_pipelines.learning.feedback.rows import ExecutionRow, FeedbackRow, sentiment
+
+ANONYMOUS = "\0anonymous"  # all anonymous users are one: nobody can agree with themselves by logging out
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """`person` holds (+1) or denies (-1) that `target` answers `input`. `replaces` is the output it was put in for.
+
+    `order` sorts claims by their row within a source; `execution` is None for a demonstration.
+    """
+
+    agent: str
+    input: str
+    target: str
+    source: ExampleSource
+    person: str
+    stance: Literal[-1, 1]
+    ref: SourceRef
+    order: int
+    execution: ExecutionRow | None = None
+    replaces: str | None = None
+    domain: str | None = None
+
+    @property
+    def expert(self) -> bool:
+        """Whether an expert speaks."""
+        return self.source in ("annotation", "demonstration")
+
+
+def claims_of(
+    executions: Iterable[ExecutionRow],
+    feedback: Iterable[FeedbackRow],
+    annotations: Iterable[AnnotationRow],
+    demonstrations: Iterable[DemonstrationRow],
+) -> Iterator[Claim]:
+    """Every claim, in an order that does not depend on the order given. Rows of unknown executions wait: no claim."""
+    known = {execution.id: execution for execution in executions}
+    for demo in sorted(demonstrations, key=lambda row: row.id):
+        ref = SourceRef("demonstration", str(demo.id), "supports")
+        yield Claim(
+            demo.agent, demo.input, demo.output, "demonstration", demo.expert, 1, ref, demo.id, domain=demo.domain
+        )
+    for row in sorted(annotations, key=lambda row: row.id):
+        if execution := known.get(row.execution_id):
+            right = execution.output if row.verdict == "approve" else row.output if row.verdict == "correct" else None
+            yield from _judged(execution, "annotation", "annotation", row.reviewer, row.id, right)
+    for vote in sorted(feedback, key=lambda row: row.id):
+        if execution := known.get(vote.execution_id):
+            person = vote.user_id if vote.user_id is not None else ANONYMOUS
+            if vote.correction is not None:
+                yield from _judged(execution, "correction", "feedback", person, vote.id, vote.correction)
+            elif (liked := sentiment(vote)) in (1, -1):
+                right = execution.output if liked == 1 else None
+                yield from _judged(execution, "vote", "feedback", person, vote.id, right)
+
+
+def _judged(
+    execution: ExecutionRow, source: ExampleSource, kind: SourceKind, person: str, row: int, right: str | None
+) -> Iterator[Claim]:
+    """For `right`, and against the execution's output when that is another answer (or no right one is known)."""
+
+    def claim(target: str, stance: Literal[-1, 1], replaces: str | None) -> Claim:
+        ref = SourceRef(kind, str(row), "supports" if stance > 0 else "opposes")
+        text, domain = execution.input, execution.domain
+        return Claim(execution.agent, text, target, source, person, stance, ref, row, execution, replaces, domain)
+
+    same = right is not None and text_key(right) == text_key(execution.output)
+    if not same:
+        yield claim(execution.output, -1, None)
+    if right is not None:
+        yield claim(right, 1, None if same else execution.output)

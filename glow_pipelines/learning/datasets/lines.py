@@ -1,0 +1,101 @@
+"""Whether a JSONL line is what a tuning service accepts, and if not, what to do about it.
+
+Belongs here: the shape of OpenAI's chat SFT and preference lines. Does not belong here: making them (export).
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, NoReturn
+
+_ROLES = ("system", "developer", "user", "assistant", "tool")
+_FIELDS: dict[str, tuple[str, ...]] = {
+    "sft": ("messages", "tools", "parallel_tool_calls"),
+    "preference": ("input", "preferred_output", "non_preferred_output"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong on a line: the field by path, its value (cut at 80 characters), and what to do."""
+
+    line: int
+    field: str
+    value: str
+    remedy: str
+
+
+def validate_line(line: str, kind: Literal["sft", "preference"], number: int = 1) -> list[Problem]:
+    """Every problem of one line; none when it may be sent. `number` is the line's place, from 1."""
+    return [Problem(number, field, _cut(value), remedy) for field, value, remedy in _problems(line, kind)]
+
+
+Found = Iterator[tuple[str, object, str]]
+
+
+def _problems(line: str, kind: Literal["sft", "preference"]) -> Found:
+    try:
+        row = json.loads(line, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        yield "", line, f"write one JSON object a line: {error}"
+        return
+    if not isinstance(row, dict):
+        yield "", row, "write a JSON object, not a list or a bare value"
+        return
+    for field in row.keys() - set(_FIELDS[kind]):
+        yield field, row[field], f"remove it; fields of a {kind} line: {', '.join(_FIELDS[kind])}"
+    if kind == "sft":
+        yield from _messages("messages", row.get("messages"), answered=True)
+        return
+    given = row.get("input")
+    if isinstance(given, dict):
+        yield from _messages("input.messages", given.get("messages"), answered=False)
+    else:
+        yield "input", given, 'give {"messages": [...]}'
+    outputs = []
+    for field in ("preferred_output", "non_preferred_output"):
+        output = row.get(field)
+        if not isinstance(output, list) or len(output) != 1 or not isinstance(output[0], dict):
+            yield field, output, "give a list of one assistant message"
+        elif output[0].get("role") != "assistant":
+            yield f"{field}[0].role", output[0].get("role"), "make it 'assistant'"
+        else:
+            yield from _content(f"{field}[0]", output[0])
+            outputs.append(output[0].get("content"))
+    if len(outputs) == 2 and outputs[0] == outputs[1]:
+        yield "non_preferred_output", outputs[1], "it equals preferred_output: leave the pair out"
+
+
+def _messages(path: str, messages: object, *, answered: bool) -> Found:
+    if not isinstance(messages, list) or not messages:
+        yield path, messages, "give a list of messages"
+        return
+    roles = [message.get("role") if isinstance(message, dict) else None for message in messages]
+    for at, (message, role) in enumerate(zip(messages, roles, strict=True)):
+        if not isinstance(message, dict):
+            yield f"{path}[{at}]", message, 'give {"role": ..., "content": ...}'
+        elif role not in _ROLES:
+            yield f"{path}[{at}].role", role, f"use one of {', '.join(_ROLES)}"
+        elif not (role == "assistant" and message.get("tool_calls")):
+            yield from _content(f"{path}[{at}]", message)
+    if "user" not in roles:
+        yield path, roles, "add the user's message"
+    if answered and roles[-1] != "assistant":
+        yield f"{path}[{len(roles) - 1}].role", roles[-1], "end with the assistant's answer"
+    if not answered and roles[-1] == "assistant":
+        yield f"{path}[{len(roles) - 1}].role", roles[-1], "end with the user's message; answers are the two outputs"
+
+
+def _content(path: str, message: dict[str, object]) -> Found:
+    content = message.get("content")
+    if not isinstance(content, str) or not content.strip():
+        yield f"{path}.content", content, "give text that is not blank"
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _cut(value: object) -> str:
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) <= 80 else text[:79] + "…"
