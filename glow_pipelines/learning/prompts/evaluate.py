@@ -1,0 +1,76 @@
+"""Evaluation: asking the model about (prompt, example) pairs, once each, within the budget.
+
+Belongs here: the bridge between stages and the answerer. Does not belong here: which pairs to ask (race, gate,
+analysis).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from glow_pipelines.learning.prompts.budget import Budget, BudgetExhaustedError
+from glow_pipelines.learning.prompts.evidence import Answerer, Example
+from glow_pipelines.learning.prompts.metrics import Metric, normalize
+from glow_pipelines.learning.prompts.prompt import Prompt
+
+Pair = tuple[Prompt, Example]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One scored answer. `valid` says whether it keeps the output contract: one of the choices, or not empty."""
+
+    text: str
+    score: float
+    valid: bool
+
+    @property
+    def right(self) -> bool:
+        return self.score >= 1.0
+
+
+class Evaluator:
+    """Remembers every outcome, so stages share answers and a pair is asked once per optimization.
+
+    `evaluations` counts the pairs asked for, cached or not. Stages divide their work by this number and never by what
+    was paid: a resumed run finds its answers in the cache and must still take the same decisions.
+    """
+
+    def __init__(self, answer: Answerer, metric: Metric, budget: Budget, batch_size: int = 32) -> None:
+        self._answer, self._metric, self.budget, self._batch_size = answer, metric, budget, batch_size
+        self._outcomes: dict[tuple[str, str], Outcome] = {}
+
+    @property
+    def evaluations(self) -> int:
+        return len(self._outcomes)
+
+    def unasked(self, pairs: Iterable[Pair]) -> list[Pair]:
+        """The pairs not asked yet, without repetition, in order."""
+        fresh = {(prompt.sha256, example.id): (prompt, example) for prompt, example in pairs}
+        return [pair for key, pair in fresh.items() if key not in self._outcomes]
+
+    def ask(self, pairs: Iterable[Pair]) -> None:
+        """Asks what is unasked, all or nothing: raises BudgetExhaustedError before the first call when it does not fit.
+
+        Raises ValueError when the answerer returns another number of answers than it was asked for.
+        """
+        fresh = self.unasked(pairs)
+        if len(fresh) > self.budget.remaining:
+            raise BudgetExhaustedError(f"{len(fresh)} evaluations asked for, {self.budget.remaining} calls left")
+        for start in range(0, len(fresh), self._batch_size):
+            batch = fresh[start : start + self._batch_size]
+            held = self.budget.reserve(len(batch))
+            answers = self._answer([prompt.render(example.input) for prompt, example in batch])
+            if len(answers) != len(batch):
+                raise ValueError(f"the answerer returned {len(answers)} answers for {len(batch)} prompts")
+            self.budget.settle(held, answers)
+            for (prompt, example), answer in zip(batch, answers, strict=True):
+                self._outcomes[prompt.sha256, example.id] = self._outcome(prompt, example, answer.text)
+
+    def outcome(self, prompt: Prompt, example: Example) -> Outcome:
+        """The outcome of a pair asked before; KeyError otherwise."""
+        return self._outcomes[prompt.sha256, example.id]
+
+    def _outcome(self, prompt: Prompt, example: Example, text: str) -> Outcome:
+        allowed = None if prompt.choices is None else {normalize(choice) for choice in prompt.choices}
+        valid = bool(text.strip()) if allowed is None else normalize(text) in allowed
+        return Outcome(text, self._metric.score(text, example.target), valid)

@@ -1,0 +1,108 @@
+"""What the optimizer learns from, and what it proposes: examples, corrections, answers, candidates with their lineage.
+
+Belongs here: the values that cross the engine's border. Does not belong here: results of a stage (results.py).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from glow_pipelines.learning.prompts.jsonable import Jsonable
+from glow_pipelines.learning.prompts.prompt import Prompt, RenderedPrompt
+
+Split = Literal["train", "val", "test"]
+SourceKind = Literal["feedback", "annotation", "demonstration", "execution"]
+LineageRole = Literal["demo", "rule_evidence", "reflected"]
+
+
+@dataclass(frozen=True)
+class Source(Jsonable):
+    """The row something came from."""
+
+    kind: SourceKind
+    id: str
+
+
+@dataclass(frozen=True)
+class Example(Jsonable):
+    """An input with its right answer. `group` is what must not be split apart; `weight` >= 0 is trust in the target."""
+
+    id: str
+    input: str
+    target: str
+    group: str
+    split: Split
+    weight: float = 1.0
+    sources: tuple[Source, ...] = ()
+
+    @property
+    def approved(self) -> bool:
+        """Whether more than a vote stands behind the target: an expert, or whoever curated the file."""
+        return not self.sources or any(source.kind in ("annotation", "demonstration") for source in self.sources)
+
+
+@dataclass(frozen=True)
+class Correction(Jsonable):
+    """A user's edit of an output. Hostile until proven otherwise: it is evidence, never prompt text."""
+
+    feedback_id: str
+    execution_id: str
+    input: str
+    observed: str
+    expected: str
+    user_id: str
+    issues: tuple[str, ...] = ()
+    comment: str | None = None
+
+
+@dataclass(frozen=True)
+class Answer(Jsonable):
+    """One model answer with its usage; `cached` answers were paid for before."""
+
+    text: str
+    prompt_tokens: int
+    completion_tokens: int
+    cost_usd: float
+    cached: bool
+
+
+Answerer = Callable[[Sequence[RenderedPrompt]], Sequence[Answer]]
+"""Answers a batch in order, one answer per prompt. Raises instead of inventing an answer; failures are never cached."""
+
+
+@dataclass(frozen=True)
+class Lineage(Jsonable):
+    """Where a part of a candidate came from: a source row, or an example by its id. `rule_id` names the rule it
+    supports.
+    """
+
+    source: Source | str
+    role: LineageRole
+    rule_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Candidate(Jsonable):
+    """A proposed prompt. With findings it was rejected by lint: kept for the record, never evaluated."""
+
+    prompt: Prompt
+    operator: str
+    parent_sha256: str
+    lineage: tuple[Lineage, ...] = ()
+    findings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class IncorporatedCorrection(Jsonable):
+    """What became of one correction: a train example, or none with the findings that stopped it."""
+
+    example: Example | None
+    findings: tuple[str, ...] = ()
+
+
+def trace(examples: Sequence[Example], role: LineageRole, rule_id: str | None = None) -> tuple[Lineage, ...]:
+    """Lineage of these examples: each by its id, followed by the rows it came from."""
+    lines: list[Lineage] = []
+    for example in examples:
+        lines += [Lineage(example.id, role, rule_id), *(Lineage(source, role, rule_id) for source in example.sources)]
+    return tuple(lines)

@@ -1,0 +1,200 @@
+"""PromptOptimizer: analysis, proposals, race and gate in one turn.
+
+Belongs here: the order of the stages, what each may see (propose: train, race: val, gate: test), and the honest final
+states. Does not belong here: the stages' own reasoning, storage, promotion.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from glow_pipelines.learning.prompts import analysis as analyses
+from glow_pipelines.learning.prompts import gate as gates
+from glow_pipelines.learning.prompts import race as races
+from glow_pipelines.learning.prompts.budget import Budget
+from glow_pipelines.learning.prompts.corrections import incorporate
+from glow_pipelines.learning.prompts.evaluate import Evaluator
+from glow_pipelines.learning.prompts.lint import Linter
+from glow_pipelines.learning.prompts.metrics import metric_named
+from glow_pipelines.learning.prompts.operators import OPERATORS, combine
+from glow_pipelines.learning.prompts.order import shuffled, stratified
+from glow_pipelines.learning.prompts.power import power_table
+from glow_pipelines.learning.prompts.settings import OptimizerSettings
+from glow_pipelines.learning.prompts.splits import Splits
+from glow_pipelines.learning.prompts.types import (
+    Analysis,
+    Answerer,
+    Candidate,
+    Carried,
+    Correction,
+    Example,
+    Gate,
+    IncorporatedCorrection,
+    Optimization,
+    Plan,
+    Prompt,
+    Race,
+    State,
+)
+
+_STATES: Mapping[str, State] = {"promote": "finalist", "drop": "no_improvement", "carry_over": "carry_over"}
+# One stream of randomness per stage: what one stage draws must not change the next.
+_ANALYSIS, _PROPOSE, _RACE, _GATE = range(4)
+
+
+class PromptOptimizer:
+    """Improves a prompt from examples and corrections. One instance is one optimization: it remembers its answers.
+
+    Deterministic given `seed` and the answers; a rerun over cached answers takes the same decisions and pays nothing.
+    Stages may be called one by one; each takes all examples and reads only its own split.
+    """
+
+    def __init__(
+        self, answer: Answerer, metric: str, seed: int, budget: Budget, settings: OptimizerSettings | None = None
+    ) -> None:
+        self._metric, self._seed, self._budget = metric_named(metric), seed, budget
+        self._settings = settings or OptimizerSettings()
+        self._evaluator = Evaluator(answer, self._metric, budget, self._settings.batch_size)
+
+    def plan(self, examples: Sequence[Example]) -> Plan:
+        """The most evaluations each stage may ask for: `race_share` at least, and what the others have no use for."""
+        splits, calls = Splits.of(examples), self._budget.max_calls
+        analysis = min(int(calls * self._settings.analysis_share), len(splits.train))
+        gate = min(2 * len(splits.test), calls - analysis - int(calls * self._settings.race_share))
+        return Plan(analysis, calls - analysis - gate, gate)
+
+    def analyze(self, incumbent: Prompt, examples: Sequence[Example], corrections: Sequence[Correction]) -> Analysis:
+        """Where the incumbent fails on train examples (a stratified part of them when the plan allows no more)."""
+        splits = Splits.of(examples)
+        allowed = min(self.plan(examples).analysis, self._budget.remaining)
+        sample = stratified(splits.train, self._rng(_ANALYSIS))[:allowed]
+        self._evaluator.ask((incumbent, example) for example in sample)
+        outcomes = [self._evaluator.outcome(incumbent, example) for example in sample]
+        return analyses.analyze(incumbent, self._metric, sample, outcomes, splits.unleaked(corrections))
+
+    def propose(
+        self,
+        incumbent: Prompt,
+        examples: Sequence[Example],
+        corrections: Sequence[Correction],
+        analysis: Analysis,
+        embeddings: Mapping[str, Sequence[float]],
+    ) -> tuple[Candidate, ...]:
+        """Distinct candidates of all operators, linted. `embeddings` by example id; only train examples are looked up.
+
+        Raises ValueError naming a train example without an embedding.
+        """
+        splits = Splits.of(examples)
+        train, heard = splits.train, splits.unleaked(corrections)
+        missing = [example.id for example in train if example.id not in embeddings]
+        if missing:
+            raise ValueError(f"no embedding for train examples {missing[:5]} ({len(missing)} in all)")
+        matrix = np.array([embeddings[example.id] for example in train], dtype=float).reshape(len(train), -1)
+        made: dict[str, Candidate] = {}
+        for stream, operator in enumerate(OPERATORS.values()):
+            for candidate in operator(incumbent, train, heard, analysis, matrix, self._rng(_PROPOSE, stream)):
+                made.setdefault(candidate.prompt.sha256, candidate)
+        return self._lint(incumbent, splits, heard, list(made.values()))
+
+    def race(
+        self,
+        incumbent: Prompt,
+        candidates: Sequence[Candidate],
+        examples: Sequence[Example],
+        corrections: Sequence[Correction] = (),
+    ) -> Race:
+        """Sequential halving on val examples; the best wording and the best demonstrations combine after round one."""
+        splits = Splits.of(examples)
+
+        def grow(standing: Sequence[Candidate]) -> tuple[Candidate, ...]:
+            return self._lint(incumbent, splits, splits.unleaked(corrections), combine(standing))
+
+        racing = [each for each in candidates if not each.findings][: self._settings.max_arms]
+        items = stratified(splits.val, self._rng(_RACE))
+        start = Candidate(incumbent, "incumbent", incumbent.sha256)
+        return races.race(start, racing, items, self._evaluator, self._settings, self.plan(examples).race, grow)
+
+    def gate(
+        self, incumbent: Prompt, finalist: Prompt, examples: Sequence[Example], earlier: Gate | None = None
+    ) -> Gate:
+        """The test on `test` examples, which must not have been spent on another finalist."""
+        items = shuffled(Splits.of(examples).test, self._rng(_GATE))
+        limit = self._budget.max_calls - self._evaluator.evaluations
+        return gates.gate(incumbent, finalist, items, self._evaluator, self._settings.gate, limit, earlier)
+
+    def optimize(
+        self,
+        incumbent: Prompt,
+        examples: Sequence[Example],
+        corrections: Sequence[Correction],
+        embeddings: Mapping[str, Sequence[float]],
+        carried: Carried | None = None,
+    ) -> Optimization:
+        """One turn. A `carried` finalist goes straight to the gate with the fresh test examples.
+
+        Raises ValueError when a group or an id crosses splits: such a test would be no test.
+        """
+        splits = Splits.of(examples)
+        notes = splits.notes(corrections)
+        if carried is not None:
+            gate = self.gate(incumbent, carried.finalist.prompt, examples, carried.gate)
+            return self._done(_STATES[gate.verdict], gate.reason, incumbent, carried.finalist, gate=gate, notes=notes)
+        missing = splits.missing(self._settings)
+        if missing:
+            return self._done(
+                "insufficient_data",
+                f"Nothing tried: {'; '.join(missing)}.",
+                incumbent,
+                missing=missing,
+                power=power_table(alpha=self._settings.gate.alpha),
+                notes=notes,
+            )
+        analysis = self.analyze(incumbent, examples, corrections)
+        candidates = self.propose(incumbent, examples, corrections, analysis, embeddings)
+        race = self.race(incumbent, candidates, examples, corrections)
+        everyone = (*candidates, *race.grown)
+        found: dict[str, Any] = {"analysis": analysis, "candidates": everyone, "race": race, "notes": notes}
+        best = next((each for each in everyone if each.prompt.sha256 == race.survivors[0]), None)
+        if best is None:
+            reason = "No candidate did better than the incumbent on val examples; no test item was spent."
+            return self._done("no_improvement", reason, incumbent, **found)
+        gate = self.gate(incumbent, best.prompt, examples)
+        return self._done(_STATES[gate.verdict], gate.reason, incumbent, best, gate=gate, **found)
+
+    def incorporate_correction(self, correction: Correction, incumbent: Prompt | None = None) -> IncorporatedCorrection:
+        """One correction as evidence: a train example or the reasons why not. It never changes a prompt by itself."""
+        return incorporate(correction, incumbent, self._settings.correction_weight)
+
+    def _lint(
+        self, incumbent: Prompt, splits: Splits, heard: Sequence[Correction], candidates: Sequence[Candidate]
+    ) -> tuple[Candidate, ...]:
+        linter = Linter(incumbent, splits.train, heard, self._settings.max_prompt_tokens)
+        return tuple(
+            Candidate(each.prompt, each.operator, each.parent_sha256, each.lineage, linter.findings(each))
+            for each in candidates
+        )
+
+    def _rng(self, *stream: int) -> np.random.Generator:
+        return np.random.default_rng([self._seed, *stream])
+
+    def _done(
+        self, state: State, reason: str, incumbent: Prompt, finalist: Candidate | None = None, **found: Any
+    ) -> Optimization:
+        given: dict[str, Any] = {"analysis": None, "candidates": (), "race": None, "gate": None, **found}
+        return Optimization(
+            state=state,
+            reason=reason,
+            incumbent=incumbent,
+            finalist=finalist,
+            metric=self._metric.id,
+            metric_version=self._metric.version,
+            seed=self._seed,
+            evaluations=self._evaluator.evaluations,
+            calls=self._budget.calls,
+            cached=self._budget.cached,
+            prompt_tokens=self._budget.prompt_tokens,
+            completion_tokens=self._budget.completion_tokens,
+            cost_usd=self._budget.cost_usd,
+            **given,
+        )

@@ -1,0 +1,214 @@
+"""What each stage found: analysis, race, gate, and the whole optimization. Values only; the stages compute them."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+from glow_pipelines.learning.intervals import Interval
+from glow_pipelines.learning.prompts.evidence import Candidate
+from glow_pipelines.learning.prompts.jsonable import Jsonable
+from glow_pipelines.learning.prompts.prompt import Prompt
+
+Verdict = Literal["promote", "drop", "carry_over"]
+State = Literal["finalist", "no_improvement", "carry_over", "insufficient_data"]
+
+
+@dataclass(frozen=True)
+class TargetResult(Jsonable):
+    """How the incumbent does on examples with one right answer."""
+
+    target: str
+    n: int
+    right: int
+    accuracy: Interval
+
+
+@dataclass(frozen=True)
+class FailureCluster(Jsonable):
+    """One confusion: `target` was right, `answered` was given. Inputs are user text: escape them before showing."""
+
+    target: str
+    answered: str
+    count: int
+    share: Interval  # of the examples with this target
+    example_ids: tuple[str, ...]
+    example_inputs: tuple[str, ...]
+    passing_inputs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CorrectionPattern(Jsonable):
+    """How often users changed `observed` into `expected`."""
+
+    observed: str
+    expected: str
+    count: int
+
+
+@dataclass(frozen=True)
+class Analysis(Jsonable):
+    """The incumbent on train examples, and what users said of it."""
+
+    prompt_sha256: str
+    metric: str
+    metric_version: int
+    n: int
+    right: int
+    accuracy: Interval
+    targets: tuple[TargetResult, ...]
+    clusters: tuple[FailureCluster, ...]
+    issues: tuple[tuple[str, int], ...]
+    patterns: tuple[CorrectionPattern, ...]
+    corrections: int
+
+
+@dataclass(frozen=True)
+class Arm(Jsonable):
+    """One prompt in the race. `left_at` is the number of items at which it was eliminated, None for survivors."""
+
+    prompt_sha256: str
+    operator: str
+    prompt_tokens: int
+    n: int
+    right: int
+    accuracy: Interval
+    left_at: int | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Round(Jsonable):
+    """Standing at the end of one round, best first; scores are cumulative over the first `items` items."""
+
+    number: int
+    items: int
+    prompts: tuple[str, ...]
+    scores: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Race(Jsonable):
+    """`survivors` are prompt addresses, best first, the incumbent always among them. Scores rank; they are not gains.
+
+    `evaluations` counts (prompt, item) pairs asked for, `calls` those of them that were paid.
+    """
+
+    arms: tuple[Arm, ...]
+    rounds: tuple[Round, ...]
+    survivors: tuple[str, ...]
+    evaluations: int
+    calls: int
+    grown: tuple[Candidate, ...] = ()  # combined candidates, born after the first round; also those lint rejected
+
+
+@dataclass(frozen=True)
+class Slice(Jsonable):
+    """Pairs of one target: `b` the finalist alone right, `c` the incumbent alone right."""
+
+    target: str
+    n: int
+    b: int
+    c: int
+
+
+@dataclass(frozen=True)
+class Gate(Jsonable):
+    """The test on unseen items: what was counted, what it means, what follows. Proportions and gains in 0..1.
+
+    `spent` are the test items used up for this finalist; a later gate continues from here with fresh ones only.
+    """
+
+    incumbent_sha256: str
+    finalist_sha256: str
+    verdict: Verdict
+    reason: str
+    n: int
+    b: int
+    c: int
+    both_right: int
+    neither_right: int
+    log_e: float
+    alpha: float
+    incumbent_accuracy: Interval
+    finalist_accuracy: Interval
+    difference: Interval
+    p_value: float
+    shrunken_gain: float
+    format_gained: int
+    format_lost: int
+    slices: tuple[Slice, ...]
+    failed_guardrails: tuple[str, ...]
+    notes: tuple[str, ...]
+    spent: tuple[str, ...]
+
+    @property
+    def e_value(self) -> float:
+        return math.exp(min(self.log_e, 700.0))
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """The inverse of `to_json`, for a gate that is continued on another night."""
+        given = dict(data)
+        for name in ("incumbent_accuracy", "finalist_accuracy", "difference"):
+            given[name] = Interval(**{**data[name], "estimate": _nan(data[name]["estimate"])})
+        given["slices"] = tuple(Slice(**each) for each in data["slices"])
+        for name in ("failed_guardrails", "notes", "spent"):
+            given[name] = tuple(data[name])
+        return cls(**given)
+
+
+@dataclass(frozen=True)
+class Carried:
+    """A finalist whose gate was not decided, to be continued on fresh test items."""
+
+    finalist: Candidate
+    gate: Gate
+
+
+@dataclass(frozen=True)
+class PowerRow(Jsonable):
+    """Paired test items a fixed one-sided test needs to see this true gain."""
+
+    gain: float
+    pairs: int
+
+
+@dataclass(frozen=True)
+class Plan(Jsonable):
+    """The most evaluations each stage may ask for; their sum never exceeds the budget."""
+
+    analysis: int
+    race: int
+    gate: int
+
+
+@dataclass(frozen=True)
+class Optimization(Jsonable):
+    """One optimization from end to end. `finalist` is set when something beat the incumbent in the race, `state` says
+    whether it passed the gate. `missing` and `power` explain `insufficient_data`."""
+
+    state: State
+    reason: str
+    incumbent: Prompt
+    finalist: Candidate | None
+    analysis: Analysis | None
+    candidates: tuple[Candidate, ...]
+    race: Race | None
+    gate: Gate | None
+    metric: str
+    metric_version: int
+    seed: int
+    evaluations: int
+    calls: int
+    cached: int
+    prompt_tokens: int
+    completion_tokens: int
+    cost_usd: float
+    missing: tuple[str, ...] = ()
+    power: tuple[PowerRow, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def _nan(value: float | None) -> float:
+    return math.nan if value is None else value

@@ -1,0 +1,53 @@
+"""Every number the optimizer decides by, with its default. Nothing here is read from the environment."""
+
+from dataclasses import dataclass, field, fields
+
+
+@dataclass(frozen=True)
+class GateSettings:
+    """When a finalist passes. Proportions and gains in 0..1.
+
+    `alpha` is the chance of ever promoting a finalist that is no better; e-values at 1/alpha keep it at any stopping
+    time. `prior_sd` shrinks the reported gain: 3.5 points is how much proposals differ where that was measured.
+    """
+
+    alpha: float = 0.05
+    min_pairs: int = 60
+    min_gain: float = 0.01
+    drop_below: float = 0.15
+    max_discordant: int = 120
+    guardrail_alpha: float = 0.01
+    slice_min_pairs: int = 30
+    prior_sd: float = 0.035
+    look: int = 20
+
+
+@dataclass(frozen=True)
+class OptimizerSettings:
+    """Minimums below which nothing is tried, shares of the budget, and the rules of the race.
+
+    Raises ValueError naming the field that does not fit.
+    """
+
+    min_train: int = 30
+    min_val: int = 40
+    min_test: int = 60
+    analysis_share: float = 0.15
+    race_share: float = 0.50
+    max_arms: int = 15
+    race_look: int = 10
+    race_drop_z: float = -2.2
+    max_prompt_tokens: int = 1200
+    correction_weight: float = 0.5
+    batch_size: int = 32
+    gate: GateSettings = field(default_factory=GateSettings)
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if each.name not in ("race_drop_z", "gate") and value <= 0:
+                raise ValueError(f"{each.name}={value} must be > 0")
+        if self.analysis_share + self.race_share >= 1:
+            raise ValueError(f"analysis_share + race_share = {self.analysis_share + self.race_share} leaves no gate")
+        if not 0 < self.gate.alpha < 1:
+            raise ValueError(f"gate.alpha={self.gate.alpha} must lie strictly between 0 and 1")
