@@ -1,0 +1,111 @@
+"""The test a retrieval configuration passes before users see it.
+
+Belongs here: comparing two configurations on held-out judged queries, the verdict and its reason. Does not belong here:
+training either of them; a query used in training or tuning must not be given here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from glow_pipelines.learning.intervals import Interval, paired_bootstrap
+from glow_pipelines.learning.retrieval.evaluation import JudgedQuery, measure, sign_flip_p, summarize
+from glow_pipelines.learning.retrieval.index import RetrievalIndex
+from glow_pipelines.learning.retrieval.types import RetrievalMetrics
+
+SIGNIFICANT = 0.05
+SLICE_LOSS = 0.02  # of the current nDCG: a significant loss beyond it in any slice stops a gain elsewhere
+REPEATED = 0.8  # cosine to the nearest remembered question; at or below it a question counts as unseen
+WELL_JUDGED = 0.5
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Candidate minus current in nDCG@10 on some queries, with the sign-flip p value."""
+
+    name: str
+    queries: int
+    groups: int
+    current: float
+    candidate: float
+    gain: Interval
+    p_value: float
+
+    @property
+    def loses(self) -> bool:
+        return self.gain.estimate < -SLICE_LOSS * self.current and self.p_value < SIGNIFICANT
+
+
+@dataclass(frozen=True)
+class RetrievalGate:
+    """The verdict with all it rests on. Metrics and ``overall`` are None when there was nothing to compare on."""
+
+    verdict: Literal["ship", "keep"]
+    reason: str
+    current: RetrievalMetrics | None
+    candidate: RetrievalMetrics | None
+    overall: Comparison | None
+    slices: tuple[Comparison, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def gate(
+    current: RetrievalIndex,
+    candidate: RetrievalIndex,
+    queries: Sequence[JudgedQuery],
+    rng: np.random.Generator,
+    *,
+    condensed: bool = False,
+    slice_of: Callable[[str], str] | None = None,
+) -> RetrievalGate:
+    """Ship only if p < .05, the gain's lower 95 % bound is above 0 (both clustered by query group), and no slice loses.
+
+    Without ``slice_of`` (query text -> slice name) the slices are questions the candidate remembers and unseen ones.
+    """
+    if not queries:
+        return RetrievalGate("keep", "Kept: no held-out query tells the two apart.", None, None, None, ())
+    before, after = measure(current, queries, condensed=condensed), measure(candidate, queries, condensed=condensed)
+    groups = [judged.group for judged in queries]
+    overall = _compare("all", before[:, 0], after[:, 0], groups, rng)
+    if slice_of is None:
+        names = ["repeated" if candidate.memory.nearest(q.embedding) > REPEATED else "unseen" for q in queries]
+    else:
+        names = [slice_of(judged.query) for judged in queries]
+    slices = []
+    for name in sorted(set(names)):
+        at = [i for i, other in enumerate(names) if other == name]
+        slices.append(_compare(name, before[at, 0], after[at, 0], [groups[i] for i in at], rng))
+    metrics = [summarize(scores, groups, rng, condensed=condensed) for scores in (before, after)]
+    verdict, reason = _decide(overall, slices)
+    partly = any(grade <= 0 for judged in queries for grade in judged.grades.values())
+    if verdict == "keep" and partly and not condensed and metrics[1].judged_at_10 < WELL_JUDGED:
+        reason += f" Only {metrics[1].judged_at_10:.0%} of the top 10 is judged; if unjudged means unknown, condense."
+    return RetrievalGate(verdict, reason, metrics[0], metrics[1], overall, tuple(slices))
+
+
+def _compare(name: str, before: Any, after: Any, groups: Sequence[str], rng: np.random.Generator) -> Comparison:
+    gain = paired_bootstrap(after, before, rng, groups, resamples=5000)
+    p_value = sign_flip_p(np.asarray(after - before), groups, rng)
+    return Comparison(name, len(groups), len(set(groups)), float(before.mean()), float(after.mean()), gain, p_value)
+
+
+def _decide(overall: Comparison, slices: Sequence[Comparison]) -> tuple[Literal["ship", "keep"], str]:
+    figures = (
+        f"nDCG@10 {overall.current:.3f} to {overall.candidate:.3f} on {overall.queries} held-out queries "
+        f"({overall.gain.low:+.3f} to {overall.gain.high:+.3f}, p={overall.p_value:.3f})"
+    )
+    if overall.gain.estimate <= 0:
+        return "keep", f"Kept: no gain, {figures}."
+    if overall.p_value >= SIGNIFICANT or overall.gain.low <= 0:
+        return "keep", f"Kept: the gain may be chance, {figures}."
+    for part in slices:
+        if part.loses:
+            loss = f"{part.name} queries lose {-part.gain.estimate:.3f} (p={part.p_value:.3f})"
+            return "keep", f"Kept: {figures}, but {loss}."
+    return "ship", f"Shipped: {figures}."
