@@ -1,0 +1,131 @@
+"""`FineTuner`: from approved training lines to a plan that says whether a run may start, why not, and what it costs.
+
+Pure: nothing is uploaded here (providers/tuning.py), nothing recorded (store/models.py), nothing waited for (sensors).
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from glow_pipelines.learning.datasets.text import digest
+from glow_pipelines.learning.models.prices import price_of
+from glow_pipelines.learning.models.split import LineError, split_lines, training_file
+from glow_pipelines.learning.models.types import (
+    FineTuningOptions,
+    PlanState,
+    TrainingLine,
+    TrainingPlan,
+    TrainingSplit,
+    TuningCapabilities,
+)
+
+_AUTO_EPOCHS = 3  # what services mostly choose for "auto"
+_Obstacle = tuple[PlanState, str]
+
+
+def manifest_sha256(lines: Sequence[TrainingLine]) -> str:
+    """Hash over the ordered example ids and the hashes of their lines: names the content of a training run."""
+    return digest(*(part for line in lines for part in (line.example_id, digest(line.text))))
+
+
+def run_key(
+    agent: str,
+    manifest: str,
+    provider: str,
+    base_model: str,
+    method: str,
+    hyperparameters: Mapping[str, int | float | str],
+    attempt: int = 1,
+) -> str:
+    """sha256 over all that determines a run. Equal inputs buy one job; a deliberate repeat is another attempt."""
+    return digest(
+        agent, manifest, provider, base_model, method, json.dumps(dict(hyperparameters), sort_keys=True), str(attempt)
+    )
+
+
+@dataclass(frozen=True)
+class FineTuner:
+    """Plans training runs under the settings for a tuning service."""
+
+    options: FineTuningOptions
+    capabilities: TuningCapabilities
+
+    def plan(self, agent: str, lines: Sequence[TrainingLine], attempt: int = 1) -> TrainingPlan:
+        """The plan for these lines in this order. Never raises for what a user may have: the state and reason tell it.
+
+        `disabled` while switched off or without a service, `insufficient_data` below the minimum, `blocked` where the
+        service could not take it, else `planned`. Counts, tokens and cost are told in every state.
+        """
+        options, service = self.options, self.capabilities
+        split, obstacles = self._split(lines)
+        obstacles = [*self._switched_off(), *self._too_few(lines, split), *obstacles, *self._cannot(split)]
+        tokens = sum(line.tokens for line in split.train) * self._epochs()
+        price = price_of(service.provider, options.base_model or "")
+        cost = tokens * price.usd_per_million_tokens / 1e6 if price else None
+        manifest = manifest_sha256(lines)
+        told = f"about ${cost:,.2f} (price of {price.as_of})" if price and cost is not None else "at an unknown price"
+        ready = f"{len(split.train)} examples to train on and {len(split.validation)} to validate, {told}"
+        return TrainingPlan(
+            state=obstacles[0][0] if obstacles else "planned",
+            reason="; ".join(reason for _, reason in obstacles) or ready,
+            agent=agent,
+            provider=service.provider,
+            base_model=options.base_model or "",
+            method=options.method,
+            hyperparameters=dict(options.hyperparameters),
+            manifest_sha256=manifest,
+            run_key=run_key(
+                agent,
+                manifest,
+                service.provider,
+                options.base_model or "",
+                options.method,
+                options.hyperparameters,
+                attempt,
+            ),
+            train_count=len(split.train),
+            validation_count=len(split.validation),
+            estimated_tokens=tokens,
+            estimated_cost_usd=cost,
+            split=split,
+        )
+
+    def _split(self, lines: Sequence[TrainingLine]) -> tuple[TrainingSplit, list[_Obstacle]]:
+        try:
+            return split_lines(lines, self.options.validation_split), []
+        except LineError as problem:
+            return TrainingSplit((), ()), [("blocked", str(problem))]
+
+    def _switched_off(self) -> list[_Obstacle]:
+        found: list[_Obstacle] = []
+        if not self.options.enabled:
+            found.append(("disabled", "training is switched off; set OPENAI_FINE_TUNING_ENABLED=true to allow it"))
+        if not self.capabilities.enabled:
+            found.append(("disabled", self.capabilities.reason))
+        return found
+
+    def _too_few(self, lines: Sequence[TrainingLine], split: TrainingSplit) -> list[_Obstacle]:
+        wanted, needed = self.options.minimum_examples, self.capabilities.minimum_examples
+        if len(lines) < wanted:
+            return [("insufficient_data", f"{len(lines)} approved examples of {wanted} (FINE_TUNING_MIN_EXAMPLES)")]
+        if 0 < len(split.train) < needed:
+            told = f"{len(split.train)} of {needed} examples that {self.capabilities.provider} trains on at least"
+            return [("insufficient_data", f"after the split there are {told}")]
+        return []
+
+    def _cannot(self, split: TrainingSplit) -> list[_Obstacle]:
+        service, found = self.capabilities, list[_Obstacle]()
+        if not self.options.base_model:
+            found.append(("blocked", "no base model; set GLOW_FINE_TUNING_BASE_MODEL"))
+        if self.options.method not in service.methods and service.enabled:
+            able = ", ".join(sorted(service.methods))
+            found.append(("blocked", f"{service.provider} does not train by {self.options.method!r}; it offers {able}"))
+        if (size := len(training_file(split.train))) > service.maximum_file_bytes:
+            found.append(
+                ("blocked", f"the file has {size:,} bytes, {service.provider} takes {service.maximum_file_bytes:,}")
+            )
+        return found
+
+    def _epochs(self) -> int:
+        epochs = self.options.hyperparameters.get("n_epochs", _AUTO_EPOCHS)
+        return epochs if isinstance(epochs, int) else _AUTO_EPOCHS
