@@ -6,7 +6,7 @@ Belongs here: server, template database, database, connection. Does not: any dat
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -102,12 +102,24 @@ def template_database(postgres: EmbeddedServer | ExternalServer) -> str:
 
 
 @pytest.fixture
-def database_url(postgres: EmbeddedServer | ExternalServer, template_database: str) -> Iterator[str]:
+def make_database(postgres: EmbeddedServer | ExternalServer, template_database: str) -> Iterator[Callable[[], str]]:
+    """Makes fresh, migrated, empty databases and gives their URLs."""
+    names: list[str] = []
+
+    def make() -> str:
+        names.append(f"glow_test_{uuid4().hex}")
+        _run("create database {database} template {template}", names[-1], template_database)
+        return postgres.url(names[-1])
+
+    yield make
+    for name in names:
+        _run("drop database {database} with (force)", name)
+
+
+@pytest.fixture
+def database_url(make_database: Callable[[], str]) -> str:
     """The URL of a fresh, migrated, empty database."""
-    name = f"glow_test_{uuid4().hex}"
-    _run("create database {database} template {template}", name, template_database)
-    yield postgres.url(name)
-    _run("drop database {database} with (force)", name)
+    return make_database()
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ Does not: psycopg's own errors, which pass through untouched once a connection i
 """
 
 
-class DatabaseUnavailable(Exception):  # noqa: N818  it names a state, which the caller shows to the user
+class DatabaseUnavailable(Exception):
     """No usable PostgreSQL: absent, out of reach, too old, or without pgvector. The message names the remedy."""
 
 

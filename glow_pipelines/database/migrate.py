@@ -65,7 +65,7 @@ def migrate(url: str, sql_folder: Path | None = None) -> MigrationReport:
 
 
 def is_current(url: str, sql_folder: Path | None = None) -> bool:
-    """Whether every migration is applied. Changes nothing; raises as `migrate` does when files and database do not fit."""
+    """Whether every migration is applied. Changes nothing; raises MigrationError as `migrate` does."""
     migrations = sql_files.read_migrations(sql_folder or sql_files.sql_folder())
     with connect(url, autocommit=True) as connection:
         if connection.execute("select to_regclass('glow_migrations.applied')").fetchone() == (None,):

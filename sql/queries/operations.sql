@@ -51,6 +51,13 @@ select
 select evidence -> 'difference' as difference from glow.prompt_gates
  where verdict = 'promote' order by created_at desc limit 1
 
+-- latest_retrieval_gain --
+-- The relative gain in nDCG@10 of the newest configuration that shipped.
+select (evidence #>> '{overall,gain,estimate}')::float8 / (evidence #>> '{overall,current}')::float8 as estimate,
+       (evidence #>> '{overall,gain,low}')::float8 / (evidence #>> '{overall,current}')::float8 as low,
+       (evidence #>> '{overall,gain,high}')::float8 / (evidence #>> '{overall,current}')::float8 as high
+  from glow.retrieval_gates where verdict = 'ship' order by created_at desc limit 1
+
 -- insert_measurement --
 insert into glow.success_metrics (metric, value, low, high, target, status, detail)
 values (%(metric)s, %(value)s, %(low)s, %(high)s, %(target)s, %(status)s, %(detail)s)

@@ -92,9 +92,9 @@ on conflict do nothing
 -- move_alias --
 -- Compare-and-swap: moves only when the alias is still at the revision the caller saw (0: it does not exist yet).
 insert into glow.prompt_aliases as a (agent, alias, prompt_version)
-select %(agent)s, %(alias)s, %(prompt_version)s
+select %(agent)s::glow.agent_name, %(alias)s, %(prompt_version)s
  where %(revision)s = 0 or exists (
-   select from glow.prompt_aliases x where x.agent = %(agent)s and x.alias = %(alias)s and x.revision = %(revision)s)
+   select from glow.prompt_aliases x where x.agent = %(agent)s::glow.agent_name and x.alias = %(alias)s and x.revision = %(revision)s)
 on conflict (agent, alias) do update
    set prompt_version = excluded.prompt_version, revision = a.revision + 1, moved_at = clock_timestamp()
  where a.revision = %(revision)s

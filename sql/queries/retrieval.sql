@@ -69,9 +69,9 @@ select a.configuration, a.revision, c.parameters, c.parent
 -- move_retrieval_alias --
 -- Compare-and-swap, as for prompts.
 insert into glow.retrieval_aliases as a (agent, alias, configuration)
-select %(agent)s, %(alias)s, %(configuration)s
+select %(agent)s::glow.agent_name, %(alias)s, %(configuration)s
  where %(revision)s = 0 or exists (
-   select from glow.retrieval_aliases x where x.agent = %(agent)s and x.alias = %(alias)s and x.revision = %(revision)s)
+   select from glow.retrieval_aliases x where x.agent = %(agent)s::glow.agent_name and x.alias = %(alias)s and x.revision = %(revision)s)
 on conflict (agent, alias) do update
    set configuration = excluded.configuration, revision = a.revision + 1, moved_at = clock_timestamp()
  where a.revision = %(revision)s

@@ -32,8 +32,9 @@ def few_shot(
     embeddings: NDArray[np.float64],
     rng: np.random.Generator,
 ) -> list[Candidate]:
-    """Four in all, one per label, two per label, each in turns and grouped by label where that differs; and one per label
-    from random halves of the examples, since which ones a small model is shown matters more than how they were chosen.
+    """One and two per label (four and eight for free text), each in turns and grouped by label where that differs; and
+    one per label from random halves of the examples: a small model depends more on which it is shown than on how they
+    were chosen.
     """
     eligible = _eligible(incumbent, examples)
     if not eligible:
@@ -44,7 +45,8 @@ def few_shot(
     weights = np.array([example.weight for example in examples], dtype=float)
     count = len({labels[index] for index in eligible})
     rank = {label: place for place, label in enumerate(rng.permutation(sorted(set(labels))).tolist())}
-    sizes = {(FEW, -(-FEW // count)), (count, 1), (2 * count, 2)} if closed else {(FEW, FEW), (2 * FEW, 2 * FEW)}
+    # Fewer than one per label would teach that the labels left out are never right.
+    sizes = {(count, 1), (2 * count, 2)} if closed else {(FEW, FEW), (2 * FEW, 2 * FEW)}
     sets = [choose(similarity, weights, labels, eligible, min(total, MOST), each) for total, each in sorted(sizes)]
     if closed:
         for _ in range(DRAWS):
