@@ -1,0 +1,138 @@
+"""From settings to the things that work: database, store, models.
+
+Belongs here: choosing between embedded and outside services, and starting the embedded ones on demand. Does not:
+how each works (database, store, providers), Dagster (defs).
+"""
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from glow_pipelines.settings import Settings, SettingsError
+
+if TYPE_CHECKING:  # numpy, openai and psycopg are loaded by whoever needs them: the code location must import fast
+    from collections.abc import Sequence
+
+    from openai import OpenAI
+
+    from glow_pipelines.database import EmbeddedServer
+    from glow_pipelines.learning.prompts.types import Answer, RenderedPrompt
+    from glow_pipelines.providers.chat import ChatModel
+    from glow_pipelines.providers.embeddings import EmbeddingModel
+    from glow_pipelines.providers.local.supervisor import LocalModels
+    from glow_pipelines.store import Store
+
+
+class Services:
+    """Opens what is asked for, once, when it is asked for."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    @cached_property
+    def embedded_server(self) -> "EmbeddedServer":
+        from glow_pipelines.database import EmbeddedServer
+
+        return EmbeddedServer(self.settings.home)
+
+    @cached_property
+    def database_url(self) -> str:
+        """The product's database; starts the embedded server when no DATABASE_URL is set."""
+        if self.settings.database_url is not None:
+            return self.settings.database_url
+        self.embedded_server.start()
+        return self.embedded_server.url("glow")
+
+    @cached_property
+    def dagster_url(self) -> str:
+        """Dagster's own database, with the driver it needs."""
+        from glow_pipelines.database import urls
+
+        return urls.for_dagster(self.settings.dagster_database_url or self.database_url)
+
+    @cached_property
+    def store(self) -> "Store":
+        from glow_pipelines.store import Store
+
+        return Store(self.database_url)
+
+    @cached_property
+    def local_models(self) -> "LocalModels":
+        from glow_pipelines.providers.local.supervisor import LocalModels
+
+        settings = self.settings
+        return LocalModels(
+            settings.home, settings.local_model, threads=settings.local_threads, workers=settings.local_workers
+        )
+
+    @property
+    def uses_local_models(self) -> bool:
+        """Whether no model endpoint is configured."""
+        return self.settings.openai_base_url is None and self.settings.openai_api_key is None
+
+    @cached_property
+    def _endpoint(self) -> "tuple[OpenAI, str, str]":
+        """The client, and the names of the chat and embedding models behind it."""
+        from openai import OpenAI
+
+        settings = self.settings
+        if self.uses_local_models:
+            local = self.local_models.start()
+            client = OpenAI(base_url=local.base_url, api_key=local.api_key)
+            return client, settings.chat_model or local.chat_model, settings.embedding_model or local.embedding_model
+        if settings.chat_model is None or settings.embedding_model is None:
+            raise SettingsError(
+                ("GLOW_CHAT_MODEL and GLOW_EMBEDDING_MODEL: name the models of OPENAI_BASE_URL to use",)
+            )
+        client = OpenAI(base_url=settings.openai_base_url, api_key=settings.openai_api_key or "none")
+        return client, settings.chat_model, settings.embedding_model
+
+    @cached_property
+    def chat(self) -> "ChatModel":
+        """The chat model behind the response cache; starts the embedded one when no endpoint is configured."""
+        from glow_pipelines.providers.cache import CachedChat
+        from glow_pipelines.providers.chat import OpenAIChat
+        from glow_pipelines.store.responses import StoredResponses
+
+        settings = self.settings
+        client, model, _ = self._endpoint
+        return CachedChat(
+            OpenAIChat(
+                client,
+                model,
+                structured_output="grammar" if settings.structured_output == "grammar" else "json_schema",
+                concurrency=settings.local_workers if self.uses_local_models else settings.chat_concurrency,
+                timeout=settings.chat_timeout_seconds,
+            ),
+            StoredResponses(self.store),
+        )
+
+    @cached_property
+    def embeddings(self) -> "EmbeddingModel":
+        """The embedding model behind the embedding cache."""
+        from glow_pipelines.providers.embeddings import OpenAIEmbeddings
+        from glow_pipelines.store.responses import StoredEmbeddings
+
+        client, _, model = self._endpoint
+        return StoredEmbeddings(
+            OpenAIEmbeddings(client, model, dimensions=self.settings.embedding_dimensions), self.store
+        )
+
+    def answer(self, requests: "Sequence[RenderedPrompt]") -> "list[Answer]":
+        """What the prompt engine asks the chat model through."""
+        from glow_pipelines.learning.prompts.types import Answer
+        from glow_pipelines.providers.types import ChatRequest, Message
+
+        answers = self.chat.complete_many(
+            [
+                ChatRequest(
+                    tuple(Message(role, content) for role, content in request.messages),
+                    max_tokens=request.max_tokens,
+                    choices=request.choices,
+                )
+                for request in requests
+            ]
+        )
+        return [
+            Answer(each.text, each.usage.prompt_tokens, each.usage.completion_tokens, each.usage.cost_usd, each.cached)
+            for each in answers
+        ]

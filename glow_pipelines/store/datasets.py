@@ -1,0 +1,165 @@
+"""Learning examples, splits and dataset versions in the database.
+
+Belongs here: keeping examples with their history, freezing a version. Does not: what an example is worth, which rows a
+rule admits (learning/datasets).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from glow_pipelines.learning.datasets import DatasetVersion, LearningExample, SourceRef, Split, VersionRow
+from glow_pipelines.store.noun import Noun, Row, json
+
+
+@dataclass(frozen=True)
+class ExampleChanges:
+    """What `replace_examples` did: new and changed examples written, old ones closed, the rest left alone."""
+
+    written: int
+    closed: int
+    unchanged: int
+
+
+class Datasets(Noun):
+    queries = "datasets"
+
+    def lock_curation(self) -> None:
+        """Wait for any other curation; held until the transaction ends."""
+        self._run_many("lock_curation", [{}])
+
+    def groups(self, agent: str) -> dict[str, str]:
+        """Example id -> the group it has for ever."""
+        return {row["example_id"]: row["group_key"] for row in self._rows("known_groups", agent=agent)}
+
+    def splits(self, agent: str) -> dict[str, Split]:
+        """Group -> split."""
+        return {row["group_key"]: row["split"] for row in self._rows("splits", agent=agent)}
+
+    def assign_splits(self, agent: str, splits: Mapping[str, Split]) -> None:
+        """Give groups their split; a group that has one keeps it."""
+        self._run_many(
+            "assign_split", ({"agent": agent, "group_key": group, "split": split} for group, split in splits.items())
+        )
+
+    def replace_examples(self, agent: str, examples: Iterable[LearningExample]) -> ExampleChanges:
+        """Make these the examples in force of an agent; what changed gets a new row, what vanished is closed."""
+        current = {row["example_id"]: row for row in self._rows("current_examples", agent=agent)}
+        written = unchanged = 0
+        for example in examples:
+            row = current.pop(example.id, None)
+            if row is not None and _same(row, example):
+                unchanged += 1
+                continue
+            if row is not None:
+                self._run("supersede_example", example_version=row["example_version"])
+            self._insert(example)
+            written += 1
+        for row in current.values():
+            self._run("supersede_example", example_version=row["example_version"])
+        return ExampleChanges(written, len(current), unchanged)
+
+    def _insert(self, example: LearningExample) -> None:
+        row = self._row(
+            "insert_example",
+            example_id=example.id,
+            agent=example.agent,
+            input=example.input,
+            target=example.target,
+            source=example.source,
+            status=example.status,
+            quality=example.quality,
+            expert_approved=example.expert_approved,
+            group_key=example.group,
+            content_hash=example.content_hash,
+            rule_version=example.rule_version,
+            reason=example.reason,
+            rejected_target=example.rejected_target,
+            domain=example.domain,
+        )
+        assert row is not None
+        self._run_many(
+            "insert_source",
+            (
+                {
+                    "example_version": row["example_version"],
+                    "kind": source.kind,
+                    "source_id": source.id,
+                    "role": source.role,
+                }
+                for source in example.sources
+            ),
+        )
+
+    def examples_as_of(self, agent: str, as_of: datetime) -> list[tuple[int, LearningExample, Split | None]]:
+        """The examples in force at an instant: (row, example, split)."""
+        rows = self._rows("examples_as_of", agent=agent, as_of=as_of)
+        return [(row.pop("example_version"), _example(row), row["split"]) for row in rows]
+
+    def example_counts(self) -> list[Row]:
+        return self._rows("example_counts")
+
+    def freeze(
+        self, dataset_id: str, version: DatasetVersion, statistics: Mapping[str, object], rows: Mapping[str, int]
+    ) -> str:
+        """Write a version, unless one with exactly these rows exists. `rows` is example id -> row in learning_examples.
+
+        Returns the id of the version that holds the rows.
+        """
+        rule = version.rule
+        known = self._row("dataset_with_content", agent=rule.agent, kind=rule.kind, content_hash=version.content_hash)
+        if known is not None:
+            return str(known["dataset_id"])
+        self._run(
+            "insert_dataset",
+            dataset_id=dataset_id,
+            agent=rule.agent,
+            kind=rule.kind,
+            rule=json({"minimum_quality": rule.minimum_quality, "sources": rule.sources, "shares": rule.shares}),
+            rule_version=rule.rule_version,
+            as_of=version.as_of,
+            content_hash=version.content_hash,
+            statistics=json(statistics),
+        )
+        self._run_many(
+            "insert_dataset_example",
+            (
+                {
+                    "dataset_id": dataset_id,
+                    "position": position,
+                    "example_version": rows[row.example.id],
+                    "example_id": row.example.id,
+                    "agent": rule.agent,
+                    "group_key": row.example.group,
+                    "split": row.split,
+                }
+                for position, row in enumerate(version.rows, start=1)
+            ),
+        )
+        return dataset_id
+
+    def latest(self, agent: str, kind: str = "sft") -> Row | None:
+        return self._row("latest_dataset", agent=agent, kind=kind)
+
+    def rows(self, dataset_id: str) -> list[VersionRow]:
+        """The rows of a version in order."""
+        return [VersionRow(_example(row), row["split"]) for row in self._rows("dataset_rows", dataset_id=dataset_id)]
+
+
+def _same(row: Row, example: LearningExample) -> bool:
+    return bool(
+        row["content_hash"] == example.content_hash
+        and row["status"] == example.status
+        and row["source"] == example.source
+        and row["expert_approved"] == example.expert_approved
+        and abs(row["quality"] - example.quality) < 1e-9
+        and row["rejected_target"] == example.rejected_target
+        and row["sources"] == sorted([source.kind, source.id, source.role] for source in example.sources)
+    )
+
+
+def _example(row: Row) -> LearningExample:
+    values = {key: value for key, value in row.items() if key not in ("group_key", "split", "sources")}
+    return LearningExample(
+        **values, group=row["group_key"], sources=tuple(SourceRef(*source) for source in row["sources"])
+    )

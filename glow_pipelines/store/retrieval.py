@@ -1,0 +1,236 @@
+"""Documents, chunks, retrieval events, configurations and embeddings in the database.
+
+Belongs here: reading and writing them, moving the retrieval alias by compare-and-swap. Does not: search and learning
+(learning/retrieval), making embeddings (providers).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glow_pipelines.learning.retrieval.types import (
+    Chunk,
+    Hit,
+    MemoryRow,
+    RetrievalEvent,
+    RetrievalParameters,
+    TrainingPair,
+)
+from glow_pipelines.store.noun import Noun, Row, json
+
+Vector = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class RetrievalInForce:
+    """The configuration behind an alias."""
+
+    configuration: str
+    parameters: RetrievalParameters
+    revision: int
+
+
+def text_hash(text: str) -> str:
+    """The address of a text in the embedding cache."""
+    return sha256(text.encode()).hexdigest()
+
+
+class Retrieval(Noun):
+    queries = "retrieval"
+
+    def put_document(self, agent: str, document_id: str, title: str, body: str) -> None:
+        """Write a document as one chunk; unchanged content keeps its embedding."""
+        text = f"{title}\n{body}"
+        self._run(
+            "upsert_document",
+            agent=agent,
+            document_id=document_id,
+            title=title,
+            body=body,
+            content_hash=text_hash(text),
+        )
+        self._run(
+            "upsert_chunk",
+            agent=agent,
+            chunk_id=document_id,
+            document_id=document_id,
+            position=0,
+            text=text,
+            content_hash=text_hash(text),
+        )
+
+    def chunks(self, agent: str) -> list[Chunk]:
+        return [
+            Chunk(row["id"], row["document_id"], row["text"], row["embedding"] and _vector(row["embedding"]))
+            for row in self._rows("chunks", agent=agent)
+        ]
+
+    def unembedded(self, agent: str, model: str) -> list[Row]:
+        """Chunks without an embedding of this model: id, text, content_hash."""
+        return self._rows("unembedded_chunks", agent=agent, model=model)
+
+    def set_embeddings(self, agent: str, model: str, chunks: Sequence[Row], embeddings: NDArray[np.float32]) -> None:
+        self._run_many(
+            "set_chunk_embedding",
+            (
+                {
+                    "agent": agent,
+                    "chunk_id": chunk["id"],
+                    "content_hash": chunk["content_hash"],
+                    "model": model,
+                    "embedding": _literal(vector),
+                }
+                for chunk, vector in zip(chunks, embeddings, strict=True)
+            ),
+        )
+
+    def cached_embeddings(self, model: str, hashes: Sequence[str]) -> dict[str, Vector]:
+        rows = self._rows("cached_embeddings", model=model, hashes=list(hashes))
+        return {row["content_hash"]: _vector(row["embedding"]) for row in rows}
+
+    def cache_embeddings(self, model: str, embeddings: Mapping[str, NDArray[np.float32]]) -> None:
+        """`embeddings` is text hash -> vector."""
+        self._run_many(
+            "insert_embedding",
+            (
+                {"model": model, "content_hash": key, "embedding": _literal(vector)}
+                for key, vector in embeddings.items()
+            ),
+        )
+
+    def events(self, agent: str) -> list[RetrievalEvent]:
+        """Retrieval events with their hits; embeddings are left to the caller."""
+        return [
+            RetrievalEvent(
+                id=row["id"],
+                query=row["query"],
+                query_embedding=None,
+                policy=row["policy"],
+                user_id=row["user_id"] or "",
+                conversation_id=row["conversation_id"] or row["id"],
+                hits=tuple(Hit(**hit) for hit in row["hits"]),
+            )
+            for row in self._rows("retrieval_events", agent=agent)
+        ]
+
+    def in_force(self, agent: str) -> RetrievalInForce | None:
+        row = self._row("configuration_in_force", agent=agent, alias="production")
+        if row is None:
+            return None
+        return RetrievalInForce(row["configuration"], RetrievalParameters.from_json(row["parameters"]), row["revision"])
+
+    def memory(self, configuration: str) -> list[MemoryRow]:
+        return [
+            MemoryRow(
+                query=row["query"],
+                embedding=_vector(row["embedding"]),
+                chunk_id=row["chunk_id"],
+                attractiveness=row["attractiveness"],
+                effective_examinations=row["examinations"],
+                event_ids=tuple(row["event_ids"]),
+            )
+            for row in self._rows("memory", configuration=configuration)
+        ]
+
+    def add_configuration(
+        self,
+        configuration: str,
+        agent: str,
+        parameters: RetrievalParameters,
+        memory: Sequence[MemoryRow],
+        parent: str | None,
+    ) -> None:
+        """Write a configuration with its memory; the same one is written once."""
+        created = self._row(
+            "insert_configuration",
+            configuration=configuration,
+            agent=agent,
+            parameters=json(parameters.to_json()),
+            parent=parent,
+        )
+        if created is None:
+            return
+        self._run_many(
+            "insert_memory",
+            (
+                {
+                    "configuration": configuration,
+                    "position": position,
+                    "query": row.query,
+                    "embedding": _literal(row.embedding),
+                    "chunk_id": row.chunk_id,
+                    "attractiveness": row.attractiveness,
+                    "examinations": row.effective_examinations,
+                    "event_ids": list(row.event_ids),
+                }
+                for position, row in enumerate(memory)
+            ),
+        )
+
+    def move_alias(self, agent: str, configuration: str) -> bool:
+        """Put a configuration in force; False when it is already, or when somebody else moved the alias meanwhile."""
+        current = self.in_force(agent)
+        if current is not None and current.configuration == configuration:
+            return False
+        revision = 0 if current is None else current.revision
+        row = self._row(
+            "move_retrieval_alias", agent=agent, alias="production", configuration=configuration, revision=revision
+        )
+        return row is not None
+
+    def record_gate(
+        self,
+        gate_id: str,
+        agent: str,
+        incumbent: str,
+        candidate: str,
+        verdict: str,
+        evidence: Mapping[str, object],
+    ) -> None:
+        self._run(
+            "insert_retrieval_gate",
+            gate_id=gate_id,
+            agent=agent,
+            incumbent=incumbent,
+            candidate=candidate,
+            verdict=verdict,
+            evidence=json(evidence),
+        )
+
+    def latest_gate(self, agent: str) -> Row | None:
+        return self._row("latest_retrieval_gate", agent=agent)
+
+    def add_pairs(self, agent: str, pairs: Iterable[tuple[TrainingPair, str]]) -> None:
+        """Pairs with the split of their query group."""
+        self._run_many("insert_pair", (_pair(agent, pair, split) for pair, split in pairs))
+
+    def pair_counts(self, agent: str) -> list[Row]:
+        return self._rows("pair_counts", agent=agent)
+
+
+def _pair(agent: str, pair: TrainingPair, split: str) -> dict[str, object]:
+    identity = "\x1f".join((agent, pair.query, pair.positive_chunk_id, pair.negative_chunk_id))
+    return {
+        "pair_id": text_hash(identity),
+        "agent": agent,
+        "query": pair.query,
+        "positive_chunk_id": pair.positive_chunk_id,
+        "negative_chunk_id": pair.negative_chunk_id,
+        "weight": pair.weight,
+        "negative_kind": pair.negative_kind,
+        "event_ids": list(pair.event_ids),
+        "group_key": pair.group,
+        "split": split,
+    }
+
+
+def _vector(text: str) -> Vector:
+    return np.fromstring(text[1:-1], dtype=np.float64, sep=",")
+
+
+def _literal(vector: NDArray[np.floating[Any]]) -> str:
+    return "[" + ",".join(f"{float(value):.8g}" for value in vector) + "]"

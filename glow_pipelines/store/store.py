@@ -1,0 +1,103 @@
+"""The store: a pool, and one transaction per `with`.
+
+Belongs here: opening transactions and handing out the nouns. Does not: queries (the noun modules).
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+
+import psycopg
+from psycopg.rows import dict_row
+from psycopg_pool import ConnectionPool
+
+from glow_pipelines.database import urls
+from glow_pipelines.store.annotations import Annotations
+from glow_pipelines.store.datasets import Datasets
+from glow_pipelines.store.experiments import Experiments
+from glow_pipelines.store.feedback import Feedback
+from glow_pipelines.store.models import Models
+from glow_pipelines.store.noun import Row
+from glow_pipelines.store.operations import Operations
+from glow_pipelines.store.prompts import Prompts
+from glow_pipelines.store.retrieval import Retrieval
+
+
+class Transaction:
+    """The nouns, all in one transaction."""
+
+    def __init__(self, connection: psycopg.Connection[Row]) -> None:
+        self.connection = connection
+
+    @cached_property
+    def feedback(self) -> Feedback:
+        return Feedback(self.connection)
+
+    @cached_property
+    def annotations(self) -> Annotations:
+        return Annotations(self.connection)
+
+    @cached_property
+    def datasets(self) -> Datasets:
+        return Datasets(self.connection)
+
+    @cached_property
+    def prompts(self) -> Prompts:
+        return Prompts(self.connection)
+
+    @cached_property
+    def retrieval(self) -> Retrieval:
+        return Retrieval(self.connection)
+
+    @cached_property
+    def models(self) -> Models:
+        return Models(self.connection)
+
+    @cached_property
+    def experiments(self) -> Experiments:
+        return Experiments(self.connection)
+
+    @cached_property
+    def operations(self) -> Operations:
+        return Operations(self.connection)
+
+
+class Store:
+    """Our tables. Opens its pool at the first transaction, so that making a Store touches nothing."""
+
+    def __init__(self, url: str, pool_size: int = 4) -> None:
+        self._url = url
+        self._pool_size = pool_size
+        self._lock = threading.Lock()
+        self._pool: ConnectionPool[psycopg.Connection[Row]] | None = None
+
+    def __repr__(self) -> str:
+        return f"Store({urls.mask(self._url)})"
+
+    def _open_pool(self) -> "ConnectionPool[psycopg.Connection[Row]]":
+        with self._lock:
+            if self._pool is None:
+                self._pool = ConnectionPool(
+                    urls.for_libpq(self._url),
+                    connection_class=psycopg.Connection[Row],
+                    kwargs={"row_factory": dict_row},
+                    min_size=0,
+                    max_size=self._pool_size,
+                    open=True,
+                    name="glow",
+                )
+            return self._pool
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """One transaction: committed at the end of the block, rolled back when it raises."""
+        with self._open_pool().connection() as connection:
+            yield Transaction(connection)
+
+    def close(self) -> None:
+        """Close the pool. The next transaction opens it again."""
+        with self._lock:
+            if self._pool is not None:
+                self._pool.close()
+                self._pool = None
