@@ -1,0 +1,145 @@
+"""Learning examples and dataset versions.
+
+Belongs here: the assets `learning_examples` (all agents at once) and `training_dataset` (one agent), with the checks
+that stop a run. Does not: what an example is worth, what a leak is (learning/datasets).
+"""
+
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from glow_pipelines.defs.metadata import counts, table
+from glow_pipelines.defs.partitions import agents
+from glow_pipelines.services import Services
+
+GROUP = "datasets"
+OWNERS = ["team:data"]
+CONSUMER = "learning_examples"
+BLOCKING = ("leakage", "duplicates", "conflicts")
+WARNING = ("minimum_size", "balance")
+
+
+@dg.asset(
+    group_name=GROUP,
+    kinds={"postgres", "python"},
+    owners=OWNERS,
+    deps=["feedback", "executions", "annotations"],
+    code_version="1",
+    metadata={"dagster/table_name": "glow.learning_examples"},
+)
+def learning_examples(services: dg.ResourceParam[Services]) -> dg.MaterializeResult:
+    """Curated examples: expert over correction over vote, screened, grouped, each with the rows it came from.
+
+    Reads from its own watermark, so that a failed run loses no rows; agents without news are not looked at.
+    """
+    from glow_pipelines.learning.datasets import BehaviorLearner, BehaviorSettings, assign_splits, is_bridge
+
+    changed = []
+    with services.store.transaction() as t:
+        t.datasets.lock_curation()
+        horizon = t.feedback.horizon()
+        for name in t.feedback.touched_agents(t.operations.watermark(CONSUMER), horizon):
+            agent = t.feedback.agent(name)
+            splits = t.datasets.splits(name)
+            examples = BehaviorLearner(BehaviorSettings(shares=agent.shares)).learn(
+                t.feedback.executions_of_agent(name),
+                t.feedback.feedback_of_agent(name),
+                t.annotations.annotations_of_agent(name),
+                t.annotations.demonstrations_of_agent(name),
+                groups=t.datasets.groups(name),
+                splits=splits,
+            )
+            groups = {example.group for example in examples if not is_bridge(example.group)}
+            t.datasets.assign_splits(name, assign_splits(groups, splits, agent.shares))
+            changes = t.datasets.replace_examples(name, examples)
+            changed.append((name, changes.written, changes.closed, changes.unchanged))
+        t.operations.set_watermark(CONSUMER, horizon)
+        rows = t.datasets.example_counts()
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": sum(row["examples"] for row in rows),
+            "written": sum(row[1] for row in changed),
+            "changes": table(("agent", "written", "closed", "unchanged"), changed, empty="no agent has news"),
+            "examples": table(
+                ("agent", "status", "source", "split", "examples"),
+                ((row["agent"], row["status"], row["source"], row["split"], row["examples"]) for row in rows),
+            ),
+        }
+    )
+
+
+@dg.asset_check(asset=learning_examples)
+def quarantine_is_small(services: dg.ResourceParam[Services]) -> dg.AssetCheckResult:
+    """At most one example in ten is quarantined (secrets, personal data, injections): more means a source went bad."""
+    with services.store.transaction() as t:
+        rows = t.datasets.example_counts()
+    total = sum(row["examples"] for row in rows)
+    held = sum(row["examples"] for row in rows if row["status"] == "quarantined")
+    return dg.AssetCheckResult(
+        passed=held <= total / 10,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"quarantined": held, "examples": total},
+    )
+
+
+@dg.asset(
+    partitions_def=agents,
+    group_name=GROUP,
+    kinds={"postgres", "python"},
+    owners=OWNERS,
+    deps=[learning_examples],
+    code_version="1",
+    check_specs=[
+        *(dg.AssetCheckSpec(name, asset="training_dataset", blocking=True) for name in BLOCKING),
+        *(dg.AssetCheckSpec(name, asset="training_dataset") for name in WARNING),
+    ],
+    metadata={"dagster/table_name": "glow.training_datasets"},
+)
+def training_dataset(context: dg.AssetExecutionContext, services: dg.ResourceParam[Services]) -> dg.MaterializeResult:
+    """An immutable version of an agent's approved examples, split by group for ever.
+
+    The same rows are the same version, so a turn without news makes none.
+    """
+    from glow_pipelines.learning.datasets import BehaviorLearner, DatasetRule, check_version
+
+    name = context.partition_key
+    as_of = datetime.now(UTC)
+    with services.store.transaction() as t:
+        agent = t.feedback.agent(name)
+        t.operations.set_watermark("training_dataset", t.operations.watermark(CONSUMER), name)
+        found = t.datasets.examples_as_of(name, as_of)
+        version = BehaviorLearner().generate_training_dataset(
+            DatasetRule(name, shares=agent.shares), (example for _, example, _ in found), t.datasets.splits(name), as_of
+        )
+        verdicts = check_version(version, least=services.settings.fine_tuning_min_examples)
+        balance = version.balance if agent.choices else {}
+        passed = all(verdict.passed for verdict in verdicts if verdict.name in BLOCKING)
+        dataset_id = f"{name}-{version.rule.kind}-{version.content_hash[:12]}"
+        if passed and version.rows:  # a version that fails a blocking check is reported, never written
+            rows = {example.id: row for row, example, _ in found}
+            statistics = {"splits": version.splits, "drops": version.drops, "balance": balance}
+            dataset_id = t.datasets.freeze(dataset_id, version, statistics, rows)
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(version.content_hash),
+        metadata={
+            "dagster/partition_row_count": len(version.rows),
+            "dataset": dataset_id,
+            "splits": counts(version.splits),
+            "left out": counts(version.drops),
+            "balance": counts(balance),
+            "sample": table(
+                ("input", "target", "split", "source"),
+                ((row.example.input, row.example.target, row.split, row.example.source) for row in version.rows[:8]),
+            ),
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                check_name=verdict.name,
+                passed=verdict.passed,
+                severity=dg.AssetCheckSeverity.ERROR if verdict.name in BLOCKING else dg.AssetCheckSeverity.WARN,
+                description=verdict.detail,
+                metadata=dict(verdict.numbers),
+            )
+            for verdict in verdicts
+        ],
+    )

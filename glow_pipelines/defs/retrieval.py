@@ -1,0 +1,162 @@
+"""Retrieval: pairs learned from what users clicked, and the parameters they lead to.
+
+Belongs here: the assets `embedding_training_pairs` and `retrieval_parameters`. Does not: search and learning
+(learning/retrieval), serving (demo and apps).
+"""
+
+from collections import Counter
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from glow_pipelines.defs.metadata import counts, plain, table
+from glow_pipelines.defs.partitions import agents
+from glow_pipelines.services import Services
+
+if TYPE_CHECKING:
+    from glow_pipelines.learning.retrieval import RetrievalTraining
+
+GROUP = "retrieval"
+COMMON: dict[str, Any] = {
+    "partitions_def": agents,
+    "group_name": GROUP,
+    "owners": ["team:retrieval"],
+    "code_version": "1",
+}
+SEED = 7
+
+
+def _trained(services: Services, agent: str) -> "RetrievalTraining | None":
+    """What the agent's retrieval log teaches; None when there is no log. The same log teaches the same."""
+    from glow_pipelines.learning.retrieval import RagTrainer, RetrievalParameters
+    from glow_pipelines.steps.knowledge import embed_chunks, query_split
+
+    embed_chunks(services, agent)
+    with services.store.transaction() as t:
+        chunks, events = t.retrieval.chunks(agent), t.retrieval.events(agent)
+        shares = t.feedback.agent(agent).shares
+    if not chunks or not events or not services.settings.rag_learning_enabled:
+        return None
+    return RagTrainer(services.embeddings.embed, SEED).train_from_feedback(
+        chunks, events, RetrievalParameters(), lambda query: query_split(query, shares)
+    )
+
+
+@dg.asset(
+    **COMMON,
+    deps=["feedback", "executions"],
+    kinds={"postgres", "numpy"},
+    check_specs=[dg.AssetCheckSpec("pairs_from_train_only", asset="embedding_training_pairs", blocking=True)],
+    metadata={"dagster/table_name": "glow.embedding_training_pairs"},
+)
+def embedding_training_pairs(
+    context: dg.AssetExecutionContext, services: dg.ResourceParam[Services]
+) -> dg.MaterializeResult:
+    """Query, positive and hard negative, learned from clicks with their position accounted for."""
+    agent = context.partition_key
+    training = _trained(services, agent)
+    pairs = () if training is None else training.mining.pairs
+    with services.store.transaction() as t:
+        t.datasets.assign_splits(agent, dict.fromkeys((pair.group for pair in pairs), "train"))
+        t.retrieval.add_pairs(agent, ((pair, "train") for pair in pairs))
+        rows = t.retrieval.pair_counts(agent)
+    stray = [row for row in rows if row["split"] != "train"]
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/partition_row_count": sum(row["pairs"] for row in rows),
+            "learned from events": 0 if training is None else training.events,
+            "labels": counts({} if training is None else training.labels),
+            "negatives": counts(Counter(pair.negative_kind for pair in pairs)),
+            "left out": counts({} if training is None else training.mining.dropped),
+            "sample": table(
+                ("query", "positive", "negative", "weight"),
+                (
+                    (pair.query, pair.positive_chunk_id, pair.negative_chunk_id, round(pair.weight, 3))
+                    for pair in pairs[:8]
+                ),
+                empty="no retrieval log" if training is None else "no pair",
+            ),
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                check_name="pairs_from_train_only", passed=not stray, description=f"{len(stray)} kinds outside train"
+            )
+        ],
+    )
+
+
+@dg.asset(
+    **COMMON,
+    deps=[embedding_training_pairs],
+    kinds={"postgres", "numpy"},
+    check_specs=[dg.AssetCheckSpec("configuration_has_gate", asset="retrieval_parameters", blocking=True)],
+    metadata={"dagster/table_name": "glow.retrieval_configurations"},
+)
+def retrieval_parameters(
+    context: dg.AssetExecutionContext, services: dg.ResourceParam[Services]
+) -> dg.MaterializeResult:
+    """The learned retrieval configuration, in force only if it passed the gate on held-out judged queries."""
+    import numpy as np
+
+    from glow_pipelines.learning.retrieval import RagTrainer, RetrievalIndex, RetrievalParameters
+    from glow_pipelines.steps.knowledge import configuration_id, held_out_judgements
+
+    agent = context.partition_key
+    training = _trained(services, agent)
+    if training is None:
+        return dg.MaterializeResult(
+            metadata={"state": "this agent logs no retrieval"},
+            check_results=[dg.AssetCheckResult(check_name="configuration_has_gate", passed=True)],
+        )
+    with services.store.transaction() as t:
+        chunks = t.retrieval.chunks(agent)
+        current = t.retrieval.in_force(agent)
+        memory = [] if current is None else t.retrieval.memory(current.configuration)
+        judgements = held_out_judgements(t, agent)
+    parameters = RetrievalParameters() if current is None else current.parameters
+    incumbent = configuration_id(agent, parameters, memory)
+    candidate = configuration_id(agent, training.parameters, training.memory)
+    trainer = RagTrainer(services.embeddings.embed, SEED)
+    gate_id = sha256(f"{agent}\x1f{incumbent}\x1f{candidate}".encode()).hexdigest()[:32]
+    before = RetrievalIndex(chunks, parameters, memory)
+    after = before.reconfigured(training.parameters, training.memory)
+    gate = trainer.gate(before, after, judgements, np.random.default_rng(SEED), condensed=True)
+    with services.store.transaction() as t:
+        t.retrieval.add_configuration(incumbent, agent, parameters, memory, None)
+        if current is None:
+            t.retrieval.move_alias(agent, incumbent)
+        if candidate != incumbent:
+            t.retrieval.add_configuration(candidate, agent, training.parameters, training.memory, incumbent)
+            t.retrieval.record_gate(gate_id, agent, incumbent, candidate, gate.verdict, gate.to_json())
+            if gate.verdict == "ship":
+                t.retrieval.move_alias(agent, candidate)
+        in_force = t.retrieval.in_force(agent)
+        latest = t.retrieval.latest_gate(agent)
+    assert in_force is not None
+    shipped = latest is None or latest["verdict"] != "ship" or latest["candidate"] == in_force.configuration
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(in_force.configuration),
+        metadata={
+            "verdict": gate.verdict,
+            "reason": plain(gate.reason, 400),
+            "nDCG@10 before": 0.0 if gate.overall is None else gate.overall.current,
+            "nDCG@10 after": 0.0 if gate.overall is None else gate.overall.candidate,
+            "slices": table(
+                ("queries", "number", "before", "after", "p"),
+                (
+                    (each.name, each.queries, f"{each.current:.3f}", f"{each.candidate:.3f}", f"{each.p_value:.3f}")
+                    for each in gate.slices
+                ),
+            ),
+            "parameters": counts(training.parameters.to_json()),
+            "configuration in force": in_force.configuration,
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                check_name="configuration_has_gate",
+                passed=shipped,
+                description="what is in force passed the latest gate, or nothing did",
+            )
+        ],
+    )

@@ -1,0 +1,38 @@
+"""What runs by the clock.
+
+Belongs here: schedules. Does not: what runs on news (sensors), what a run does (jobs).
+"""
+
+import dagster as dg
+
+from glow_pipelines.defs.jobs import turn
+from glow_pipelines.services import Services
+from glow_pipelines.settings import Settings
+
+_SETTINGS = Settings.from_environment()
+
+
+@dg.schedule(
+    job=turn,
+    cron_schedule=_SETTINGS.learning_optimization_schedule,
+    execution_timezone=_SETTINGS.time_zone,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every night (LEARNING_OPTIMIZATION_SCHEDULE), a turn for each agent with enough new feedback.",
+)
+def nightly(
+    context: dg.ScheduleEvaluationContext, services: dg.ResourceParam[Services]
+) -> list[dg.RunRequest] | dg.SkipReason:
+    """Quiet agents cost nothing: they are not asked for."""
+    settings = services.settings
+    if not (settings.learning_enabled and settings.learning_auto_optimize):
+        return dg.SkipReason("LEARNING_ENABLED or LEARNING_AUTO_OPTIMIZE is false")
+    known = set(context.instance.get_dynamic_partitions("agent"))
+    with services.store.transaction() as t:
+        learned = {name: t.operations.watermark("turn", name) for name in known}
+        ready = t.feedback.arrivals(learned, settings.learning_min_feedback_count, most=1000)
+    tick = context.scheduled_execution_time.date().isoformat()
+    return [
+        dg.RunRequest(run_key=f"{each.agent}@{tick}", partition_key=each.agent, tags={"glow/agent": each.agent})
+        for each in ready
+        if each.agent in known
+    ] or dg.SkipReason(f"no agent has {settings.learning_min_feedback_count} new feedback rows")
