@@ -1,0 +1,120 @@
+"""The command `glow`.
+
+Belongs here: verbs, options and what they print. Does not: what the verbs do.
+"""
+
+import shutil
+
+import click
+from rich.console import Console
+
+from glow_pipelines.project import NoProject, export, find_project, open_services
+from glow_pipelines.settings import SettingsError
+
+
+class _Group(click.Group):
+    """Errors a person can act on are one line, not a traceback."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        from glow_pipelines.database import DatabaseUnavailable, MigrationError
+        from glow_pipelines.demo.turn import TurnFailed
+        from glow_pipelines.providers.local.weights import ModelUnavailable
+        from glow_pipelines.providers.types import ProviderError
+
+        known = (
+            SettingsError, NoProject, DatabaseUnavailable, MigrationError, ModelUnavailable, ProviderError, TurnFailed
+        )  # fmt: skip
+        try:
+            return super().invoke(ctx)
+        except known as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="glow-pipelines")
+def main() -> None:
+    """Feedback in, better agents out."""
+
+
+@main.command()
+@click.option("--seed", default=1, show_default=True, help="another seed: other people, other votes")
+@click.option("--null", is_flag=True, help="everybody judges at random: nothing may be promoted")
+def demo(seed: int, null: bool) -> None:
+    """Replay some weeks of the sample company, run one turn, print and write the report."""
+    from glow_pipelines.demo.replay import Weeks
+    from glow_pipelines.demo.run import run_demo
+
+    project = find_project()
+    run_demo(open_services(), project, Weeks(seed=seed, null=null), Console())
+    click.echo(f"\nReport: {project / 'report.html'}\nTo look around in the Dagster UI: glow up")
+
+
+@main.command()
+@click.option("--port", default=3000, show_default=True, help="of the Dagster UI; another one when it is taken")
+def up(port: int) -> None:
+    """Start everything: database, models, Dagster UI and daemon. Ctrl-C stops what was started."""
+    from glow_pipelines.up import run_up
+
+    run_up(open_services(), find_project(), port, Console())
+
+
+@main.command()
+def status() -> None:
+    """What runs, and how far the loop is."""
+    from glow_pipelines.status import print_status
+
+    print_status(open_services(), Console())
+
+
+@main.command()
+def migrate() -> None:
+    """Bring the database to the schema of this version."""
+    from glow_pipelines.database import ensure_database
+    from glow_pipelines.database import migrate as apply
+
+    services = open_services()
+    ensure_database(services.database_url)
+    report = apply(services.database_url)
+    ensure_database(services.dagster_url)
+    click.echo("\n".join(report.applied) or "nothing to apply")
+
+
+@main.command()
+def env() -> None:
+    """Print the environment for Dagster's own commands: eval "$(glow env)"."""
+    import shlex
+
+    for name, value in export(open_services(), find_project()).items():
+        click.echo(f"export {name}={shlex.quote(value)}")
+
+
+@main.command()
+def stop() -> None:
+    """Stop the embedded database and models. Nothing is lost."""
+    services = open_services()
+    if services.uses_local_models:
+        services.local_models.stop()
+    if services.settings.database_url is None:
+        services.embedded_server.stop()
+    click.echo("stopped")
+
+
+@main.command()
+@click.confirmation_option(prompt="Delete the embedded databases, all feedback in them, and every run?")
+def reset() -> None:
+    """Delete the embedded databases and everything in them. A database of your own is never touched."""
+    services = open_services()
+    if services.settings.database_url is not None:
+        raise click.ClickException("DATABASE_URL is set: drop that database yourself if you mean it")
+    services.local_models.stop()
+    services.embedded_server.remove()
+    home = services.settings.home
+    for entry in ("storage", "exports", "history", "schedules", "logs"):
+        shutil.rmtree(home / entry, ignore_errors=True)
+    for report in ("report.html", "report.json"):
+        (find_project() / report).unlink(missing_ok=True)
+    click.echo("everything is gone; `glow demo` begins anew")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,163 @@
+"""Every figure of the report, read from the database after the turn.
+
+Belongs here: collecting figures with their intervals. Does not: showing them (report), computing what the pipeline
+decides (it has decided). The truth table is used here only to audit, after the fact, what the pipeline claims.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from glow_pipelines.demo.company import AGENTS, CODER, HELPDESK, cases
+from glow_pipelines.learning.feedback import summarize
+from glow_pipelines.learning.retrieval import Judgement, RagTrainer, RetrievalParameters
+from glow_pipelines.services import Services
+from glow_pipelines.steps.knowledge import index_in_force
+
+Figures = dict[str, Any]
+
+
+def collect(services: Services, seconds: dict[str, float]) -> Figures:
+    """All figures as plain JSON data."""
+    with services.store.transaction() as t:
+        stats = t.operations.learning_stats()
+        counts = t.datasets.example_counts()
+        metrics = [dict(row, measured_at=row["measured_at"].isoformat()) for row in t.operations.latest_measurements()]
+    return {
+        "model": services.chat.name,
+        "embedding_model": services.embeddings.name,
+        "seconds": {name: round(value, 1) for name, value in seconds.items()},
+        "stats": stats,
+        "feedback": [_feedback(services, agent.name) for agent in AGENTS],
+        "examples": counts,
+        "prompts": [_prompt(services, agent.name) for agent in AGENTS],
+        "retrieval": _retrieval(services),
+        "models": [_model(services, agent.name) for agent in AGENTS],
+        "lineage": _lineage(services, CODER),
+        "success_metrics": metrics,
+        "next_night": _next_night(services),
+    }
+
+
+def _feedback(services: Services, agent: str) -> Figures:
+    with services.store.transaction() as t:
+        rows, executions = t.feedback.feedback_of_agent(agent), t.feedback.executions_of_agent(agent)
+    found = summarize(rows, executions)[agent]
+    return {
+        "agent": agent,
+        "executions": found.executions,
+        "feedback": _rate(found.feedback),
+        "positive": _rate(found.positive),
+        "corrected": _rate(found.corrected),
+        "issues": [{"issue": each.issue, "count": each.count} for each in found.issues[:5]],
+    }
+
+
+def _rate(rate: Any) -> Figures:
+    return {"value": rate.value, "low": rate.low, "high": rate.high, "n": rate.n}
+
+
+def _prompt(services: Services, agent: str) -> Figures:
+    with services.store.transaction() as t:
+        production, candidate = t.prompts.in_force(agent), t.prompts.in_force(agent, "candidate")
+        dataset = t.datasets.latest(agent)
+        row = t.prompts.latest_optimization(agent)
+        gate = t.prompts.latest_gate(agent)
+        running = t.experiments.running(agent)
+    assert production is not None
+    finalist = gate and gate["finalist"]
+    with services.store.transaction() as t:
+        tried = finalist and t.prompts.prompt(agent, finalist)
+    return {
+        "agent": agent,
+        "dataset": dataset and {"id": dataset["dataset_id"], **dataset["statistics"]},
+        "state": row["state"] if row else "no exact metric",
+        "reason": row["reason"] if row else "answers are free text; a calibrated judge comes with a later version",
+        "before": production.prompt.describe(),
+        "after": tried.describe() if tried else None,
+        "operator": candidate.operator if candidate else None,
+        "arms": (row["race"] or {}).get("arms", []) if row else [],
+        "race_calls": (row["race"] or {}).get("calls", 0) if row else 0,
+        "gate": gate and {**gate["evidence"], "verdict": gate["verdict"]},
+        "experiment": running
+        and {"id": running["experiment_id"], "plan": running["plan"]["summary"], "state": running["state"]},
+    }
+
+
+def _retrieval(services: Services) -> Figures:
+    """Held-out questions: a phrasing of each intent that nobody asked, judged by the truth table."""
+    held_out = [case for number, case in enumerate(cases(HELPDESK)) if number % 3 == 2]
+    judgements = [Judgement(case.input, chunk, 1.0) for case in held_out for chunk in case.right]
+    now, configuration = index_in_force(services, HELPDESK)
+    untuned = now.reconfigured(RetrievalParameters(), [])
+    trainer = RagTrainer(services.embeddings.embed, seed=1)
+    gate = trainer.gate(untuned, now, judgements, np.random.default_rng(1))
+    dense = trainer.evaluate(now.reconfigured(RetrievalParameters(lexical_weight=0.0), []), judgements)
+    with services.store.transaction() as t:
+        own = t.retrieval.latest_gate(HELPDESK)
+        pairs = t.retrieval.pair_counts(HELPDESK)
+    return {
+        "questions": len(held_out),
+        "configuration": configuration,
+        "dense": dense.to_json(),
+        "before": gate.current.to_json() if gate.current else None,
+        "after": gate.candidate.to_json() if gate.candidate else None,
+        "difference": gate.to_json()["overall"],
+        "pipeline_gate": own and {"verdict": own["verdict"], "reason": own["evidence"].get("reason")},
+        "pairs": sum(row["pairs"] for row in pairs),
+    }
+
+
+def _model(services: Services, agent: str) -> Figures:
+    with services.store.transaction() as t:
+        run = t.models.latest_run(agent)
+    if run is None:
+        return {"agent": agent, "state": "no dataset", "reason": ""}
+    return {"agent": agent, "state": run["state"], "reason": run["reason"], "train": run["plan"]["train_count"]}
+
+
+def _lineage(services: Services, agent: str) -> Figures | None:
+    """One demonstration or rule of the candidate, down to the votes."""
+    with services.store.transaction() as t:
+        candidate = t.prompts.in_force(agent, "candidate")
+        if candidate is None:
+            return None
+        rows = t.prompts.lineage(agent, candidate.prompt.sha256)
+    shown = candidate.prompt.demonstrations
+    if not shown:
+        return {"agent": agent, "prompt_version": candidate.prompt.sha256, "rows": len(rows), "example": None}
+    mine = [row for row in rows if row["kind"] == "example" and row["source_id"] == shown[0].example_id]
+    return {
+        "agent": agent,
+        "prompt_version": candidate.prompt.sha256,
+        "rows": len(rows),
+        "example": {
+            "input": shown[0].input,
+            "output": shown[0].output,
+            "example_id": shown[0].example_id,
+            "from": sorted({f"{row['from_kind']} {row['from_id']}" for row in mine if row["from_id"]}),
+        },
+    }
+
+
+def _next_night(services: Services) -> list[str]:
+    """What the schedule would ask for now."""
+    settings = services.settings
+    with services.store.transaction() as t:
+        agents = [agent.name for agent in t.feedback.agents()]
+        ready = t.feedback.arrivals(
+            {name: t.operations.watermark("turn", name) for name in agents}, settings.learning_min_feedback_count
+        )
+        lines = []
+        for name in agents:
+            news = next((each.arrived for each in ready if each.agent == name), 0)
+            running = t.experiments.running(name)
+            if running is not None:
+                lines.append(f"{name}: a look at experiment {running['experiment_id']}; no second candidate meanwhile")
+            elif news:
+                lines.append(f"{name}: a turn, since {news} feedback rows are new")
+            else:
+                lines.append(
+                    f"{name}: nothing, until {settings.learning_min_feedback_count} new feedback rows are there"
+                )
+    return lines
