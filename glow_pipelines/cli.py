@@ -8,25 +8,17 @@ import shutil
 import click
 from rich.console import Console
 
-from glow_pipelines.project import NoProject, export, find_project, open_services
-from glow_pipelines.settings import SettingsError
+from glow_pipelines.errors import Actionable
+from glow_pipelines.project import export, find_project, open_services
 
 
 class _Group(click.Group):
     """Errors a person can act on are one line, not a traceback."""
 
     def invoke(self, ctx: click.Context) -> object:
-        from glow_pipelines.database import DatabaseUnavailable, MigrationError
-        from glow_pipelines.demo.turn import TurnFailed
-        from glow_pipelines.providers.local.weights import ModelUnavailable
-        from glow_pipelines.providers.types import ProviderError
-
-        known = (
-            SettingsError, NoProject, DatabaseUnavailable, MigrationError, ModelUnavailable, ProviderError, TurnFailed
-        )  # fmt: skip
         try:
             return super().invoke(ctx)
-        except known as error:
+        except Actionable as error:
             raise click.ClickException(str(error)) from error
 
 
@@ -44,9 +36,7 @@ def demo(seed: int, null: bool) -> None:
     from glow_pipelines.demo.replay import Weeks
     from glow_pipelines.demo.run import run_demo
 
-    project = find_project()
-    run_demo(open_services(), project, Weeks(seed=seed, null=null), Console())
-    click.echo(f"\nReport: {project / 'report.html'}\nTo look around in the Dagster UI: glow up")
+    run_demo(open_services(), find_project(), Weeks(seed=seed, null=null), Console())
 
 
 @main.command()

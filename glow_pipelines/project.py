@@ -9,11 +9,15 @@ import os
 from collections.abc import MutableMapping
 from pathlib import Path
 
+from glow_pipelines.errors import Actionable
 from glow_pipelines.services import Services
 from glow_pipelines.settings import Settings
 
+DEMO_LOCK = "demo.lock"
+"""File in GLOW_HOME that a running demo holds a lock on."""
 
-class NoProject(Exception):
+
+class NoProject(Actionable):
     """No dagster.yaml here or above."""
 
 

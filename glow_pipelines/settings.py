@@ -28,9 +28,10 @@ from glow_pipelines.environment import (
     number,
     whole,
 )
+from glow_pipelines.errors import Actionable
 
 
-class SettingsError(ValueError):
+class SettingsError(Actionable, ValueError):
     """Every variable that could not be read, all at once: a user repairs the file in one go. Secrets are masked."""
 
     def __init__(self, problems: tuple[str, ...]) -> None:

@@ -17,7 +17,8 @@ from pathlib import Path
 from rich.console import Console
 
 from glow_pipelines.database import ensure_database, migrate
-from glow_pipelines.project import export
+from glow_pipelines.files import is_held
+from glow_pipelines.project import DEMO_LOCK, export
 from glow_pipelines.services import Services
 
 READY_SECONDS = 180.0
@@ -44,7 +45,7 @@ def run_up(
             with console.status("models"):
                 services.local_models.start()
         with console.status("Dagster's own tables"):
-            _create_instance(project)
+            _prepare_instance(project, reap=not is_held(services.settings.home / DEMO_LOCK))
         port = free_port(port)
         url = f"http://127.0.0.1:{port}"
         workspace = ["-w", str(project / "workspace.yaml")]
@@ -75,9 +76,10 @@ def free_port(wanted: int) -> int:
     raise OSError("no free port on 127.0.0.1")
 
 
-def _create_instance(project: Path) -> None:
-    """Create Dagster's tables once: webserver and daemon would race for it."""
-    code = "import dagster; dagster.DagsterInstance.get().dispose()"
+def _prepare_instance(project: Path, reap: bool) -> None:
+    """Create Dagster's tables once (webserver and daemon would race for it), and end the runs of a killed demo."""
+    then = "; from glow_pipelines.demo.turn import reap_dead_runs; reap_dead_runs(instance)" if reap else ""
+    code = f"import dagster; instance = dagster.DagsterInstance.get(){then}; instance.dispose()"
     subprocess.run([sys.executable, "-c", code], cwd=project, env=os.environ, check=True)
 
 
@@ -102,11 +104,13 @@ def _terminated_as_interrupt() -> Iterator[None]:
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    # Also SIGINT: a shell starts background commands with it ignored.
+    before = [(number, signal.signal(number, interrupt)) for number in (signal.SIGTERM, signal.SIGINT)]
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before:
+            signal.signal(number, handler)
 
 
 def _wait_until(

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from glow_pipelines.database.binaries import Binaries
 from glow_pipelines.database.errors import DatabaseUnavailable
-from glow_pipelines.database.files import write_whole
 from glow_pipelines.database.server_user import ServerUser
+from glow_pipelines.files import write_whole
 
 SUPERUSER = "glow"
 _TIMEOUT_S = 60

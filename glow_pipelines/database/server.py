@@ -23,7 +23,7 @@ from glow_pipelines.database.binaries import find_binaries, within_reach
 from glow_pipelines.database.cluster import SUPERUSER, Cluster
 from glow_pipelines.database.connect import MAINTENANCE_DATABASE, connect, create_missing_databases
 from glow_pipelines.database.errors import DatabaseUnavailable
-from glow_pipelines.database.files import exclusive, write_whole
+from glow_pipelines.files import exclusive, write_whole
 
 DATABASES = ("glow", "dagster")
 _HOST = "127.0.0.1"  # this build has no TLS: loopback only

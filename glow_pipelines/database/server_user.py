@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from glow_pipelines.database.errors import DatabaseUnavailable
-from glow_pipelines.database.files import write_whole
+from glow_pipelines.files import write_whole
 
 OVERRIDE = "GLOW_PG_DATA"
 _DEFAULT_BASE = Path("/var/lib/glow")

@@ -6,10 +6,12 @@ A request is data from users: nothing here interprets a message's content.
 from dataclasses import dataclass
 from typing import Literal
 
+from glow_pipelines.errors import Actionable
+
 Role = Literal["system", "user", "assistant"]
 
 
-class ProviderError(Exception):
+class ProviderError(Actionable):
     """A provider did not answer, or not with what was asked.
 
     `retryable`: the same request may succeed later (it was retried here already); else the request, the key or the

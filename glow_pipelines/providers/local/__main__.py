@@ -10,7 +10,7 @@ import os
 import socket
 from pathlib import Path
 
-from glow_pipelines.database.files import write_whole
+from glow_pipelines.files import write_whole
 from glow_pipelines.providers.local import alive
 from glow_pipelines.providers.local.home import Home, Wanted
 from glow_pipelines.providers.local.weights import check_weights, find_weights

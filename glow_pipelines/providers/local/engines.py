@@ -76,7 +76,8 @@ class ChatEngine:
 
     def _reuse_is_exact(self) -> bool:
         """Whether a few prompts get the same log-probabilities with and without a reused beginning."""
-        system = {"role": "system", "content": "Name the account of each expense: travel, meals or office."}
+        # Over 64 tokens: shorter prompts are one tile of flash attention, and showed no difference.
+        system = {"role": "system", "content": "Name the account: travel, meals or office. " * 8}
         bodies = [
             {
                 "messages": [system, {"role": "user", "content": text}],
@@ -84,10 +85,9 @@ class ChatEngine:
                 "temperature": 0,
                 "logprobs": True,
             }
-            for text in ("Taxi from the station to the client and back", "Taxi", "Lunch with two colleagues, in cash")
+            for text in ("Taxi from the station to the client and back", "Taxi")
         ]
         plain = [self._complete(body, reuse=False).get("choices") for body in bodies]
-        # Again in an order in which each reuses another length; the last one's slot holds the third prompt.
         reused = [self._complete(body, reuse=True).get("choices") for body in bodies]
         return plain == reused
 

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from glow_pipelines.database.files import write_whole
+from glow_pipelines.files import write_whole
 from glow_pipelines.providers.local.remembered import Remembered, identity
 from glow_pipelines.providers.local.weights import ModelUnavailable
 

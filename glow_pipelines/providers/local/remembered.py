@@ -6,7 +6,7 @@ Belongs here: keeping small facts about files in the home. Does not: finding the
 import json
 from pathlib import Path
 
-from glow_pipelines.database.files import write_whole
+from glow_pipelines.files import write_whole
 
 
 class Remembered:

