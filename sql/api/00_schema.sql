@@ -7,7 +7,6 @@
 
 comment on schema glow_api is 'Functions apps call. Tables stay out of sight in schema glow.';
 revoke all on schema glow_api from public;
-alter default privileges in schema glow_api revoke execute on functions from public;
 
 create function glow_api.refuse(code text, field text, value text, accepted text) returns void
   language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -23,6 +22,8 @@ create function glow_api.payload_hash(payload jsonb) returns bytea
   language sql immutable set search_path = pg_catalog, pg_temp
   return sha256(convert_to(payload::text, 'UTF8'));
 
+comment on function glow_api.payload_hash is 'What makes a retried call the same call: the hash of its contents.';
+
 create function glow_api.require_agent(agent text) returns void
   language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 begin
@@ -30,6 +31,7 @@ begin
     perform glow_api.refuse('PT404', 'agent', require_agent.agent, 'the name of a registered agent; see register_agent');
   end if;
 end $$;
+comment on function glow_api.require_agent is 'Refuses an agent that is not registered.';
 
 -- Bounds that every text has are checked here once, before a constraint would answer less kindly.
 create function glow_api.require_id(field text, value text, optional boolean default false) returns void
@@ -41,6 +43,8 @@ begin
   end if;
 end $$;
 
+comment on function glow_api.require_id is 'Refuses an id that is missing, too long or holds control characters.';
+
 create function glow_api.require_text(field text, value text, most integer, optional boolean default false) returns void
   language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 begin
@@ -51,3 +55,4 @@ begin
     perform glow_api.refuse('PT413', field, octet_length(value) || ' bytes', 'at most ' || most || ' bytes');
   end if;
 end $$;
+comment on function glow_api.require_text is 'Refuses a text that is missing, empty or too long.';

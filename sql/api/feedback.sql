@@ -44,6 +44,8 @@ begin
   end if;
 end $$;
 
+comment on function glow_api.require_feedback is 'Refuses feedback outside its ranges, or that says nothing.';
+
 create function glow_api.submit_feedback(
   agent text, execution_id text, user_id text, thumbs integer default null, rating integer default null,
   dimensions jsonb default null, issues text[] default '{}', comment text default null, correction text default null,

@@ -4,7 +4,8 @@ create schema glow;
 comment on schema glow is 'Tables of Glow Pipelines. Apps never see them: they call the functions in glow_api.';
 revoke all on schema glow from public;
 
-create extension if not exists vector;
+-- In a schema of its own name for every role: without it the owner's name would decide where the type lives.
+create extension if not exists vector schema public;
 
 -- Ids come from the apps (trace ids, user ids), so they are text with a bound and without control characters.
 create domain glow.identifier as text

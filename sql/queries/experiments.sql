@@ -1,17 +1,20 @@
 -- Experiments, exposures and looks.
 
 -- create_experiment --
+-- A started experiment; the same one is created once, and an agent runs one at a time.
 insert into glow.learning_experiments (experiment_id, agent, kind, hypothesis, control, treatment, plan, gate_id)
 values (%(experiment_id)s, %(agent)s, 'prompt', %(hypothesis)s, %(control)s, %(treatment)s, %(plan)s, %(gate_id)s)
 on conflict do nothing
 returning experiment_id
 
 -- running_experiment --
+-- The experiment an agent runs now.
 select experiment_id, agent, hypothesis, control, treatment, phase, treatment_ppm, enroll_ppm, plan, gate_id, state,
        reason, started_at
   from glow.learning_experiments where agent = %(agent)s and state = 'running'
 
 -- exposure_counts --
+-- Units by variant.
 select variant, count(*) as units from glow.exposures
  where experiment_id = %(experiment_id)s and phase = %(phase)s group by variant order by variant
 
@@ -27,6 +30,7 @@ select x.unit_id, x.variant, count(f.thumbs) filter (where f.thumbs = 1) as up, 
  group by x.unit_id, x.variant order by x.unit_id
 
 -- insert_look --
+-- One look at a running experiment; looks are never changed.
 insert into glow.experiment_looks (experiment_id, phase, statistics, decision, reason)
 values (%(experiment_id)s, %(phase)s, %(statistics)s, %(decision)s, %(reason)s)
 

@@ -58,7 +58,7 @@ select a.agent,
 -- Feedback whose execution never came, older than an age.
 select f.agent, count(*) as waiting
   from glow.agent_feedback f
- where f.superseded_by is null and f.recorded_at < clock_timestamp() - %(age)s
+ where f.superseded_by is null and f.recorded_at < clock_timestamp() - %(age)s::interval
    and not exists (select from glow.executions e where e.execution_id = f.execution_id)
  group by f.agent order by f.agent
 

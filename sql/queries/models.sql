@@ -18,13 +18,16 @@ update glow.training_runs
 returning run_key
 
 -- insert_training_event --
+-- A step in the life of a run.
 insert into glow.training_run_events (run_key, from_state, to_state, detail)
 values (%(run_key)s, %(from_state)s, %(to_state)s, %(detail)s)
 
 -- training_run --
+-- A run by its key.
 select run_key, agent, dataset_id, provider, base_model, state, reason, manifest_sha256, plan, job_id, created_at
   from glow.training_runs where run_key = %(run_key)s
 
 -- latest_training_run --
+-- An agent's newest run.
 select run_key, agent, dataset_id, provider, base_model, state, reason, manifest_sha256, plan, job_id, created_at
   from glow.training_runs where agent = %(agent)s order by created_at desc limit 1

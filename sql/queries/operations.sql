@@ -1,18 +1,22 @@
 -- Watermarks, response cache, success metrics.
 
 -- watermark --
+-- How far a consumer has read.
 select xid::text as xid from glow.watermarks where consumer = %(consumer)s and agent = %(agent)s
 
 -- set_watermark --
+-- Moves a watermark, forward only.
 insert into glow.watermarks (consumer, agent, xid) values (%(consumer)s, %(agent)s, %(xid)s::text::xid8)
 on conflict (consumer, agent) do update set xid = excluded.xid, updated_at = clock_timestamp()
  where watermarks.xid < excluded.xid
 
 -- cached_responses --
+-- Known answers by request.
 select request_key, model, text, prompt_tokens, completion_tokens, seconds, cost_usd
   from glow.responses where request_key = any(%(keys)s)
 
 -- insert_response --
+-- An answer as it was paid for; a known request changes nothing.
 insert into glow.responses (request_key, model, text, prompt_tokens, completion_tokens, seconds, cost_usd)
 values (%(key)s, %(model)s, %(text)s, %(prompt_tokens)s, %(completion_tokens)s, %(seconds)s, %(cost_usd)s)
 on conflict (request_key) do nothing
@@ -27,7 +31,7 @@ select
   (select count(distinct f.execution_id) from glow.agent_feedback f join glow.executions e using (execution_id)
     where f.superseded_by is null and f.correction is not null) as executions_corrected,
   (select count(*) from glow.expert_annotations where superseded_by is null) as annotations,
-  (select count(*) from glow.expert_annotations where superseded_by is null and verdict = 'approve') as annotations_approved,
+  (select count(*) from glow.expert_annotations where superseded_by is null and verdict <> 'reject') as annotations_approved,
   (select coalesce(greatest(1, ceil(extract(epoch from max(recorded_at) - min(recorded_at)) / 86400)), 0)::int
      from glow.expert_annotations) as annotation_days,
   (select count(distinct example_id) from glow.learning_examples
@@ -59,12 +63,15 @@ select (evidence #>> '{overall,gain,estimate}')::float8 / (evidence #>> '{overal
   from glow.retrieval_gates where verdict = 'ship' order by created_at desc limit 1
 
 -- insert_measurement --
+-- One measurement of a success metric.
 insert into glow.success_metrics (metric, value, low, high, target, status, detail)
 values (%(metric)s, %(value)s, %(low)s, %(high)s, %(target)s, %(status)s, %(detail)s)
 
 -- latest_measurements --
+-- The newest measurement of every success metric.
 select distinct on (metric) metric, value, low, high, target, status, detail, measured_at
   from glow.success_metrics order by metric, measured_at desc
 
 -- learning_stats --
+-- The counts apps see, for our own use.
 select glow_api.learning_stats() as stats

@@ -18,10 +18,6 @@ values (%(agent)s, encode(sha256(convert_to((%(prompt)s::jsonb)::text, 'UTF8')),
         %(operator)s, %(parent)s)
 on conflict do nothing
 
--- prompt_address --
--- The address a prompt has.
-select encode(sha256(convert_to((%(prompt)s::jsonb)::text, 'UTF8')), 'hex') as prompt_version
-
 -- insert_lineage --
 -- A source of a rule or demonstration.
 insert into glow.prompt_lineage (agent, prompt_version, kind, source_id, role, rule_id)
@@ -45,18 +41,22 @@ select optimization_id, agent, dataset_id, incumbent, analysis, candidates, race
   from glow.prompt_optimizations where agent = %(agent)s order by created_at desc limit 1
 
 -- record_analysis --
+-- What the analysis found.
 update glow.prompt_optimizations set analysis = %(content)s, updated_at = clock_timestamp()
  where optimization_id = %(optimization_id)s
 
 -- record_candidates --
+-- What was proposed.
 update glow.prompt_optimizations set candidates = %(content)s, updated_at = clock_timestamp()
  where optimization_id = %(optimization_id)s
 
 -- record_race --
+-- How the race went.
 update glow.prompt_optimizations set race = %(content)s, updated_at = clock_timestamp()
  where optimization_id = %(optimization_id)s
 
 -- close_optimization --
+-- The final state of an optimization, with its reason.
 update glow.prompt_optimizations set state = %(state)s, reason = %(reason)s, updated_at = clock_timestamp()
  where optimization_id = %(optimization_id)s
 
@@ -67,10 +67,12 @@ values (%(gate_id)s, %(optimization_id)s, %(agent)s, %(incumbent)s, %(finalist)s
 on conflict (gate_id) do nothing
 
 -- gate --
+-- A gate by its id.
 select gate_id, optimization_id, agent, incumbent, finalist, verdict, evidence, created_at
   from glow.prompt_gates where gate_id = %(gate_id)s
 
 -- latest_gate --
+-- An agent's newest gate.
 select gate_id, optimization_id, agent, incumbent, finalist, verdict, evidence, created_at
   from glow.prompt_gates where agent = %(agent)s order by created_at desc limit 1
 
@@ -101,6 +103,7 @@ on conflict (agent, alias) do update
 returning revision
 
 -- insert_alias_move --
+-- A move of an alias, for the record.
 insert into glow.prompt_alias_history (agent, alias, prompt_version, previous, revision, moved_by, reason, gate_id)
 values (%(agent)s, %(alias)s, %(prompt_version)s, %(previous)s, %(revision)s, %(moved_by)s, %(reason)s, %(gate_id)s)
 

@@ -1,6 +1,7 @@
 -- Documents, chunks, retrieval events and configurations.
 
 -- upsert_document --
+-- A document; unchanged content changes nothing.
 insert into glow.documents (agent, document_id, title, body, content_hash)
 values (%(agent)s, %(document_id)s, %(title)s, %(body)s, %(content_hash)s)
 on conflict (agent, document_id) do update
@@ -16,14 +17,17 @@ on conflict (agent, chunk_id) do update
  where chunks.content_hash <> excluded.content_hash
 
 -- chunks --
+-- All passages of an agent's knowledge base.
 select chunk_id as id, document_id, text, embedding::text as embedding, embedding_model
   from glow.chunks where agent = %(agent)s order by chunk_id
 
 -- set_chunk_embedding --
+-- The embedding of a passage, unless its text changed meanwhile.
 update glow.chunks set embedding = %(embedding)s::text::vector, embedding_model = %(model)s
  where agent = %(agent)s and chunk_id = %(chunk_id)s and content_hash = %(content_hash)s
 
 -- unembedded_chunks --
+-- Passages without an embedding of this model.
 select chunk_id as id, text, content_hash from glow.chunks
  where agent = %(agent)s and embedding_model is distinct from %(model)s order by chunk_id
 
@@ -39,29 +43,35 @@ select e.event_id as id, e.query, e.policy, e.user_id, e.conversation_id, e.exec
  group by e.event_id order by e.event_id
 
 -- cached_embeddings --
+-- Known embeddings of texts.
 select content_hash, embedding::text as embedding from glow.embeddings
  where model = %(model)s and content_hash = any(%(hashes)s)
 
 -- insert_embedding --
+-- The embedding of a text by this model.
 insert into glow.embeddings (model, content_hash, embedding)
 values (%(model)s, %(content_hash)s, %(embedding)s::text::vector)
 on conflict do nothing
 
 -- insert_configuration --
+-- A retrieval configuration; the same one is written once.
 insert into glow.retrieval_configurations (configuration, agent, parameters, parent)
 values (%(configuration)s, %(agent)s, %(parameters)s, %(parent)s)
 on conflict do nothing
 returning configuration
 
 -- insert_memory --
+-- What a configuration remembers of a query and a passage.
 insert into glow.retrieval_memory (configuration, position, query, embedding, chunk_id, attractiveness, examinations, event_ids)
 values (%(configuration)s, %(position)s, %(query)s, %(embedding)s::text::vector, %(chunk_id)s, %(attractiveness)s, %(examinations)s, %(event_ids)s)
 
 -- memory --
+-- All that a configuration remembers.
 select query, embedding::text as embedding, chunk_id, attractiveness, examinations, event_ids
   from glow.retrieval_memory where configuration = %(configuration)s order by position
 
 -- configuration_in_force --
+-- The configuration behind an alias.
 select a.configuration, a.revision, c.parameters, c.parent
   from glow.retrieval_aliases a join glow.retrieval_configurations c using (configuration)
  where a.agent = %(agent)s and a.alias = %(alias)s
@@ -78,15 +88,18 @@ on conflict (agent, alias) do update
 returning revision
 
 -- insert_retrieval_gate --
+-- The test a configuration passed or failed; written once.
 insert into glow.retrieval_gates (gate_id, agent, incumbent, candidate, verdict, evidence)
 values (%(gate_id)s, %(agent)s, %(incumbent)s, %(candidate)s, %(verdict)s, %(evidence)s)
 on conflict (gate_id) do nothing
 
 -- latest_retrieval_gate --
+-- An agent's newest retrieval gate.
 select gate_id, agent, incumbent, candidate, verdict, evidence, created_at
   from glow.retrieval_gates where agent = %(agent)s order by created_at desc limit 1
 
 -- insert_pair --
+-- A training pair; the same one is written once.
 insert into glow.embedding_training_pairs (
   pair_id, agent, query, positive_chunk_id, negative_chunk_id, weight, negative_kind, event_ids, group_key, split)
 values (
@@ -95,5 +108,6 @@ values (
 on conflict (pair_id) do nothing
 
 -- pair_counts --
+-- Pairs by split and kind of negative.
 select split, negative_kind, count(*) as pairs from glow.embedding_training_pairs
  where agent = %(agent)s group by split, negative_kind order by split, negative_kind
