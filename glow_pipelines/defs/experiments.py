@@ -56,6 +56,7 @@ def experiment(context: dg.AssetExecutionContext, services: dg.ResourceParam[Ser
                 f"{agent}-{candidate.prompt.sha256[:12]}",
                 Traffic(
                     users_per_day=max(1, traffic["users"]) / traffic["days"],
+                    population=max(1, traffic["users"]),
                     rated_per_user=max(1.0, cast / max(1, len(votes))),
                     baseline_rate=(up + FAINT_PRIOR) / (cast + 2 * FAINT_PRIOR),
                     intra_user_correlation=intra_user_correlation(

@@ -4,6 +4,7 @@ Belongs here: collecting figures with their intervals. Does not: showing them (r
 decides (it has decided). The truth table is used here only to audit, after the fact, what the pipeline claims.
 """
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -17,13 +18,15 @@ from glow_pipelines.steps.knowledge import index_in_force
 Figures = dict[str, Any]
 
 
-def collect(services: Services, seconds: dict[str, float]) -> Figures:
-    """All figures as plain JSON data."""
+def collect(services: Services, seconds: dict[str, float], seed: int = 1, null: bool = False) -> Figures:
+    """All figures as plain JSON data. `null`: everybody judged at random, so that nothing should be promoted."""
     with services.store.transaction() as t:
         stats = t.operations.learning_stats()
         counts = t.datasets.example_counts()
         metrics = [dict(row, measured_at=row["measured_at"].isoformat()) for row in t.operations.latest_measurements()]
     return {
+        "seed": seed,
+        "null": null,
         "model": services.chat.name,
         "embedding_model": services.embeddings.name,
         "seconds": {name: round(value, 1) for name, value in seconds.items()},
@@ -78,7 +81,9 @@ def _prompt(services: Services, agent: str) -> Figures:
         "operator": candidate.operator if candidate else None,
         "arms": (row["race"] or {}).get("arms", []) if row else [],
         "race_calls": (row["race"] or {}).get("calls", 0) if row else 0,
+        "race_evaluations": (row["race"] or {}).get("evaluations", 0) if row else 0,
         "gate": gate and {**gate["evidence"], "verdict": gate["verdict"]},
+        "gate_is_of_this_optimization": bool(gate and row and gate["optimization_id"] == row["optimization_id"]),
         "experiment": running
         and {"id": running["experiment_id"], "plan": running["plan"]["summary"], "state": running["state"]},
     }
@@ -126,15 +131,18 @@ def _lineage(services: Services, agent: str) -> Figures | None:
     shown = candidate.prompt.demonstrations
     if not shown:
         return {"agent": agent, "prompt_version": candidate.prompt.sha256, "rows": len(rows), "example": None}
-    mine = [row for row in rows if row["kind"] == "example" and row["source_id"] == shown[0].example_id]
+    # The demonstration that users had most to do with tells the most.
+    votes = Counter(row["source_id"] for row in rows if row["from_kind"] == "feedback")
+    told = max(shown, key=lambda each: votes[each.example_id])
+    mine = [row for row in rows if row["kind"] == "example" and row["source_id"] == told.example_id]
     return {
         "agent": agent,
         "prompt_version": candidate.prompt.sha256,
         "rows": len(rows),
         "example": {
-            "input": shown[0].input,
-            "output": shown[0].output,
-            "example_id": shown[0].example_id,
+            "input": told.input,
+            "output": told.output,
+            "example_id": told.example_id,
             "from": sorted({f"{row['from_kind']} {row['from_id']}" for row in mine if row["from_id"]}),
         },
     }

@@ -97,7 +97,7 @@ def prompt_sections(prompts: list[Figures]) -> tuple[Section, ...]:
 def _is_of_this_optimization(prompt: Figures) -> bool:
     """The newest gate may belong to an earlier dataset: an optimization without a finalist makes none."""
     gate = prompt.get("gate") or {}
-    return bool(gate) and prompt.get("reason") in (None, "", gate.get("reason"))
+    return bool(gate) and bool(prompt.get("gate_is_of_this_optimization", True))
 
 
 def _prompt(prompt: Figures) -> tuple[Block, ...]:

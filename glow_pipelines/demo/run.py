@@ -19,7 +19,8 @@ from glow_pipelines.demo.figures import Figures, collect
 from glow_pipelines.demo.html import write_html
 from glow_pipelines.demo.replay import Replay, Weeks
 from glow_pipelines.demo.report import print_report
-from glow_pipelines.project import export
+from glow_pipelines.files import exclusive
+from glow_pipelines.project import DEMO_LOCK, export
 from glow_pipelines.services import Services
 
 
@@ -43,6 +44,12 @@ def run_demo(services: Services, project: Path, weeks: Weeks, console: Console) 
 
     Killed anywhere and started again, it continues: every event and answer is known by its content.
     """
+    services.settings.home.mkdir(parents=True, exist_ok=True)
+    with exclusive(services.settings.home / DEMO_LOCK):  # two demos at once would count each other's runs as dead
+        return _run(services, project, weeks, console)
+
+
+def _run(services: Services, project: Path, weeks: Weeks, console: Console) -> Figures:
     clock = Clock()
     bars = Progress(
         TextColumn("{task.description:<34}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
@@ -70,7 +77,7 @@ def run_demo(services: Services, project: Path, weeks: Weeks, console: Console) 
 
             run_turn([agent.name for agent in AGENTS], lambda agent, done, of: progress(f"turn of {agent}", done, of))
     with clock.step("report"):
-        figures = collect(services, clock.seconds)
+        figures = collect(services, clock.seconds, weeks.seed, weeks.null)
     figures["seconds"] = {name: round(value, 1) for name, value in clock.seconds.items()}
     (project / "report.json").write_text(json.dumps(figures, indent=1, default=str) + "\n", encoding="utf-8")
     (project / "report.html").write_text(write_html(figures), encoding="utf-8")

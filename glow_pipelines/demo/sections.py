@@ -66,7 +66,8 @@ def _story(figures: Figures) -> str:
         [
             f"{amount(stats.get('agents'), 'agent')} of a sample company answered "
             f"{amount(stats.get('executions'), 'time')} with {figures.get('model') or 'an unnamed model'}; the answers "
-            "are real, the people are simulated. "
+            "are real, the people are simulated"
+            f"{', and in this demo everybody judged at random' if figures.get('null') else ''}. "
             f"Users left {amount(stats.get('feedback'), 'vote or correction', 'votes and corrections')}, experts "
             f"{amount(stats.get('annotations'), 'annotation')} and "
             f"{amount(stats.get('demonstrations'), 'demonstration')}.",
@@ -189,9 +190,9 @@ def _metrics(rows: list[Figures]) -> tuple[Block, ...]:
     return (
         Table(
             "Met or missed only where the whole 95 % interval is on that side of the target.",
-            ("Metric", "Status", "Target", "Measured", "What it is", "Evidence"),
+            ("Metric", "Status", "Target", "Measured", "What was counted"),
             tuple(_metric(row) for row in ordered),
-            page_only=2,
+            page_only=1,
         ),
     )
 
@@ -201,14 +202,14 @@ def _metric(row: Figures) -> tuple[str | Mark, ...]:
     status = _STATUS.get(str(row.get("status")), Mark(str(row.get("status"))))
     value, low, high = (number(row.get(key)) for key in ("value", "low", "high"))
     if name not in _METRICS:
-        return name.replace("_", " "), status, str(row.get("target")), NONE if value is None else str(value), "", detail
+        return name.replace("_", " "), status, str(row.get("target")), NONE if value is None else str(value), detail
     _, metric = _METRICS[name]
     measured = NONE if value is None else shown(value, metric.unit)
     if value is not None and low != high:
         ends = (shown(each, metric.unit).removesuffix(" points").removesuffix(" %") for each in (low, high))
         measured += f" ({' to '.join(ends)})"
     target = f"{metric.direction} {shown(metric.target, metric.unit)}"
-    return name.replace("_", " "), status, target, measured, metric.description, _evidence(detail)
+    return name.replace("_", " "), status, target, measured, f"{metric.description}: {_evidence(detail)}"
 
 
 def _evidence(detail: str) -> str:

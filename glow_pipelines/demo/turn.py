@@ -11,11 +11,28 @@ from functools import partial
 import dagster as dg
 from dagster._core.utils import make_new_run_id
 
+from glow_pipelines.errors import Actionable
+
 Progress = Callable[[str, int, int], None]
 """Told (agent, steps done, steps in all)."""
 
 
-class TurnFailed(Exception):
+TRIGGER = {"glow/trigger": "demo"}
+
+
+def reap_dead_runs(instance: dg.DagsterInstance) -> int:
+    """End the runs that a killed demo left behind; only for a caller who knows that no demo is running.
+
+    Dagster cannot see that they are dead, and they would hold the places of two runs for ever. Returns how many.
+    """
+    unfinished = [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
+    dead = instance.get_runs(filters=dg.RunsFilter(tags=TRIGGER, statuses=unfinished))
+    for run in dead:
+        instance.report_run_failed(run, "the process of this run was killed")
+    return len(dead)
+
+
+class TurnFailed(Actionable):
     """A run did not succeed; the message names the agent and the failed steps."""
 
 
@@ -26,6 +43,7 @@ def run_turn(agents: Sequence[str], progress: Progress) -> dict[str, str]:
     job = defs().resolve_job_def("turn")
     runs = {}
     with dg.DagsterInstance.get() as instance:
+        reap_dead_runs(instance)
         known = instance.get_dynamic_partitions("agent")
         instance.add_dynamic_partitions("agent", [agent for agent in agents if agent not in known])
         for agent in agents:
@@ -36,7 +54,7 @@ def run_turn(agents: Sequence[str], progress: Progress) -> dict[str, str]:
                     instance=instance,
                     partition_key=agent,
                     run_id=run_id,
-                    tags={"glow/agent": agent, "glow/trigger": "demo"},
+                    tags={"glow/agent": agent, **TRIGGER},
                     run_config={"loggers": {"console": {"config": {"log_level": "ERROR"}}}},
                     raise_on_error=False,
                 )

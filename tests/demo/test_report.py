@@ -318,6 +318,7 @@ def test_a_gate_of_an_earlier_optimization_does_not_lend_its_verdict() -> None:
     figures = sample()
     figures["prompts"] = [
         _prompt("expense-coder", after=SHOWN.describe(), gate=_gate(18, 50, 5, 35, "promote", REASON))
+        | {"gate_is_of_this_optimization": False}
     ]
     text = words(terminal(figures))
     assert "expense-coder: no improvement." in text
