@@ -50,8 +50,7 @@ def few_shot(
     sets = [choose(similarity, weights, labels, eligible, min(total, MOST), each) for total, each in sorted(sizes)]
     if closed:
         for _ in range(DRAWS):
-            half = rng.permutation(eligible)[: -(-len(eligible) // 2)].tolist()
-            sets.append(choose(similarity, weights, labels, sorted(half), min(count, MOST), 1))
+            sets.append(choose(similarity, weights, labels, _half(eligible, labels, rng), min(count, MOST), 1))
     candidates: dict[str, Candidate] = {}
     for place, chosen in enumerate(sets):
         orders = (_in_turns(chosen, labels, rank), sorted(chosen, key=lambda index: rank[labels[index]]))
@@ -77,6 +76,13 @@ def _eligible(incumbent: Prompt, examples: Sequence[Example]) -> list[int]:
     ]
     approved = {examples[index].target for index in fit if examples[index].approved}
     return [index for index in fit if examples[index].approved or examples[index].target not in approved]
+
+
+def _half(eligible: Sequence[int], labels: Sequence[str], rng: np.random.Generator) -> list[int]:
+    """A random half of every label, so that none is missing."""
+    drawn = rng.permutation(eligible).tolist()
+    by_label = {label: [index for index in drawn if labels[index] == label] for label in labels}
+    return sorted(index for found in by_label.values() for index in found[: -(-len(found) // 2)])
 
 
 def _in_turns(chosen: Sequence[int], labels: Sequence[str], rank: dict[str, int]) -> list[int]:
