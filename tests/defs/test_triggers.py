@@ -1,0 +1,80 @@
+"""Schedule and sensors: whom they ask for, and that they ask once."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from glow_pipelines.client import GlowClient
+from glow_pipelines.defs.schedules import nightly
+from glow_pipelines.defs.sensors import feedback_arrivals, feedback_threshold
+from glow_pipelines.services import Services
+from glow_pipelines.settings import Settings
+
+
+@pytest.fixture
+def services(database_url: str) -> Iterator[Services]:
+    services = Services(Settings.from_environment({"DATABASE_URL": database_url}))
+    with GlowClient(database_url) as client:
+        for agent, rows in (("busy", 12), ("quiet", 3)):
+            client.register_agent(agent)
+            for number in range(rows):
+                client.log_execution(f"{agent}-{number}", agent, "in", "out")
+                client.submit_feedback(agent, f"{agent}-{number}", "u", thumbs=1)
+    yield services
+    services.store.close()
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        yield instance
+
+
+def test_the_threshold_asks_for_busy_agents_and_only_once(services: Services, instance: dg.DagsterInstance) -> None:
+    context = dg.build_sensor_context(instance=instance)
+    result = feedback_threshold(context, services=services)
+    assert isinstance(result, dg.SensorResult)
+    assert [request.partition_key for request in result.run_requests or []] == ["busy"]
+    assert [request.run_key for request in result.run_requests or []] == [
+        f"busy@{json.loads(result.cursor or '')['busy']}"
+    ]
+    assert [list(request.partition_keys) for request in result.dynamic_partitions_requests or []] == [["busy"]]
+    again = feedback_threshold(dg.build_sensor_context(instance=instance, cursor=result.cursor), services=services)
+    assert isinstance(again, dg.SkipReason)
+
+
+def test_what_a_turn_has_learned_is_not_asked_for(services: Services, instance: dg.DagsterInstance) -> None:
+    with services.store.transaction() as t:
+        t.operations.set_watermark("turn", t.feedback.horizon(), "busy")
+    result = feedback_threshold(dg.build_sensor_context(instance=instance), services=services)
+    assert isinstance(result, dg.SkipReason)
+
+
+def test_arrivals_are_told_per_agent_and_once(services: Services, instance: dg.DagsterInstance) -> None:
+    result = feedback_arrivals(dg.build_sensor_context(instance=instance), services=services)
+    assert isinstance(result, dg.SensorResult)
+    told = {event.partition: event.metadata["new rows"].value for event in result.asset_events}
+    assert told == {"busy": 12, "quiet": 3}
+    again = feedback_arrivals(dg.build_sensor_context(instance=instance, cursor=result.cursor), services=services)
+    assert isinstance(again, dg.SkipReason)
+
+
+def test_the_night_asks_for_known_agents_with_news(services: Services, instance: dg.DagsterInstance) -> None:
+    instance.add_dynamic_partitions("agent", ["busy", "quiet"])
+    at = datetime(2026, 11, 22, 2, tzinfo=UTC)
+    context = dg.build_schedule_context(instance=instance, scheduled_execution_time=at)
+    requests = nightly(context, services=services)
+    assert isinstance(requests, list)
+    assert [(request.partition_key, request.run_key) for request in requests] == [("busy", "busy@2026-11-22")]
+
+
+def test_switched_off_nothing_runs(database_url: str, instance: dg.DagsterInstance) -> None:
+    environment = {"DATABASE_URL": database_url, "LEARNING_AUTO_OPTIMIZE": "false"}
+    services = Services(Settings.from_environment(environment))
+    context = dg.build_schedule_context(instance=instance, scheduled_execution_time=datetime.now(UTC))
+    assert isinstance(nightly(context, services=services), dg.SkipReason)
+    assert isinstance(feedback_threshold(dg.build_sensor_context(instance=instance), services=services), dg.SkipReason)
