@@ -16,8 +16,8 @@ import pytest
 from psycopg import sql
 
 from glow_pipelines.database import EmbeddedServer, connect, migrate
-from glow_pipelines.database.files import exclusive
 from glow_pipelines.database.urls import with_database
+from glow_pipelines.files import exclusive
 
 _EXTERNAL = "GLOW_TEST_DATABASE_URL"
 _HOME = "GLOW_TEST_HOME"
