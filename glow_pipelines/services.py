@@ -100,7 +100,8 @@ class Services:
                 client,
                 model,
                 structured_output="grammar" if settings.structured_output == "grammar" else "json_schema",
-                concurrency=settings.local_workers if self.uses_local_models else settings.chat_concurrency,
+                # Enough in line for the embedded server to choose what continues a prompt it has just read.
+                concurrency=8 * settings.local_workers if self.uses_local_models else settings.chat_concurrency,
                 timeout=settings.chat_timeout_seconds,
             ),
             StoredResponses(self.store),

@@ -44,9 +44,12 @@ class Evaluator:
         return len(self._outcomes)
 
     def unasked(self, pairs: Iterable[Pair]) -> list[Pair]:
-        """The pairs not asked yet, without repetition, in order."""
+        """The pairs not asked yet, without repetition: by prompt, then in order."""
         fresh = {(prompt.sha256, example.id): (prompt, example) for prompt, example in pairs}
-        return [pair for key, pair in fresh.items() if key not in self._outcomes]
+        asked = [pair for key, pair in fresh.items() if key not in self._outcomes]
+        # Prompt by prompt: an endpoint that reuses the beginning of a prompt reads it once then, not once per item.
+        place = {sha256: at for at, sha256 in enumerate(dict.fromkeys(prompt.sha256 for prompt, _ in asked))}
+        return sorted(asked, key=lambda pair: place[pair[0].sha256])
 
     def ask(self, pairs: Iterable[Pair]) -> None:
         """Asks what is unasked, all or nothing: raises BudgetExhaustedError before the first call when it does not fit.

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glow_pipelines.providers.local.remembered import Remembered, identity
+from glow_pipelines.providers.local.turns import Messages, common
 
 CONTEXT = 4096
 LONGEST_TEXT = 256
@@ -51,6 +52,11 @@ class ChatEngine:
         if known is None:
             remembered.put(fact, self._reuse)
 
+    def read_last(self) -> list[Messages]:
+        """The conversations that idle instances need not read again."""
+        with self._lock:
+            return [instance.messages for instance in self._idle]
+
     def complete(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """The answer, or llama.cpp's error object, to a chat completion request. At most `workers` calls at once."""
         return self._complete(body, self._reuse)
@@ -58,7 +64,7 @@ class ChatEngine:
     def _complete(self, body: Mapping[str, Any], reuse: bool) -> dict[str, Any]:
         messages = body["messages"]
         with self._lock:
-            instance = max(self._idle, key=lambda each: _common(each.messages, messages))
+            instance = max(self._idle, key=lambda each: common(each.messages, messages))
             self._idle.remove(instance)
         try:
             answer = _ask(instance.server, body, reuse)
@@ -151,13 +157,3 @@ def _ask(server: Any, body: Mapping[str, Any], reuse: bool) -> dict[str, Any]:
     except ValueError as error:  # how llama.cpp refuses what it cannot read
         return {"error": {"code": 400, "message": str(error)}}
     return answer
-
-
-def _common(some: Sequence[Any], others: Sequence[Any]) -> int:
-    """How many messages two conversations begin with in common."""
-    count = 0
-    for one, other in zip(some, others, strict=False):
-        if one != other:
-            break
-        count += 1
-    return count

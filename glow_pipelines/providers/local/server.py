@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from glow_pipelines.providers.local.engines import CONTEXT, ChatEngine, EmbeddingEngine
+from glow_pipelines.providers.local.turns import Turns
 from glow_pipelines.providers.local.weights import EMBEDDING_NAME
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -36,7 +37,7 @@ _GIVEN = ("id", "object", "created", "choices", "usage", "system_fingerprint")
 def create_app(chat: ChatEngine, chat_name: str, embeddings: EmbeddingEngine, api_key: str, workers: int) -> Starlette:
     """The application over loaded models. `workers` chats and one embedding call run at once; others wait in line."""
     started = int(time.time())
-    chat_turns, embedding_turns = asyncio.Semaphore(workers), asyncio.Semaphore(1)
+    chat_turns, embedding_turns = Turns(workers, chat.read_last), asyncio.Semaphore(1)
     threads = CapacityLimiter(workers + 1)  # own threads: with the shared 40, waiting chats kept embeddings out
 
     async def complete(request: Request) -> Response:
@@ -45,7 +46,7 @@ def create_app(chat: ChatEngine, chat_name: str, embeddings: EmbeddingEngine, ap
             return problem
         wanted = {key: body[key] for key in _ASKED if body.get(key) is not None}
         wanted["max_tokens"] = body.get("max_completion_tokens") or body.get("max_tokens") or _DEFAULT_MAX_TOKENS
-        async with chat_turns:
+        async with chat_turns.turn(wanted["messages"]):
             if await request.is_disconnected():  # it gave up waiting and asks again: its old question helps nobody
                 return Response(status_code=499)
             answer = await to_thread.run_sync(chat.complete, wanted, limiter=threads)
