@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # numpy, openai and psycopg are loaded by whoever needs them:
     from glow_pipelines.database import EmbeddedServer
     from glow_pipelines.learning.prompts.types import Answer, RenderedPrompt
     from glow_pipelines.providers.chat import ChatModel
+    from glow_pipelines.providers.choices import StructuredOutput
     from glow_pipelines.providers.embeddings import EmbeddingModel
     from glow_pipelines.providers.local.supervisor import LocalModels
     from glow_pipelines.store import Store
@@ -72,19 +73,25 @@ class Services:
     @cached_property
     def _endpoint(self) -> "tuple[OpenAI, str, str]":
         """The client, and the names of the chat and embedding models behind it."""
-        from openai import OpenAI
+        from glow_pipelines.providers.wire import open_client
 
         settings = self.settings
         if self.uses_local_models:
             local = self.local_models.start()
-            client = OpenAI(base_url=local.base_url, api_key=local.api_key)
+            client = open_client(local.api_key, local.base_url)
             return client, settings.chat_model or local.chat_model, settings.embedding_model or local.embedding_model
         if settings.chat_model is None or settings.embedding_model is None:
             raise SettingsError(
                 ("GLOW_CHAT_MODEL and GLOW_EMBEDDING_MODEL: name the models of OPENAI_BASE_URL to use",)
             )
-        client = OpenAI(base_url=settings.openai_base_url, api_key=settings.openai_api_key or "none")
+        client = open_client(settings.openai_api_key or "none", settings.openai_base_url)
         return client, settings.chat_model, settings.embedding_model
+
+    @property
+    def _structured_output(self) -> "StructuredOutput":
+        """llama.cpp, which the embedded model runs on, takes a grammar; every other endpoint a JSON schema."""
+        named = self.settings.structured_output or ("grammar" if self.uses_local_models else "json_schema")
+        return "grammar" if named == "grammar" else "json_schema"
 
     @cached_property
     def chat(self) -> "ChatModel":
@@ -99,7 +106,7 @@ class Services:
             OpenAIChat(
                 client,
                 model,
-                structured_output="grammar" if settings.structured_output == "grammar" else "json_schema",
+                structured_output=self._structured_output,
                 # Enough in line for the embedded server to choose what continues a prompt it has just read.
                 concurrency=8 * settings.local_workers if self.uses_local_models else settings.chat_concurrency,
                 timeout=settings.chat_timeout_seconds,

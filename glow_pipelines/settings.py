@@ -115,11 +115,11 @@ class Settings:
     embedding_dimensions: int = setting(
         "GLOW_EMBEDDING_DIMENSIONS", whole(1, 4000), "384", "length of an embedding; must be what the model gives"
     )
-    structured_output: str = setting(
+    structured_output: str | None = setting(
         "GLOW_STRUCTURED_OUTPUT",
         choice("grammar", "json_schema"),
-        "grammar",
-        "how the endpoint is told to answer with one of the labels",
+        "",
+        "how the endpoint learns of the allowed labels; unset: grammar for the embedded model, json_schema elsewhere",
     )
     chat_concurrency: int = setting("GLOW_CHAT_CONCURRENCY", whole(1, 1024), "8", "model calls in flight at once")
     chat_timeout_seconds: float = setting(

@@ -4,6 +4,8 @@ Belongs here: turning settings into a Dagster-free `Services` when a run starts.
 anything is opened (services.py).
 """
 
+import os
+
 import dagster as dg
 from pydantic import Field
 
@@ -12,16 +14,16 @@ from glow_pipelines.settings import Settings
 
 
 class ServicesResource(dg.ConfigurableResource[Services]):
-    """Database, store and models; each opened when first asked for.
+    """Database, store and models, each opened when first asked for.
 
-    The fields show in the UI which outside services a location uses; the secrets among them are masked.
+    `database_url` points one run at another database; everything else comes from the environment.
     """
 
     database_url: str | None = Field(default=None, json_schema_extra={"dagster__is_secret": True})
-    openai_base_url: str | None = None
 
     def create_resource(self, context: dg.InitResourceContext) -> Services:
-        return Services(Settings.from_environment())
+        named = {} if self.database_url is None else {"DATABASE_URL": self.database_url}
+        return Services(Settings.from_environment(os.environ | named))
 
 
 @dg.definitions
