@@ -1,6 +1,7 @@
 """Takes the pictures of docs/images: starts everything, drives the Dagster UI in headless Chromium, stops everything.
 
-Run after `make demo`, so that there is something to see. CHROMIUM names the browser when it is not on the path.
+Run after `make demo`, so that there is something to see. CHROMIUM names the browser when it is not on the path. With
+`--materialize` it first materializes every asset from the UI and waits until that is done, as a person would.
 """
 
 import os
@@ -8,23 +9,22 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 
 IMAGES = Path(__file__).parent / "images"
+AGENT = "expense-coder"
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"]
 
 
 @contextmanager
 def ui() -> Iterator[str]:
     """`glow up`, until the pictures are taken; the address of the UI."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "glow_pipelines.cli", "up"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    command = [sys.executable, "-m", "glow_pipelines.cli", "up"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     assert process.stdout is not None
     try:
         for line in process.stdout:
@@ -36,12 +36,36 @@ def ui() -> Iterator[str]:
         process.wait()
 
 
-def shoot(page: Page, url: str, wait_for: str, name: str, settle: float = 3.0) -> None:
+def shoot(page: Page, url: str, wait_for: str, name: str) -> None:
     """Open a page, wait until a text is on it, and keep what it looks like."""
     page.goto(url)
     page.get_by_text(wait_for).first.wait_for(timeout=90_000)
-    time.sleep(settle)
+    page.wait_for_timeout(3_000)
     page.screenshot(path=IMAGES / f"{name}.png")
+
+
+def shoot_graph(page: Page, base: str) -> None:
+    """The asset graph with its groups open."""
+    page.goto(f"{base}/asset-groups")
+    page.get_by_text("Materialize all").wait_for(timeout=90_000)
+    page.wait_for_timeout(3_000)
+    page.get_by_text("Hide navigation").click()
+    page.mouse.click(900, 650)
+    page.keyboard.press("Alt+e")
+    page.wait_for_timeout(4_000)
+    page.screenshot(path=IMAGES / "assets.png")
+
+
+def materialize(page: Page, base: str) -> None:
+    """Every asset of every agent, by hand: the button, the partitions, the backfill until it is completed."""
+    page.goto(f"{base}/asset-groups")
+    page.get_by_role("button", name=re.compile("Materialize all")).click(timeout=90_000)
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="All", exact=True).click(timeout=30_000)
+    dialog.get_by_role("button", name="Launch backfill").click(timeout=30_000)
+    page.wait_for_timeout(5_000)
+    page.goto(f"{base}/runs?view=backfills")
+    expect(page.get_by_text("Completed").first).to_be_visible(timeout=600_000)
 
 
 def main(base: str) -> None:
@@ -50,10 +74,12 @@ def main(base: str) -> None:
     chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=QUIET)
-        page = browser.new_page(viewport={"width": 1600, "height": 1000})
-        shoot(page, f"{base}/asset-groups", "prompt_gate", "assets", settle=8)
-        shoot(page, f"{base}/assets/prompt_gate", "accuracy", "prompt_gate")
-        shoot(page, f"{base}/assets/candidate_prompt", "diff", "candidate_prompt")
+        page = browser.new_page(viewport={"width": 1500, "height": 760})
+        if "--materialize" in sys.argv:
+            materialize(page, base)
+        shoot_graph(page, base)
+        shoot(page, f"{base}/assets/prompt_gate?partition={AGENT}&view=partitions", "accuracy", "prompt_gate")
+        shoot(page, f"{base}/assets/candidate_prompt?partition={AGENT}&view=partitions", "diff", "candidate_prompt")
         shoot(page, f"{base}/assets/training_dataset?view=checks", "leakage", "checks")
         shoot(page, f"{base}/automation", "nightly", "automation")
         shoot(page, f"{base}/runs", "turn", "runs")
@@ -61,8 +87,9 @@ def main(base: str) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        main(sys.argv[1])
+    given = [argument for argument in sys.argv[1:] if not argument.startswith("--")]
+    if given:
+        main(given[0])
     else:
         with ui() as address:
             main(address)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from glow_pipelines.defs.metadata import counts, percent, plain
+from glow_pipelines.defs.metadata import counts, line, percent
 from glow_pipelines.defs.partitions import agents
 from glow_pipelines.services import Services
 
@@ -93,8 +93,8 @@ def experiment(context: dg.AssetExecutionContext, services: dg.ResourceParam[Ser
         metadata={
             "experiment": running["experiment_id"],
             "decision": look.decision,
-            "reason": plain(look.reason, 400),
-            "plan": plain(running["plan"]["summary"], 600),
+            "reason": line(look.reason),
+            "plan": line(running["plan"]["summary"], 600),
             "users": counts(exposed or {"exposed yet": 0}),
             "thumbs up": f"{percent(look.control_rate)} control, {percent(look.treatment_rate)} treatment",
         },

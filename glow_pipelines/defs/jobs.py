@@ -9,5 +9,4 @@ turn = dg.define_asset_job(
     "turn",
     description="One whole turn of the loop for one agent: curate, check, optimize, gate, experiment, measure.",
     selection=dg.AssetSelection.all(),
-    executor_def=dg.in_process_executor,  # a process per step imports everything again and opens its own connections
 )

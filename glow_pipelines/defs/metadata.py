@@ -14,11 +14,15 @@ _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|<>~-])")
 _INVISIBLE = re.compile("[\u0000-\u001f\u007f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 
 
+def line(text: object, most: int = 400) -> str:
+    """Text as one line for a plain text field: control and direction characters shown as blanks, cut."""
+    shown = _INVISIBLE.sub(" ", str(text))
+    return shown if len(shown) <= most else shown[: most - 1] + "…"
+
+
 def plain(text: object, most: int = 120) -> str:
-    """User text as one harmless line of Markdown: escaped, control and direction characters shown as blanks, cut."""
-    line = _INVISIBLE.sub(" ", str(text))
-    line = line if len(line) <= most else line[: most - 1] + "…"
-    return _MARKDOWN.sub(r"\\\1", line)
+    """User text as one harmless line of Markdown."""
+    return _MARKDOWN.sub(r"\\\1", line(text, most))
 
 
 def table(

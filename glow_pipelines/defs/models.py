@@ -8,7 +8,7 @@ from typing import Any
 
 import dagster as dg
 
-from glow_pipelines.defs.metadata import counts, plain, table
+from glow_pipelines.defs.metadata import counts, line, table
 from glow_pipelines.defs.partitions import agents
 from glow_pipelines.services import Services
 
@@ -97,7 +97,7 @@ def fine_tuned_model(context: dg.AssetExecutionContext, services: dg.ResourcePar
     return dg.MaterializeResult(
         metadata={
             "state": state,
-            "reason": plain(reason, 400),
+            "reason": line(reason),
             "plan": counts({name: getattr(planned, name) for name in PLAN}),
             "estimated cost USD": planned.estimated_cost_usd or 0.0,
             "run": planned.run_key,

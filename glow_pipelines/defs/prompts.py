@@ -11,7 +11,7 @@ from typing import Any
 
 import dagster as dg
 
-from glow_pipelines.defs.metadata import counts, diff, percent, plain, table
+from glow_pipelines.defs.metadata import counts, diff, line, percent, table
 from glow_pipelines.defs.partitions import agents
 from glow_pipelines.services import Services
 
@@ -27,7 +27,7 @@ COMMON: dict[str, Any] = {
 def _waiting(reason: str, check: str) -> dg.MaterializeResult:
     """An agent with nothing to optimize is an honest outcome, not a failure."""
     return dg.MaterializeResult(
-        metadata={"state": plain(reason, 400)},
+        metadata={"state": line(reason)},
         check_results=[dg.AssetCheckResult(check_name=check, passed=True, description=reason)],
     )
 
@@ -181,7 +181,7 @@ def prompt_gate(context: dg.AssetExecutionContext, services: dg.ResourceParam[Se
     return dg.MaterializeResult(
         metadata={
             "verdict": gate.verdict,
-            "reason": plain(gate.reason, 400),
+            "reason": line(gate.reason),
             "accuracy in force": gate.incumbent_accuracy.estimate,
             "accuracy of the finalist": gate.finalist_accuracy.estimate,
             "difference": gate.difference.estimate,

@@ -28,4 +28,6 @@ class ServicesResource(dg.ConfigurableResource[Services]):
 
 @dg.definitions
 def resources() -> dg.Definitions:
-    return dg.Definitions(resources={"services": ServicesResource()})
+    # In one process, also for what is launched by hand: a process per step imports everything again (4 s of processor
+    # time each) and opens its own connections.
+    return dg.Definitions(resources={"services": ServicesResource()}, executor=dg.in_process_executor)

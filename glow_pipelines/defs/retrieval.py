@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from glow_pipelines.defs.metadata import counts, plain, table
+from glow_pipelines.defs.metadata import counts, line, table
 from glow_pipelines.defs.partitions import agents
 from glow_pipelines.services import Services
 
@@ -139,7 +139,7 @@ def retrieval_parameters(
         data_version=dg.DataVersion(in_force.configuration),
         metadata={
             "verdict": gate.verdict,
-            "reason": plain(gate.reason, 400),
+            "reason": line(gate.reason),
             "nDCG@10 before": 0.0 if gate.overall is None else gate.overall.current,
             "nDCG@10 after": 0.0 if gate.overall is None else gate.overall.candidate,
             "slices": table(
