@@ -7,6 +7,7 @@ refuse what they do not accept, the same for every language), SQL beyond the cal
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
+from decimal import Decimal
 from types import TracebackType
 from typing import Any, Self
 
@@ -135,7 +136,7 @@ class GlowClient(AbstractContextManager["GlowClient"]):
             latency_ms=latency_ms,
             prompt_tokens=prompt_tokens,
             completion_tokens=completion_tokens,
-            cost_usd=cost_usd,
+            cost_usd=None if cost_usd is None else Decimal(str(cost_usd)),  # the function takes numeric, not float8
             started_at=started_at,
             metadata=_json(metadata),
         )
@@ -277,7 +278,11 @@ class GlowClient(AbstractContextManager["GlowClient"]):
         try:
             with self._pool.connection() as connection:
                 return connection.execute(query, given).fetchall()
+        except UnicodeEncodeError as error:
+            raise InvalidValue(f"a text holds {error.object[error.start : error.end]!r}", "valid Unicode") from error
         except psycopg.Error as error:
+            if error.sqlstate is None and isinstance(error, psycopg.DataError):  # NUL: refused before it is sent
+                raise InvalidValue(str(error), "text without NUL characters") from error
             refused = _ERRORS.get(error.sqlstate or "")
             if refused is None:
                 raise

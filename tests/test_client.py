@@ -166,3 +166,76 @@ def test_learning_stats_counts(client: GlowClient) -> None:
     client.log_execution("e1", "coder", "taxi", "meals")
     stats = client.learning_stats()
     assert (stats["agents"], stats["executions"], stats["feedback"]) == (1, 1, 0)
+
+
+AGENT = {"agent": "x"}
+RUN = {"execution_id": "p", "agent": "coder", "input": "i", "output": "o"}
+SEARCH = {"event_id": "p", "agent": "coder", "query": "q"}
+HIT = {"chunk_id": "a", "rank": 1}
+POISON = [
+    ("register_agent", AGENT | {"evaluation": {"metric": "label", "choices": 5}}, "evaluation"),
+    ("register_agent", AGENT | {"evaluation": {"metric": ["x"]}}, "evaluation"),
+    ("register_agent", AGENT | {"evaluation": {"max_calls": "abc"}}, "evaluation"),
+    ("register_agent", AGENT | {"prompt": {"instruction": "x", "rules": 5}}, "prompt"),
+    ("register_agent", AGENT | {"prompt": {"instruction": "x", "unheard": 5}}, "prompt"),
+    ("register_agent", AGENT | {"split_shares": (0, 0, 1)}, "split_shares"),
+    ("register_agent", AGENT | {"split_shares": (-1, 1, 1)}, "split_shares"),
+    ("log_execution", RUN | {"cost_usd": float("nan")}, "cost_usd"),
+    ("log_execution", RUN | {"cost_usd": -1.0}, "cost_usd"),
+    ("log_execution", RUN | {"prompt_tokens": -1}, "prompt_tokens"),
+    ("log_execution", RUN | {"model": "m" * 300}, "model"),
+    ("log_execution", RUN | {"input": "nul \x00"}, "NUL"),
+    ("log_execution", RUN | {"input": "half \ud800"}, "Unicode"),
+    ("log_retrieval", SEARCH | {"hits": [HIT, HIT]}, "hits"),
+    ("log_retrieval", SEARCH | {"hits": [HIT | {"score": "high"}]}, "hits.score"),
+    ("log_retrieval", SEARCH | {"hits": [HIT | {"propensity": 0}]}, "hits.propensity"),
+    ("log_retrieval", SEARCH | {"hits": [HIT | {"leg": "left"}]}, "hits.leg"),
+    ("log_retrieval", SEARCH | {"hits": [HIT | {"clicked": "yes"}]}, "hits.clicked"),
+    ("log_retrieval", SEARCH | {"hits": [HIT | {"explicit": 7}]}, "hits.explicit"),
+    ("log_retrieval", SEARCH | {"hits": [{"rank": 1, "chunk_id": ""}]}, "hits.chunk_id"),
+    ("log_retrieval", SEARCH | {"hits": [HIT], "configuration": "c" * 300}, "configuration"),
+]
+
+
+@pytest.mark.parametrize(("function", "arguments", "field"), POISON)
+def test_poison_is_refused_by_name(client: GlowClient, function: str, arguments: dict[str, object], field: str) -> None:
+    with pytest.raises(InvalidValue, match=field):
+        getattr(client, function)(**arguments)
+
+
+def test_an_instant_beyond_time_is_now(client: GlowClient, database_url: str) -> None:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(
+            "select glow_api.log_execution('e9', 'coder', 'in', 'out', started_at => 'infinity'),"
+            " glow_api.submit_feedback('coder', 'e9', 'u', thumbs => 1, occurred_at => 'infinity')"
+        )
+        row = connection.execute("select isfinite(started_at), started_at <= now() from glow.executions").fetchone()
+    assert row == (True, True)
+
+
+def test_one_key_for_two_executions_at_once_is_a_conflict(client: GlowClient) -> None:
+    for name in ("e1", "e2"):
+        client.log_execution(name, "coder", "taxi", "meals")
+    barrier, outcomes = threading.Barrier(2), []
+
+    def vote(execution: str) -> None:
+        barrier.wait()
+        try:
+            outcomes.append(client.submit_feedback("coder", execution, "u", thumbs=1, idempotency_key="k")["status"])
+        except Conflict:
+            outcomes.append("conflict")
+
+    threads = [threading.Thread(target=vote, args=(name,)) for name in ("e1", "e2")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == ["accepted", "conflict"]
+
+
+def test_feedback_for_an_execution_of_another_agent_is_nobodys(client: GlowClient) -> None:
+    client.register_agent("other")
+    client.submit_feedback("coder", "e1", "u", thumbs=1)
+    client.log_execution("e1", "other", "in", "out")
+    stats = client.feedback_stats("coder")
+    assert (stats["executions_with_feedback"], stats["waiting_for_execution"]) == (0, 1)

@@ -63,8 +63,14 @@ class Feedback(Noun):
         rows = self._rows("executions_of_agent", agent=agent, prompt_version=prompt_version)
         return [ExecutionRow(**row) for row in rows]
 
-    def feedback_of_agent(self, agent: str, prompt_version: str | None = None) -> list[FeedbackRow]:
-        return [_feedback(row) for row in self._rows("feedback_of_agent", agent=agent, prompt_version=prompt_version)]
+    def feedback_of_agent(
+        self, agent: str, prompt_version: str | None = None, until: int | None = None
+    ) -> list[FeedbackRow]:
+        """Current feedback, or what was current when the feedback `until` was the newest."""
+        return [
+            _feedback(row)
+            for row in self._rows("feedback_of_agent", agent=agent, prompt_version=prompt_version, until=until)
+        ]
 
     def execution_summary(self) -> list[Row]:
         return self._rows("execution_summary")

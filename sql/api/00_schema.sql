@@ -56,3 +56,36 @@ begin
   end if;
 end $$;
 comment on function glow_api.require_text is 'Refuses a text that is missing, empty or too long.';
+
+create function glow_api.require_number(
+  field text, value numeric, low numeric, high numeric, optional boolean default true
+) returns void language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+begin
+  if value is null and optional then return; end if;
+  -- NaN is above every number in PostgreSQL, so that the bounds refuse it too.
+  if value is null or value < low or value > high then
+    perform glow_api.refuse('PT422', field, value::text, 'a number from ' || low || ' to ' || high);
+  end if;
+end $$;
+comment on function glow_api.require_number is 'Refuses a number outside its bounds, NaN and infinities among them.';
+
+create function glow_api.is_number(value jsonb, low numeric, high numeric) returns boolean
+  language sql immutable set search_path = pg_catalog, pg_temp
+  return value is null or value = 'null'
+      or case when jsonb_typeof(value) = 'number' then value::numeric between low and high else false end;
+comment on function glow_api.is_number is 'Whether an optional JSON value is a number within bounds.';
+
+create function glow_api.is_texts(value jsonb) returns boolean
+  language sql immutable set search_path = pg_catalog, pg_temp
+  return value is null or value = 'null'
+      or case when jsonb_typeof(value) = 'array'
+              then not exists (select from jsonb_array_elements(value) e where jsonb_typeof(e) <> 'string')
+              else false end;
+comment on function glow_api.is_texts is 'Whether an optional JSON value is an array of texts.';
+
+create function glow_api.not_after_now(instant timestamptz) returns timestamptz
+  language sql volatile set search_path = pg_catalog, pg_temp
+  return case when instant is null or not isfinite(instant) then clock_timestamp()
+              else least(instant, clock_timestamp()) end;
+comment on function glow_api.not_after_now is
+  'The instant, or now where it lies in the future: a clock that runs ahead would hide a row from every window.';

@@ -11,14 +11,32 @@ begin
   if agent is null or agent !~ '^[a-z0-9][a-z0-9_.-]{0,62}$' then
     perform glow_api.refuse('PT422', 'agent', agent, 'a name of 1 to 63 of a-z 0-9 _ . - that begins with a letter or digit');
   end if;
-  if cardinality(split_shares) <> 3 or split_shares[1] + split_shares[2] + split_shares[3] <> 1 then
-    perform glow_api.refuse('PT422', 'split_shares', split_shares::text, 'three shares (train, val, test) whose sum is 1');
+  description := coalesce(description, '');
+  if length(description) > 2000 then
+    perform glow_api.refuse('PT413', 'description', length(description) || ' characters', 'at most 2000 characters');
   end if;
-  if evaluation is not null and jsonb_typeof(evaluation) <> 'object' then
-    perform glow_api.refuse('PT422', 'evaluation', evaluation::text, 'an object such as {"metric": "label", "choices": [...]}');
+  if array_ndims(split_shares) is distinct from 1 or array_lower(split_shares, 1) <> 1 or cardinality(split_shares) <> 3
+     or array_position(split_shares, null) is not null or split_shares[1] <= 0 or split_shares[2] < 0
+     or split_shares[3] < 0 or split_shares[1] + split_shares[2] + split_shares[3] <> 1 then
+    perform glow_api.refuse('PT422', 'split_shares', split_shares::text, 'three shares (train above 0, val, test) whose sum is 1');
   end if;
-  if prompt is not null and (jsonb_typeof(prompt) <> 'object' or jsonb_typeof(prompt -> 'instruction') is distinct from 'string') then
-    perform glow_api.refuse('PT422', 'prompt', prompt::text, 'an object with at least "instruction"');
+  if evaluation is not null and (
+    jsonb_typeof(evaluation) <> 'object'
+    or coalesce(jsonb_typeof(evaluation -> 'metric'), 'null') not in ('string', 'null')
+    or not glow_api.is_texts(evaluation -> 'choices') or not glow_api.is_number(evaluation -> 'max_calls', 1, 10000000)
+  ) then
+    perform glow_api.refuse('PT422', 'evaluation', evaluation::text, 'an object with metric (text), choices (texts) and max_calls (a number), each optional');
+  end if;
+  if prompt is not null and (
+    jsonb_typeof(prompt) <> 'object' or jsonb_typeof(prompt -> 'instruction') is distinct from 'string'
+    or not glow_api.is_texts(prompt -> 'choices') or not glow_api.is_number(prompt -> 'max_tokens', 1, 100000)
+    or coalesce(jsonb_typeof(prompt -> 'input_prefix'), 'string') <> 'string'
+    or coalesce(prompt -> 'rules', '[]') <> '[]' or coalesce(prompt -> 'demonstrations', '[]') <> '[]'
+    or prompt - '{instruction,choices,max_tokens,input_prefix,rules,demonstrations,demonstration_layout}'::text[] <> '{}'
+    or coalesce(prompt ->> 'demonstration_layout', 'turns') not in ('turns', 'inline')
+  ) then
+    perform glow_api.refuse('PT422', 'prompt', prompt::text,
+      'instruction (text), and if wanted choices (texts), max_tokens, input_prefix; rules and demonstrations are learned');
   end if;
 
   insert into glow.agents as a (agent, description, evaluation, train_share, val_share, test_share)

@@ -29,6 +29,9 @@ begin
   if owner is null then
     perform glow_api.refuse('PT404', 'execution_id', execution_id, 'the id of a logged execution');
   end if;
+  if idempotency_key is not null then
+    perform pg_advisory_xact_lock(hashtextextended(owner || chr(31) || idempotency_key, 9));
+  end if;
   perform pg_advisory_xact_lock(hashtextextended(execution_id || chr(31) || reviewer, 8));
 
   if idempotency_key is not null then

@@ -21,7 +21,14 @@ begin
   perform glow_api.require_id('user_id', user_id, true);
   perform glow_api.require_id('conversation_id', conversation_id, true);
   perform glow_api.require_id('channel', channel, true);
-  if latency_ms < 0 then perform glow_api.refuse('PT422', 'latency_ms', latency_ms::text, 'milliseconds, 0 or more'); end if;
+  perform glow_api.require_number('latency_ms', latency_ms, 0, 2147483647);
+  perform glow_api.require_number('prompt_tokens', prompt_tokens, 0, 2147483647);
+  perform glow_api.require_number('completion_tokens', completion_tokens, 0, 2147483647);
+  perform glow_api.require_number('cost_usd', cost_usd, 0, 99999);
+  perform glow_api.require_id('model', model, true);
+  if jsonb_typeof(coalesce(metadata, '{}')) <> 'object' or octet_length(metadata::text) > 100000 then
+    perform glow_api.refuse('PT422', 'metadata', metadata::text, 'an object of at most 100000 bytes');
+  end if;
   if prompt_version is not null and not exists (
     select from glow.prompt_versions p
      where p.agent = log_execution.agent and p.prompt_version = log_execution.prompt_version
@@ -36,7 +43,7 @@ begin
     log_execution.execution_id, log_execution.agent, input, output, log_execution.user_id, log_execution.conversation_id,
     log_execution.channel, log_execution.prompt_version, log_execution.model, log_execution.latency_ms,
     log_execution.prompt_tokens, log_execution.completion_tokens, log_execution.cost_usd,
-    coalesce(log_execution.started_at, clock_timestamp()), coalesce(log_execution.metadata, '{}'), hash)
+    glow_api.not_after_now(log_execution.started_at), coalesce(log_execution.metadata, '{}'), hash)
   on conflict on constraint executions_pkey do nothing;
   if not found then
     select e.payload_hash into known from glow.executions e where e.execution_id = log_execution.execution_id;

@@ -70,7 +70,11 @@ begin
   perform glow_api.require_id('idempotency_key', idempotency_key, true);
   perform glow_api.require_feedback(thumbs, rating, dimensions, issues, comment, correction);
 
-  -- Two votes of one person on one execution at the same instant: the second waits, then supersedes.
+  -- Two calls with one key, and two votes of one person on one execution, at the same instant: the second waits. Keys
+  -- first, always, so that two calls cannot wait for each other.
+  if idempotency_key is not null then
+    perform pg_advisory_xact_lock(hashtextextended(agent || chr(31) || idempotency_key, 6));
+  end if;
   perform pg_advisory_xact_lock(hashtextextended(execution_id || chr(31) || user_id || chr(31) || this_kind, 7));
 
   select e.agent into owner from glow.executions e where e.execution_id = submit_feedback.execution_id;
@@ -103,14 +107,14 @@ begin
   values (
     new_id, agent, execution_id, user_id, this_kind, thumbs, rating, dimensions, coalesce(issues, '{}'), comment, correction,
     channel, conversation_id, idempotency_key, hash,
-    -- A clock that runs ahead would date feedback into the future and hide it from every window.
-    least(coalesce(occurred_at, clock_timestamp()), clock_timestamp()));
+    glow_api.not_after_now(occurred_at));
   return jsonb_strip_nulls(jsonb_build_object(
     'feedback_id', new_id, 'status', 'accepted', 'supersedes', known.feedback_id, 'execution_known', owner is not null));
 end $$;
 comment on function glow_api.submit_feedback is
-  'Records what a user said of an execution: thumbs, stars, dimensions, issues, comment, correction. One current vote and '
-  'one current correction per person and execution; a change supersedes and the old row stays. Safe to retry with an '
+  'Records what a user said of an execution: thumbs, stars, dimensions, issues, comment, correction. One current vote '
+  '(with whatever came with it) and one current lone correction per person and execution; a change supersedes, the old '
+  'row stays. Safe to retry with an '
   'idempotency key. Feedback for an execution not yet logged is kept ("execution_known": false).';
 
 create function glow_api.feedback_stats(agent text, since timestamptz default '-infinity') returns jsonb
@@ -119,6 +123,7 @@ declare
   result jsonb;
 begin
   perform glow_api.require_agent(agent);
+  since := coalesce(since, '-infinity');
   with said as (
     select f.* from glow.agent_feedback f
      where f.agent = feedback_stats.agent and f.superseded_by is null and f.recorded_at >= since
@@ -130,9 +135,9 @@ begin
     'agent', feedback_stats.agent,
     'executions', (select executions from ran),
     'executions_with_feedback', count(distinct s.execution_id) filter (
-      where exists (select from glow.executions e where e.execution_id = s.execution_id)),
+      where exists (select from glow.executions e where e.execution_id = s.execution_id and e.agent = s.agent)),
     'waiting_for_execution', count(*) filter (
-      where not exists (select from glow.executions e where e.execution_id = s.execution_id)),
+      where not exists (select from glow.executions e where e.execution_id = s.execution_id and e.agent = s.agent)),
     'thumbs_up', count(*) filter (where s.thumbs = 1),
     'thumbs_down', count(*) filter (where s.thumbs = -1),
     'mean_rating', round(avg(s.rating), 3),
@@ -151,6 +156,7 @@ create function glow_api.common_issues(agent text, since timestamptz default '-i
   language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 begin
   perform glow_api.require_agent(agent);
+  since := coalesce(since, '-infinity');
   if most is null or most not between 1 and 1000 then
     perform glow_api.refuse('PT422', 'most', most::text, 'a number of rows from 1 to 1000');
   end if;

@@ -7,6 +7,7 @@ create function glow_api.log_retrieval(
 ) returns jsonb language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   hit jsonb;
+  flag text;
   known glow.retrieval_events;
   created boolean;
 begin
@@ -16,6 +17,7 @@ begin
   perform glow_api.require_id('execution_id', execution_id, true);
   perform glow_api.require_id('user_id', user_id, true);
   perform glow_api.require_id('conversation_id', conversation_id, true);
+  perform glow_api.require_id('configuration', configuration, true);
   if policy is null or policy not in ('production', 'interleave') then
     perform glow_api.refuse('PT422', 'policy', policy, 'production or interleave');
   end if;
@@ -30,12 +32,34 @@ begin
     if (hit ->> 'rank')::numeric not between 1 and 1000 or (hit ->> 'rank')::numeric % 1 <> 0 then
       perform glow_api.refuse('PT422', 'hits.rank', hit ->> 'rank', 'a whole number from 1 to 1000');
     end if;
+    perform glow_api.require_id('hits.chunk_id', hit ->> 'chunk_id');
+    if not glow_api.is_number(hit -> 'score', -1e300, 1e300) then
+      perform glow_api.refuse('PT422', 'hits.score', hit ->> 'score', 'a finite number');
+    end if;
+    if not glow_api.is_number(hit -> 'propensity', 1e-9, 1) then
+      perform glow_api.refuse('PT422', 'hits.propensity', hit ->> 'propensity', 'a probability above 0, up to 1');
+    end if;
+    if coalesce(hit ->> 'leg', 'both') not in ('dense', 'lexical', 'both') then
+      perform glow_api.refuse('PT422', 'hits.leg', hit ->> 'leg', 'dense, lexical or both');
+    end if;
+    if coalesce(hit ->> 'explicit', '0') not in ('-1', '0', '1') then
+      perform glow_api.refuse('PT422', 'hits.explicit', hit ->> 'explicit', '-1, 0 or 1');
+    end if;
+    foreach flag in array '{shown,cited,clicked,kept}'::text[] loop
+      if coalesce(jsonb_typeof(hit -> flag), 'null') not in ('boolean', 'null') then
+        perform glow_api.refuse('PT422', 'hits.' || flag, hit ->> flag, 'true or false');
+      end if;
+    end loop;
   end loop;
+  if (select count(*) <> count(distinct h -> 'rank') or count(*) <> count(distinct h ->> 'chunk_id')
+        from jsonb_array_elements(hits) h) then
+    perform glow_api.refuse('PT422', 'hits', left(hits::text, 80), 'each rank and each chunk_id once');
+  end if;
 
   insert into glow.retrieval_events (
     event_id, agent, execution_id, query, policy, configuration, user_id, conversation_id, occurred_at)
   values (event_id, agent, execution_id, query, policy, configuration, user_id, conversation_id,
-          least(coalesce(occurred_at, clock_timestamp()), clock_timestamp()))
+          glow_api.not_after_now(occurred_at))
   on conflict on constraint retrieval_events_pkey do nothing
   returning true into created;
   if created is null then

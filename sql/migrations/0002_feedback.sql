@@ -31,21 +31,3 @@ create unique index one_current_vote on glow.agent_feedback (execution_id, user_
 create unique index feedback_idempotency on glow.agent_feedback (agent, idempotency_key) where idempotency_key is not null;
 create index feedback_by_arrival on glow.agent_feedback (xid, feedback_id) include (agent);
 create index feedback_by_agent on glow.agent_feedback (agent, recorded_at) where superseded_by is null;
-
--- The standard issue categories; any other text an app sends is accepted and counted under its own name.
-create table glow.issue_categories (
-  issue       text primary key,
-  description text not null
-);
-insert into glow.issue_categories (issue, description) values
-  ('wrong_answer',  'The answer is not the right one.'),
-  ('incomplete',    'Something that was asked for is missing.'),
-  ('outdated',      'The answer was right once.'),
-  ('wrong_source',  'The cited source does not support the answer.'),
-  ('irrelevant',    'The answer or its sources do not concern the question.'),
-  ('unclear',       'The answer is hard to understand.'),
-  ('format',        'The answer does not have the form it should have.'),
-  ('tone',          'The answer is not written as it should be addressed.'),
-  ('policy',        'The answer breaks a rule of the company.'),
-  ('hallucination', 'The answer states something nobody said or wrote.'),
-  ('other',         'Something else; see the comment.');

@@ -23,12 +23,13 @@ select agent from glow.demonstrations where xid >= %(since)s::text::xid8 and xid
 order by agent
 
 -- feedback_of_agent --
--- Current feedback of an agent on executions that are logged, with the prompt that answered.
+-- Feedback of an agent on its executions: what is current, or what was current when feedback_id `until` was the newest.
 select f.feedback_id as id, f.agent, f.execution_id, f.user_id, f.kind, f.thumbs, f.rating, f.issues, f.comment, f.correction,
        coalesce(f.conversation_id, e.conversation_id) as conversation_id, f.recorded_at
-  from glow.agent_feedback f join glow.executions e using (execution_id)
- where f.agent = %(agent)s and f.superseded_by is null
-   and (%(prompt_version)s::text is null or e.prompt_version = %(prompt_version)s)
+  from glow.agent_feedback f join glow.executions e using (execution_id, agent)
+ where f.agent = %(agent)s and (%(prompt_version)s::text is null or e.prompt_version = %(prompt_version)s)
+   and case when %(until)s::bigint is null then f.superseded_by is null
+            else f.feedback_id <= %(until)s and (f.superseded_by is null or f.superseded_by > %(until)s) end
  order by f.feedback_id
 
 -- executions_of_agent --
@@ -55,11 +56,11 @@ select a.agent,
  group by a.agent order by a.agent
 
 -- waiting_feedback --
--- Feedback whose execution never came, older than an age.
+-- Feedback whose execution never came, or came for another agent, older than an age.
 select f.agent, count(*) as waiting
   from glow.agent_feedback f
  where f.superseded_by is null and f.recorded_at < clock_timestamp() - %(age)s::interval
-   and not exists (select from glow.executions e where e.execution_id = f.execution_id)
+   and not exists (select from glow.executions e where e.execution_id = f.execution_id and e.agent = f.agent)
  group by f.agent order by f.agent
 
 -- feedback_arrivals --
@@ -79,7 +80,7 @@ having count(*) >= %(threshold)s
 -- positive_feedback --
 -- Thumbs by prompt version of an agent, one row per person and version: votes of one person are not independent.
 select e.prompt_version, f.user_id, count(*) filter (where f.thumbs = 1) as up, count(*) as votes
-  from glow.agent_feedback f join glow.executions e using (execution_id)
+  from glow.agent_feedback f join glow.executions e using (execution_id, agent)
  where f.agent = %(agent)s and f.superseded_by is null and f.thumbs is not null
  group by e.prompt_version, f.user_id
  order by e.prompt_version, f.user_id
