@@ -126,12 +126,6 @@ CREATE INDEX feedback_by_arrival ON glow.agent_feedback USING btree (xid, feedba
 CREATE UNIQUE INDEX feedback_idempotency ON glow.agent_feedback USING btree (agent, idempotency_key) WHERE (idempotency_key IS NOT NULL);
 CREATE UNIQUE INDEX one_current_vote ON glow.agent_feedback USING btree (execution_id, user_id, kind) WHERE (superseded_by IS NULL);
 
-CREATE TABLE glow.issue_categories (
-    issue text NOT NULL,
-    description text NOT NULL,
-    CONSTRAINT issue_categories_pkey PRIMARY KEY (issue)
-);
-
 CREATE TABLE glow.expert_annotations (
     annotation_id bigint GENERATED ALWAYS AS IDENTITY,
     execution_id glow.identifier NOT NULL,
@@ -278,6 +272,16 @@ COMMENT ON TABLE glow.dataset_examples IS 'The rows of a dataset version, each w
 CREATE INDEX dataset_examples_by_example ON glow.dataset_examples USING btree (example_version);
 CREATE TRIGGER immutable BEFORE DELETE OR UPDATE ON glow.dataset_examples FOR EACH ROW EXECUTE FUNCTION glow.refuse_change();
 
+CREATE TABLE glow.datasets_in_force (
+    agent glow.agent_name NOT NULL,
+    kind text NOT NULL,
+    dataset_id text NOT NULL,
+    since timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT datasets_in_force_pkey PRIMARY KEY (agent, kind),
+    CONSTRAINT datasets_in_force_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent),
+    CONSTRAINT datasets_in_force_dataset_id_fkey FOREIGN KEY (dataset_id) REFERENCES glow.training_datasets(dataset_id)
+);
+
 CREATE TABLE glow.prompt_versions (
     agent glow.agent_name NOT NULL,
     prompt_version text NOT NULL,
@@ -331,10 +335,12 @@ CREATE TABLE glow.prompt_lineage (
     source_id text NOT NULL,
     role text NOT NULL,
     rule_id text DEFAULT ''::text NOT NULL,
+    example_version bigint,
     CONSTRAINT prompt_lineage_kind_check CHECK ((kind = ANY (ARRAY['example'::text, 'execution'::text, 'feedback'::text, 'annotation'::text, 'demonstration'::text]))),
     CONSTRAINT prompt_lineage_role_check CHECK ((role = ANY (ARRAY['demo'::text, 'rule_evidence'::text, 'reflected'::text]))),
     CONSTRAINT prompt_lineage_pkey PRIMARY KEY (agent, prompt_version, kind, source_id, role, rule_id),
-    CONSTRAINT prompt_lineage_agent_prompt_version_fkey FOREIGN KEY (agent, prompt_version) REFERENCES glow.prompt_versions(agent, prompt_version)
+    CONSTRAINT prompt_lineage_agent_prompt_version_fkey FOREIGN KEY (agent, prompt_version) REFERENCES glow.prompt_versions(agent, prompt_version),
+    CONSTRAINT prompt_lineage_example_version_fkey FOREIGN KEY (example_version) REFERENCES glow.learning_examples(example_version)
 );
 COMMENT ON TABLE glow.prompt_lineage IS 'Which rows each rule and demonstration of a prompt came from.';
 
@@ -343,6 +349,8 @@ CREATE TABLE glow.prompt_optimizations (
     agent glow.agent_name NOT NULL,
     dataset_id text NOT NULL,
     incumbent text NOT NULL,
+    feedback_until bigint NOT NULL,
+    carried_gate text,
     analysis jsonb,
     candidates jsonb,
     race jsonb,
@@ -378,10 +386,12 @@ COMMENT ON TABLE glow.prompt_gates IS 'The test a prompt passed or failed before
 CREATE TRIGGER immutable BEFORE DELETE OR UPDATE ON glow.prompt_gates FOR EACH ROW EXECUTE FUNCTION glow.refuse_change();
 
 CREATE TABLE glow.test_spends (
-    example_id text NOT NULL,
+    agent glow.agent_name NOT NULL,
+    group_key text NOT NULL,
     gate_id text NOT NULL,
     spent_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    CONSTRAINT test_spends_pkey PRIMARY KEY (example_id),
+    CONSTRAINT test_spends_pkey PRIMARY KEY (agent, group_key),
+    CONSTRAINT test_spends_agent_group_key_fkey FOREIGN KEY (agent, group_key) REFERENCES glow.split_assignments(agent, group_key),
     CONSTRAINT test_spends_gate_id_fkey FOREIGN KEY (gate_id) REFERENCES glow.prompt_gates(gate_id) DEFERRABLE INITIALLY DEFERRED
 );
 
@@ -698,6 +708,7 @@ CREATE FUNCTION glow_api.common_issues(agent text, since timestamp with time zon
     AS $$
 begin
   perform glow_api.require_agent(agent);
+  since := coalesce(since, '-infinity');
   if most is null or most not between 1 and 1000 then
     perform glow_api.refuse('PT422', 'most', most::text, 'a number of rows from 1 to 1000');
   end if;
@@ -721,6 +732,7 @@ declare
   result jsonb;
 begin
   perform glow_api.require_agent(agent);
+  since := coalesce(since, '-infinity');
   with said as (
     select f.* from glow.agent_feedback f
      where f.agent = feedback_stats.agent and f.superseded_by is null and f.recorded_at >= since
@@ -732,9 +744,9 @@ begin
     'agent', feedback_stats.agent,
     'executions', (select executions from ran),
     'executions_with_feedback', count(distinct s.execution_id) filter (
-      where exists (select from glow.executions e where e.execution_id = s.execution_id)),
+      where exists (select from glow.executions e where e.execution_id = s.execution_id and e.agent = s.agent)),
     'waiting_for_execution', count(*) filter (
-      where not exists (select from glow.executions e where e.execution_id = s.execution_id)),
+      where not exists (select from glow.executions e where e.execution_id = s.execution_id and e.agent = s.agent)),
     'thumbs_up', count(*) filter (where s.thumbs = 1),
     'thumbs_down', count(*) filter (where s.thumbs = -1),
     'mean_rating', round(avg(s.rating), 3),
@@ -748,6 +760,20 @@ begin
 end $$;
 COMMENT ON FUNCTION glow_api.feedback_stats(agent text, since timestamp with time zone) IS 'Counts of an agent''s current feedback since an instant.';
 REVOKE ALL ON FUNCTION glow_api.feedback_stats(agent text, since timestamp with time zone) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.is_number(value jsonb, low numeric, high numeric) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    RETURN ((value IS NULL) OR (value = 'null'::jsonb) OR CASE WHEN (jsonb_typeof(value) = 'number'::text) THEN (((value)::numeric >= low) AND ((value)::numeric <= high)) ELSE false END);
+COMMENT ON FUNCTION glow_api.is_number(value jsonb, low numeric, high numeric) IS 'Whether an optional JSON value is a number within bounds.';
+REVOKE ALL ON FUNCTION glow_api.is_number(value jsonb, low numeric, high numeric) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.is_texts(value jsonb) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    RETURN ((value IS NULL) OR (value = 'null'::jsonb) OR CASE WHEN (jsonb_typeof(value) = 'array'::text) THEN (NOT (EXISTS (SELECT FROM jsonb_array_elements(is_texts.value) e(value) WHERE (jsonb_typeof(e.value) <> 'string'::text)))) ELSE false END);
+COMMENT ON FUNCTION glow_api.is_texts(value jsonb) IS 'Whether an optional JSON value is an array of texts.';
+REVOKE ALL ON FUNCTION glow_api.is_texts(value jsonb) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.learning_stats() RETURNS jsonb
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -799,7 +825,14 @@ begin
   perform glow_api.require_id('user_id', user_id, true);
   perform glow_api.require_id('conversation_id', conversation_id, true);
   perform glow_api.require_id('channel', channel, true);
-  if latency_ms < 0 then perform glow_api.refuse('PT422', 'latency_ms', latency_ms::text, 'milliseconds, 0 or more'); end if;
+  perform glow_api.require_number('latency_ms', latency_ms, 0, 2147483647);
+  perform glow_api.require_number('prompt_tokens', prompt_tokens, 0, 2147483647);
+  perform glow_api.require_number('completion_tokens', completion_tokens, 0, 2147483647);
+  perform glow_api.require_number('cost_usd', cost_usd, 0, 99999);
+  perform glow_api.require_id('model', model, true);
+  if jsonb_typeof(coalesce(metadata, '{}')) <> 'object' or octet_length(metadata::text) > 100000 then
+    perform glow_api.refuse('PT422', 'metadata', metadata::text, 'an object of at most 100000 bytes');
+  end if;
   if prompt_version is not null and not exists (
     select from glow.prompt_versions p
      where p.agent = log_execution.agent and p.prompt_version = log_execution.prompt_version
@@ -814,7 +847,7 @@ begin
     log_execution.execution_id, log_execution.agent, input, output, log_execution.user_id, log_execution.conversation_id,
     log_execution.channel, log_execution.prompt_version, log_execution.model, log_execution.latency_ms,
     log_execution.prompt_tokens, log_execution.completion_tokens, log_execution.cost_usd,
-    coalesce(log_execution.started_at, clock_timestamp()), coalesce(log_execution.metadata, '{}'), hash)
+    glow_api.not_after_now(log_execution.started_at), coalesce(log_execution.metadata, '{}'), hash)
   on conflict on constraint executions_pkey do nothing;
   if not found then
     select e.payload_hash into known from glow.executions e where e.execution_id = log_execution.execution_id;
@@ -836,6 +869,7 @@ CREATE FUNCTION glow_api.log_retrieval(event_id text, agent text, query text, hi
     AS $$
 declare
   hit jsonb;
+  flag text;
   known glow.retrieval_events;
   created boolean;
 begin
@@ -845,6 +879,7 @@ begin
   perform glow_api.require_id('execution_id', execution_id, true);
   perform glow_api.require_id('user_id', user_id, true);
   perform glow_api.require_id('conversation_id', conversation_id, true);
+  perform glow_api.require_id('configuration', configuration, true);
   if policy is null or policy not in ('production', 'interleave') then
     perform glow_api.refuse('PT422', 'policy', policy, 'production or interleave');
   end if;
@@ -859,12 +894,34 @@ begin
     if (hit ->> 'rank')::numeric not between 1 and 1000 or (hit ->> 'rank')::numeric % 1 <> 0 then
       perform glow_api.refuse('PT422', 'hits.rank', hit ->> 'rank', 'a whole number from 1 to 1000');
     end if;
+    perform glow_api.require_id('hits.chunk_id', hit ->> 'chunk_id');
+    if not glow_api.is_number(hit -> 'score', -1e300, 1e300) then
+      perform glow_api.refuse('PT422', 'hits.score', hit ->> 'score', 'a finite number');
+    end if;
+    if not glow_api.is_number(hit -> 'propensity', 1e-9, 1) then
+      perform glow_api.refuse('PT422', 'hits.propensity', hit ->> 'propensity', 'a probability above 0, up to 1');
+    end if;
+    if coalesce(hit ->> 'leg', 'both') not in ('dense', 'lexical', 'both') then
+      perform glow_api.refuse('PT422', 'hits.leg', hit ->> 'leg', 'dense, lexical or both');
+    end if;
+    if coalesce(hit ->> 'explicit', '0') not in ('-1', '0', '1') then
+      perform glow_api.refuse('PT422', 'hits.explicit', hit ->> 'explicit', '-1, 0 or 1');
+    end if;
+    foreach flag in array '{shown,cited,clicked,kept}'::text[] loop
+      if coalesce(jsonb_typeof(hit -> flag), 'null') not in ('boolean', 'null') then
+        perform glow_api.refuse('PT422', 'hits.' || flag, hit ->> flag, 'true or false');
+      end if;
+    end loop;
   end loop;
+  if (select count(*) <> count(distinct h -> 'rank') or count(*) <> count(distinct h ->> 'chunk_id')
+        from jsonb_array_elements(hits) h) then
+    perform glow_api.refuse('PT422', 'hits', left(hits::text, 80), 'each rank and each chunk_id once');
+  end if;
 
   insert into glow.retrieval_events (
     event_id, agent, execution_id, query, policy, configuration, user_id, conversation_id, occurred_at)
   values (event_id, agent, execution_id, query, policy, configuration, user_id, conversation_id,
-          least(coalesce(occurred_at, clock_timestamp()), clock_timestamp()))
+          glow_api.not_after_now(occurred_at))
   on conflict on constraint retrieval_events_pkey do nothing
   returning true into created;
   if created is null then
@@ -892,6 +949,13 @@ begin
 end $$;
 COMMENT ON FUNCTION glow_api.log_retrieval(event_id text, agent text, query text, hits jsonb, execution_id text, policy text, configuration text, user_id text, conversation_id text, occurred_at timestamp with time zone) IS 'Records a search: what was shown at which rank. Call it again with the same event_id to add clicks, citations and verdicts as they happen.';
 REVOKE ALL ON FUNCTION glow_api.log_retrieval(event_id text, agent text, query text, hits jsonb, execution_id text, policy text, configuration text, user_id text, conversation_id text, occurred_at timestamp with time zone) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.not_after_now(instant timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    RETURN CASE WHEN ((instant IS NULL) OR (NOT isfinite(instant))) THEN clock_timestamp() ELSE LEAST(instant, clock_timestamp()) END;
+COMMENT ON FUNCTION glow_api.not_after_now(instant timestamp with time zone) IS 'The instant, or now where it lies in the future: a clock that runs ahead would hide a row from every window.';
+REVOKE ALL ON FUNCTION glow_api.not_after_now(instant timestamp with time zone) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.payload_hash(payload jsonb) RETURNS bytea
     LANGUAGE sql IMMUTABLE
@@ -924,14 +988,32 @@ begin
   if agent is null or agent !~ '^[a-z0-9][a-z0-9_.-]{0,62}$' then
     perform glow_api.refuse('PT422', 'agent', agent, 'a name of 1 to 63 of a-z 0-9 _ . - that begins with a letter or digit');
   end if;
-  if cardinality(split_shares) <> 3 or split_shares[1] + split_shares[2] + split_shares[3] <> 1 then
-    perform glow_api.refuse('PT422', 'split_shares', split_shares::text, 'three shares (train, val, test) whose sum is 1');
+  description := coalesce(description, '');
+  if length(description) > 2000 then
+    perform glow_api.refuse('PT413', 'description', length(description) || ' characters', 'at most 2000 characters');
   end if;
-  if evaluation is not null and jsonb_typeof(evaluation) <> 'object' then
-    perform glow_api.refuse('PT422', 'evaluation', evaluation::text, 'an object such as {"metric": "label", "choices": [...]}');
+  if array_ndims(split_shares) is distinct from 1 or array_lower(split_shares, 1) <> 1 or cardinality(split_shares) <> 3
+     or array_position(split_shares, null) is not null or split_shares[1] <= 0 or split_shares[2] < 0
+     or split_shares[3] < 0 or split_shares[1] + split_shares[2] + split_shares[3] <> 1 then
+    perform glow_api.refuse('PT422', 'split_shares', split_shares::text, 'three shares (train above 0, val, test) whose sum is 1');
   end if;
-  if prompt is not null and (jsonb_typeof(prompt) <> 'object' or jsonb_typeof(prompt -> 'instruction') is distinct from 'string') then
-    perform glow_api.refuse('PT422', 'prompt', prompt::text, 'an object with at least "instruction"');
+  if evaluation is not null and (
+    jsonb_typeof(evaluation) <> 'object'
+    or coalesce(jsonb_typeof(evaluation -> 'metric'), 'null') not in ('string', 'null')
+    or not glow_api.is_texts(evaluation -> 'choices') or not glow_api.is_number(evaluation -> 'max_calls', 1, 10000000)
+  ) then
+    perform glow_api.refuse('PT422', 'evaluation', evaluation::text, 'an object with metric (text), choices (texts) and max_calls (a number), each optional');
+  end if;
+  if prompt is not null and (
+    jsonb_typeof(prompt) <> 'object' or jsonb_typeof(prompt -> 'instruction') is distinct from 'string'
+    or not glow_api.is_texts(prompt -> 'choices') or not glow_api.is_number(prompt -> 'max_tokens', 1, 100000)
+    or coalesce(jsonb_typeof(prompt -> 'input_prefix'), 'string') <> 'string'
+    or coalesce(prompt -> 'rules', '[]') <> '[]' or coalesce(prompt -> 'demonstrations', '[]') <> '[]'
+    or prompt - '{instruction,choices,max_tokens,input_prefix,rules,demonstrations,demonstration_layout}'::text[] <> '{}'
+    or coalesce(prompt ->> 'demonstration_layout', 'turns') not in ('turns', 'inline')
+  ) then
+    perform glow_api.refuse('PT422', 'prompt', prompt::text,
+      'instruction (text), and if wanted choices (texts), max_tokens, input_prefix; rules and demonstrations are learned');
   end if;
 
   insert into glow.agents as a (agent, description, evaluation, train_share, val_share, test_share)
@@ -1036,6 +1118,20 @@ end $$;
 COMMENT ON FUNCTION glow_api.require_id(field text, value text, optional boolean) IS 'Refuses an id that is missing, too long or holds control characters.';
 REVOKE ALL ON FUNCTION glow_api.require_id(field text, value text, optional boolean) FROM PUBLIC;
 
+CREATE FUNCTION glow_api.require_number(field text, value numeric, low numeric, high numeric, optional boolean DEFAULT true) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if value is null and optional then return; end if;
+  -- NaN is above every number in PostgreSQL, so that the bounds refuse it too.
+  if value is null or value < low or value > high then
+    perform glow_api.refuse('PT422', field, value::text, 'a number from ' || low || ' to ' || high);
+  end if;
+end $$;
+COMMENT ON FUNCTION glow_api.require_number(field text, value numeric, low numeric, high numeric, optional boolean) IS 'Refuses a number outside its bounds, NaN and infinities among them.';
+REVOKE ALL ON FUNCTION glow_api.require_number(field text, value numeric, low numeric, high numeric, optional boolean) FROM PUBLIC;
+
 CREATE FUNCTION glow_api.require_text(field text, value text, most integer, optional boolean DEFAULT false) RETURNS void
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1129,6 +1225,9 @@ begin
   if owner is null then
     perform glow_api.refuse('PT404', 'execution_id', execution_id, 'the id of a logged execution');
   end if;
+  if idempotency_key is not null then
+    perform pg_advisory_xact_lock(hashtextextended(owner || chr(31) || idempotency_key, 9));
+  end if;
   perform pg_advisory_xact_lock(hashtextextended(execution_id || chr(31) || reviewer, 8));
 
   if idempotency_key is not null then
@@ -1215,7 +1314,11 @@ begin
   perform glow_api.require_id('idempotency_key', idempotency_key, true);
   perform glow_api.require_feedback(thumbs, rating, dimensions, issues, comment, correction);
 
-  -- Two votes of one person on one execution at the same instant: the second waits, then supersedes.
+  -- Two calls with one key, and two votes of one person on one execution, at the same instant: the second waits. Keys
+  -- first, always, so that two calls cannot wait for each other.
+  if idempotency_key is not null then
+    perform pg_advisory_xact_lock(hashtextextended(agent || chr(31) || idempotency_key, 6));
+  end if;
   perform pg_advisory_xact_lock(hashtextextended(execution_id || chr(31) || user_id || chr(31) || this_kind, 7));
 
   select e.agent into owner from glow.executions e where e.execution_id = submit_feedback.execution_id;
@@ -1248,12 +1351,11 @@ begin
   values (
     new_id, agent, execution_id, user_id, this_kind, thumbs, rating, dimensions, coalesce(issues, '{}'), comment, correction,
     channel, conversation_id, idempotency_key, hash,
-    -- A clock that runs ahead would date feedback into the future and hide it from every window.
-    least(coalesce(occurred_at, clock_timestamp()), clock_timestamp()));
+    glow_api.not_after_now(occurred_at));
   return jsonb_strip_nulls(jsonb_build_object(
     'feedback_id', new_id, 'status', 'accepted', 'supersedes', known.feedback_id, 'execution_known', owner is not null));
 end $$;
-COMMENT ON FUNCTION glow_api.submit_feedback(agent text, execution_id text, user_id text, thumbs integer, rating integer, dimensions jsonb, issues text[], comment text, correction text, channel text, conversation_id text, idempotency_key text, occurred_at timestamp with time zone) IS 'Records what a user said of an execution: thumbs, stars, dimensions, issues, comment, correction. One current vote and one current correction per person and execution; a change supersedes and the old row stays. Safe to retry with an idempotency key. Feedback for an execution not yet logged is kept ("execution_known": false).';
+COMMENT ON FUNCTION glow_api.submit_feedback(agent text, execution_id text, user_id text, thumbs integer, rating integer, dimensions jsonb, issues text[], comment text, correction text, channel text, conversation_id text, idempotency_key text, occurred_at timestamp with time zone) IS 'Records what a user said of an execution: thumbs, stars, dimensions, issues, comment, correction. One current vote (with whatever came with it) and one current lone correction per person and execution; a change supersedes, the old row stays. Safe to retry with an idempotency key. Feedback for an execution not yet logged is kept ("execution_known": false).';
 
 
 SET default_tablespace = '';

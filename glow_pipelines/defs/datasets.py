@@ -119,6 +119,8 @@ def training_dataset(context: dg.AssetExecutionContext, services: dg.ResourcePar
             rows = {example.id: row for row, example, _ in found}
             statistics = {"splits": version.splits, "drops": version.drops, "balance": balance}
             dataset_id = t.datasets.freeze(dataset_id, version, statistics, rows)
+        if passed:
+            t.datasets.put_in_force(name, version.rule.kind, dataset_id if version.rows else None)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(version.content_hash),
         metadata={

@@ -32,7 +32,7 @@ def training_file(context: dg.AssetExecutionContext, services: dg.ResourceParam[
 
     agent = context.partition_key
     with services.store.transaction() as t:
-        dataset = t.datasets.latest(agent)
+        dataset = t.datasets.in_force(agent)
         rows = [] if dataset is None else [row for row in t.datasets.rows(dataset["dataset_id"]) if row.split != "test"]
         prompt = t.prompts.in_force(agent)
     lines = [sft_line(row, "" if prompt is None else prompt.prompt.system) for row in rows]

@@ -219,10 +219,12 @@ def candidate_prompt(context: dg.AssetExecutionContext, services: dg.ResourcePar
                 agent, "candidate", promoted["finalist"], "pipeline", "passed the gate", promoted["gate_id"]
             )
         candidate = t.prompts.in_force(agent, "candidate")
+        behind = t.prompts.gate_of_alias(agent, "candidate")
         lineage = [] if candidate is None else t.prompts.lineage(agent, candidate.prompt.sha256)
     if candidate is None or production is None:
         return _waiting("no candidate: nothing has passed the gate yet", "candidate_has_gate")
-    gated = promoted is not None and promoted["finalist"] == candidate.prompt.sha256
+    passed = behind is not None and behind["verdict"] == "promote"
+    gated = passed and behind is not None and behind["finalist"] == candidate.prompt.sha256
     return dg.MaterializeResult(
         data_version=dg.DataVersion(candidate.prompt.sha256),
         metadata={
@@ -249,7 +251,7 @@ def candidate_prompt(context: dg.AssetExecutionContext, services: dg.ResourcePar
             dg.AssetCheckResult(
                 check_name="candidate_has_gate",
                 passed=gated,
-                description="the alias points at what passed the latest gate",
+                description="the gate behind the alias promoted exactly this prompt",
             )
         ],
     )

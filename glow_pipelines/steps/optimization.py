@@ -55,7 +55,7 @@ class Optimization:
             registered = t.feedback.agent(agent)
             if registered.metric is None or registered.metric not in METRICS:
                 raise NotOptimizable("this agent's answers have no exact metric; a judge comes with calibration")
-            dataset = t.datasets.latest(agent)
+            dataset = t.datasets.in_force(agent)
             incumbent = t.prompts.in_force(agent)
             if dataset is None or incumbent is None:
                 raise NotOptimizable("no dataset version yet" if dataset is None else "no prompt in force")
@@ -68,7 +68,7 @@ class Optimization:
             t.prompts.start_optimization(optimization_id, agent, dataset["dataset_id"], incumbent.prompt.sha256)
             row = t.prompts.optimization(optimization_id)
             rows = t.datasets.rows(dataset["dataset_id"])
-            votes = t.feedback.feedback_of_agent(agent, incumbent.prompt.sha256)
+            votes = t.feedback.feedback_of_agent(agent, incumbent.prompt.sha256, until=row["feedback_until"])
             executions = {run.id: run for run in t.feedback.executions_of_agent(agent)}
         corrections = tuple(
             Correction(
@@ -130,6 +130,7 @@ class Optimization:
         self._write((*candidates, *race.grown))
         with self.services.store.transaction() as t:
             t.prompts.record_race(self.id, race.to_json())
+            t.prompts.record_evaluations(self._evaluations("race"))
         return race
 
     def gate(self) -> Gate | None:
@@ -143,16 +144,21 @@ class Optimization:
         gate_id = sha256(f"{self.id}\x1f{finalist.sha256}".encode()).hexdigest()[:32]
         with self.services.store.transaction() as t:
             known = t.prompts.gate(gate_id)
-            fresh = self._fresh(t.prompts.spent([e.id for e in self.examples if e.split == "test"]), gate_id, earlier)
+            tests = {example.id: example.group for example in self.examples if example.split == "test"}
+            spent = t.prompts.spent(self.agent, set(tests.values()))
         if known is not None:
             return Gate.from_json(known["evidence"])
+        fresh = tuple(example for example in self.examples if example.group not in spent)
         # Its share of the plan, never what happens to be left: a resumed run must decide the same.
         self.budget = Budget(self._optimizer.plan(self.examples).gate)
-        gate = self._engine(self.budget).gate(self.incumbent, finalist, fresh, earlier)
+        self._optimizer = self._engine(self.budget)
+        gate = self._optimizer.gate(self.incumbent, finalist, fresh, earlier)
+        groups = {tests[id] for id in set(gate.spent) - set(earlier.spent if earlier else ())}
         states = {"promote": "finalist", "drop": "no_improvement", "carry_over": "carry_over"}
         with self.services.store.transaction() as t:
-            t.prompts.record_gate(gate_id, self.id, self.agent, gate, earlier.spent if earlier else ())
+            t.prompts.record_gate(gate_id, self.id, self.agent, gate, groups)
             t.prompts.close_optimization(self.id, states[gate.verdict], gate.reason)
+            t.prompts.record_evaluations(self._evaluations("gate"))
         return gate
 
     def outcome(self) -> str:
@@ -162,10 +168,10 @@ class Optimization:
         return "no candidate did better than the prompt in force on validation items; no test item was spent"
 
     def spent_elsewhere(self, gate: Gate) -> list[str]:
-        """Test items of this gate that another gate of another finalist has spent: must be none."""
+        """Test items of this gate whose group a gate of another finalist has spent: must be none."""
+        groups = {example.group for example in self.examples if example.id in set(gate.spent)}
         with self.services.store.transaction() as t:
-            gates = set(t.prompts.spent(list(gate.spent)).values())
-            rows = [t.prompts.gate(each) for each in gates]
+            rows = [t.prompts.gate(each) for each in set(t.prompts.spent(self.agent, groups).values())]
         return [row["gate_id"] for row in rows if row is not None and row["finalist"] != gate.finalist_sha256]
 
     def untraced(self) -> list[str]:
@@ -181,13 +187,15 @@ class Optimization:
 
     @cached_property
     def carried(self) -> Carried | None:
-        """The finalist of an earlier night whose gate was not decided, while the same prompt is in force."""
+        """The finalist of an earlier night whose gate was not decided; fixed when this optimization began."""
+        if self.row["carried_gate"] is None:
+            return None
         with self.services.store.transaction() as t:
-            row = t.prompts.latest_gate(self.agent)
-            if row is None or row["verdict"] != "carry_over" or row["optimization_id"] == self.id:
+            row = t.prompts.gate(self.row["carried_gate"])
+            if row is None:
                 return None
             prompt = t.prompts.prompt(self.agent, row["finalist"])
-        if prompt is None or row["incumbent"] != self.incumbent.sha256:
+        if prompt is None:
             return None
         return Carried(Candidate(prompt, "carried", self.incumbent.sha256), Gate.from_json(row["evidence"]))
 
@@ -200,11 +208,21 @@ class Optimization:
         with self.services.store.transaction() as t:
             return t.prompts.prompt(self.agent, survivors[0]), None
 
-    def _fresh(self, spent: dict[str, str], gate_id: str, earlier: Gate | None) -> tuple[Example, ...]:
-        """All examples, without the test items that another gate has used up."""
-        mine = set(earlier.spent) if earlier else set()
-        gone = {example for example, gate in spent.items() if gate != gate_id and example not in mine}
-        return tuple(example for example in self.examples if example.id not in gone)
+    def _evaluations(self, stage: str) -> list[dict[str, object]]:
+        """What this stage's prompts answered, for whoever asks later."""
+        return [
+            {
+                "agent": self.agent,
+                "prompt_version": prompt,
+                "example_id": example,
+                "metric": self.metric,
+                "model": self.services.chat.name,
+                "output": outcome.text,
+                "score": outcome.score,
+                "stage": stage,
+            }
+            for (prompt, example), outcome in self._optimizer.outcomes.items()
+        ]
 
     def _write(self, candidates: tuple[Candidate, ...]) -> None:
         listed: list[dict[str, object]] = [

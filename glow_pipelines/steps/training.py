@@ -25,7 +25,7 @@ def plan_run(services: Services, agent: str) -> TrainingPlan | None:
     """Plan the run of the agent's newest dataset and record it once; None without a dataset."""
     settings = services.settings
     with services.store.transaction() as t:
-        dataset = t.datasets.latest(agent)
+        dataset = t.datasets.in_force(agent)
         if dataset is None:
             return None
         rows = [row for row in t.datasets.rows(dataset["dataset_id"]) if row.split != "test"]

@@ -138,8 +138,15 @@ class Datasets(Noun):
         )
         return dataset_id
 
-    def latest(self, agent: str, kind: str = "sft") -> Row | None:
-        return self._row("latest_dataset", agent=agent, kind=kind)
+    def put_in_force(self, agent: str, kind: str, dataset_id: str | None) -> None:
+        """Say which version the agent's examples are now; None: there is none."""
+        if dataset_id is None:
+            self._run("take_out_of_force", agent=agent, kind=kind)
+        else:
+            self._run("put_in_force", agent=agent, kind=kind, dataset_id=dataset_id)
+
+    def in_force(self, agent: str, kind: str = "sft") -> Row | None:
+        return self._row("dataset_in_force", agent=agent, kind=kind)
 
     def rows(self, dataset_id: str) -> list[VersionRow]:
         """The rows of a version in order."""

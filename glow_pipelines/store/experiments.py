@@ -38,6 +38,9 @@ class Experiments(Noun):
     def running(self, agent: str) -> Row | None:
         return self._row("running_experiment", agent=agent)
 
+    def running_agents(self) -> list[str]:
+        return [row["agent"] for row in self._rows("running_agents")]
+
     def exposures(self, experiment_id: str, phase: int) -> dict[str, int]:
         rows = self._rows("exposure_counts", experiment_id=experiment_id, phase=phase)
         return {row["variant"]: row["units"] for row in rows}

@@ -4,7 +4,7 @@ Belongs here: writing a prompt with its lineage, moving an alias by compare-and-
 wins (learning/prompts).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -81,14 +81,10 @@ class Prompts(Noun):
     def close_optimization(self, optimization_id: str, state: str, reason: str) -> None:
         self._run("close_optimization", optimization_id=optimization_id, state=state, reason=reason)
 
-    def record_gate(
-        self, gate_id: str, optimization_id: str, agent: str, gate: Gate, spent_before: Sequence[str] = ()
-    ) -> None:
-        """Write a gate and spend its test items. Writing it again changes nothing.
+    def record_gate(self, gate_id: str, optimization_id: str, agent: str, gate: Gate, groups: Collection[str]) -> None:
+        """Write a gate and spend the groups of its fresh test items. Writing it again changes nothing.
 
-        `spent_before` are the items of the earlier gate that this one continues.
-
-        Raises psycopg.errors.UniqueViolation when another gate spent one of the items.
+        Raises psycopg.errors.UniqueViolation when another gate spent one of the groups.
         """
         written = self._run(
             "insert_gate",
@@ -101,7 +97,7 @@ class Prompts(Noun):
             evidence=json(gate.to_json()),
         )
         if written:
-            self._run("spend_test_items", gate_id=gate_id, example_ids=sorted(set(gate.spent) - set(spent_before)))
+            self._run("spend_test_groups", agent=agent, gate_id=gate_id, groups=sorted(groups))
 
     def gate(self, gate_id: str) -> Row | None:
         return self._row("gate", gate_id=gate_id)
@@ -109,10 +105,14 @@ class Prompts(Noun):
     def latest_gate(self, agent: str) -> Row | None:
         return self._row("latest_gate", agent=agent)
 
-    def spent(self, example_ids: Sequence[str]) -> dict[str, str]:
-        """Which of these test items are spent, and by which gate."""
-        rows = self._rows("spent_test_items", example_ids=list(example_ids))
-        return {row["example_id"]: row["gate_id"] for row in rows}
+    def spent(self, agent: str, groups: Collection[str]) -> dict[str, str]:
+        """Which of these groups of test items are spent, and by which gate."""
+        rows = self._rows("spent_test_groups", agent=agent, groups=sorted(groups))
+        return {row["group_key"]: row["gate_id"] for row in rows}
+
+    def gate_of_alias(self, agent: str, alias: Alias) -> Row | None:
+        """The gate behind the newest move of an alias: gate_id, verdict, finalist, prompt_version."""
+        return self._row("gate_of_alias", agent=agent, alias=alias)
 
     def record_evaluations(self, rows: Iterable[Mapping[str, object]]) -> None:
         """Rows of agent, prompt_version, example_id, metric, model, output, score, stage."""

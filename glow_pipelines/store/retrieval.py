@@ -201,6 +201,19 @@ class Retrieval(Noun):
             evidence=json(evidence),
         )
 
+    def gate(self, gate_id: str) -> Row | None:
+        return self._row("retrieval_gate", gate_id=gate_id)
+
+    def looks(self, agent: str) -> int:
+        """How many gates the agent has had."""
+        row = self._row("retrieval_looks", agent=agent)
+        assert row is not None
+        return int(row["looks"])
+
+    def ungated(self, agent: str) -> Row | None:
+        """The configuration in force, if no gate allowed it."""
+        return self._row("ungated_configuration", agent=agent)
+
     def latest_gate(self, agent: str) -> Row | None:
         return self._row("latest_retrieval_gate", agent=agent)
 

@@ -82,6 +82,16 @@ create table glow.dataset_examples (
 comment on table glow.dataset_examples is 'The rows of a dataset version, each with the split its group has for ever.';
 create index dataset_examples_by_example on glow.dataset_examples (example_version);
 
+-- The version that says what an agent's examples are now. Not the newest: when a change is taken back, an old version
+-- holds again.
+create table glow.datasets_in_force (
+  agent      glow.agent_name not null references glow.agents,
+  kind       text not null,
+  dataset_id text not null references glow.training_datasets,
+  since      timestamptz not null default clock_timestamp(),
+  primary key (agent, kind)
+);
+
 create function glow.refuse_change() returns trigger language plpgsql as $$
 begin
   raise exception using

@@ -51,6 +51,8 @@ create table glow.prompt_lineage (
   source_id      text not null,
   role           text not null check (role in ('demo', 'rule_evidence', 'reflected')),
   rule_id        text not null default '',
+  -- The row of the example as it was then: later changes of the example do not rewrite why a prompt is as it is.
+  example_version bigint references glow.learning_examples,
   primary key (agent, prompt_version, kind, source_id, role, rule_id),
   foreign key (agent, prompt_version) references glow.prompt_versions (agent, prompt_version)
 );
@@ -63,6 +65,9 @@ create table glow.prompt_optimizations (
   agent           glow.agent_name not null references glow.agents,
   dataset_id      text not null references glow.training_datasets,
   incumbent       text not null,
+  -- What was fixed at the start, so that a resumed run sees what the killed one saw.
+  feedback_until  bigint not null,
+  carried_gate    text,
   analysis        jsonb,
   candidates      jsonb,
   race            jsonb,
@@ -91,11 +96,15 @@ comment on table glow.prompt_gates is 'The test a prompt passed or failed before
 create trigger immutable before update or delete on glow.prompt_gates
   for each row execute function glow.refuse_change();
 
--- A test item judges one finalist, once. Re-use would let the optimizer learn the test.
+-- A group of test items judges one finalist, once: re-use would let the optimizer learn the test. By group and not by
+-- example, since a relabelled or reworded item is the same test again.
 create table glow.test_spends (
-  example_id text primary key,
+  agent      glow.agent_name not null,
+  group_key  text not null,
   gate_id    text not null references glow.prompt_gates deferrable initially deferred,
-  spent_at   timestamptz not null default clock_timestamp()
+  spent_at   timestamptz not null default clock_timestamp(),
+  primary key (agent, group_key),
+  foreign key (agent, group_key) references glow.split_assignments (agent, group_key)
 );
 
 create table glow.evaluations (

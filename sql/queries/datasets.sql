@@ -80,11 +80,22 @@ values (%(dataset_id)s, %(agent)s, %(kind)s, %(rule)s, %(rule_version)s, %(as_of
 insert into glow.dataset_examples (dataset_id, position, example_version, example_id, agent, group_key, split)
 values (%(dataset_id)s, %(position)s, %(example_version)s, %(example_id)s, %(agent)s, %(group_key)s, %(split)s)
 
--- latest_dataset --
--- The newest version of a kind.
-select dataset_id, agent, kind, rule, rule_version, as_of, content_hash, statistics, created_at
-  from glow.training_datasets where agent = %(agent)s and kind = %(kind)s
- order by created_at desc limit 1
+-- put_in_force --
+-- This version is what the agent's examples are now.
+insert into glow.datasets_in_force as f (agent, kind, dataset_id)
+values (%(agent)s::glow.agent_name, %(kind)s, %(dataset_id)s)
+on conflict (agent, kind) do update set dataset_id = excluded.dataset_id, since = clock_timestamp()
+ where f.dataset_id <> excluded.dataset_id
+
+-- take_out_of_force --
+-- No approved example is left: an old version must not stand for them.
+delete from glow.datasets_in_force where agent = %(agent)s and kind = %(kind)s
+
+-- dataset_in_force --
+-- The version in force.
+select d.dataset_id, d.agent, d.kind, d.rule, d.rule_version, d.as_of, d.content_hash, d.statistics, d.created_at
+  from glow.datasets_in_force f join glow.training_datasets d using (dataset_id)
+ where f.agent = %(agent)s and f.kind = %(kind)s
 
 -- dataset_rows --
 -- The rows of a version in their order, with the texts and sources.

@@ -19,25 +19,30 @@ values (%(agent)s, encode(sha256(convert_to((%(prompt)s::jsonb)::text, 'UTF8')),
 on conflict do nothing
 
 -- insert_lineage --
--- A source of a rule or demonstration.
-insert into glow.prompt_lineage (agent, prompt_version, kind, source_id, role, rule_id)
-values (%(agent)s, %(prompt_version)s, %(kind)s, %(source_id)s, %(role)s, %(rule_id)s)
+-- A source of a rule or demonstration; an example as it is now.
+insert into glow.prompt_lineage (agent, prompt_version, kind, source_id, role, rule_id, example_version)
+values (%(agent)s, %(prompt_version)s, %(kind)s, %(source_id)s, %(role)s, %(rule_id)s,
+        (select x.example_version from glow.learning_examples x
+          where %(kind)s = 'example' and x.example_id = %(source_id)s and x.superseded_at is null))
 on conflict do nothing
 
 -- start_optimization --
--- The row of one optimization; starting again finds it.
-insert into glow.prompt_optimizations (optimization_id, agent, dataset_id, incumbent)
-values (%(optimization_id)s, %(agent)s, %(dataset_id)s, %(incumbent)s)
+-- The row of one optimization; starting again finds it with what was fixed at the first start.
+insert into glow.prompt_optimizations (optimization_id, agent, dataset_id, incumbent, feedback_until, carried_gate)
+values (%(optimization_id)s, %(agent)s::glow.agent_name, %(dataset_id)s, %(incumbent)s,
+        (select coalesce(max(f.feedback_id), 0) from glow.agent_feedback f),
+        (select case when g.verdict = 'carry_over' and g.incumbent = %(incumbent)s then g.gate_id end
+           from glow.prompt_gates g where g.agent = %(agent)s::glow.agent_name order by g.created_at desc limit 1))
 on conflict (optimization_id) do nothing
 
 -- optimization --
 -- One optimization.
-select optimization_id, agent, dataset_id, incumbent, analysis, candidates, race, state, reason, created_at, updated_at
+select optimization_id, agent, dataset_id, incumbent, feedback_until, carried_gate, analysis, candidates, race, state, reason, created_at, updated_at
   from glow.prompt_optimizations where optimization_id = %(optimization_id)s
 
 -- latest_optimization --
 -- The optimization of an agent's newest dataset version.
-select optimization_id, agent, dataset_id, incumbent, analysis, candidates, race, state, reason, created_at, updated_at
+select optimization_id, agent, dataset_id, incumbent, feedback_until, carried_gate, analysis, candidates, race, state, reason, created_at, updated_at
   from glow.prompt_optimizations where agent = %(agent)s order by created_at desc limit 1
 
 -- record_analysis --
@@ -76,14 +81,14 @@ select gate_id, optimization_id, agent, incumbent, finalist, verdict, evidence, 
 select gate_id, optimization_id, agent, incumbent, finalist, verdict, evidence, created_at
   from glow.prompt_gates where agent = %(agent)s order by created_at desc limit 1
 
--- spend_test_items --
--- Test items of a gate. An item that another gate spent violates the primary key, and the gate fails.
-insert into glow.test_spends (example_id, gate_id)
-select unnest(%(example_ids)s::text[]), %(gate_id)s
+-- spend_test_groups --
+-- Groups of test items of a gate. One that another gate spent violates the primary key, and the gate fails.
+insert into glow.test_spends (agent, group_key, gate_id)
+select %(agent)s::glow.agent_name, unnest(%(groups)s::text[]), %(gate_id)s
 
--- spent_test_items --
--- Items already spent.
-select example_id, gate_id from glow.test_spends where example_id = any(%(example_ids)s)
+-- spent_test_groups --
+-- Groups already spent, and by which gate.
+select group_key, gate_id from glow.test_spends where agent = %(agent)s and group_key = any(%(groups)s)
 
 -- insert_evaluation --
 -- What a prompt answered for an example, and its score.
@@ -102,6 +107,12 @@ on conflict (agent, alias) do update
  where a.revision = %(revision)s
 returning revision
 
+-- gate_of_alias --
+-- The gate behind the newest move of an alias.
+select g.gate_id, g.verdict, g.finalist, h.prompt_version
+  from glow.prompt_alias_history h left join glow.prompt_gates g using (gate_id)
+ where h.agent = %(agent)s and h.alias = %(alias)s order by h.move_id desc limit 1
+
 -- insert_alias_move --
 -- A move of an alias, for the record.
 insert into glow.prompt_alias_history (agent, alias, prompt_version, previous, revision, moved_by, reason, gate_id)
@@ -112,8 +123,7 @@ values (%(agent)s, %(alias)s, %(prompt_version)s, %(previous)s, %(revision)s, %(
 -- executions, feedback and annotations.
 select l.role, l.rule_id, l.kind, l.source_id, s.kind as from_kind, s.source_id as from_id, s.role as from_role
   from glow.prompt_lineage l
-  left join glow.learning_examples x on l.kind = 'example' and x.example_id = l.source_id and x.superseded_at is null
-  left join glow.example_sources s on s.example_version = x.example_version
+  left join glow.example_sources s on s.example_version = l.example_version
  where l.agent = %(agent)s and l.prompt_version = %(prompt_version)s
  order by l.role, l.rule_id, l.source_id, s.kind, s.source_id
 

@@ -34,6 +34,9 @@ union all select 'retrieval', agent, alias, configuration, revision::text from g
 union all select 'experiment', agent, experiment_id, state, '' from glow.learning_experiments
 union all select 'pair', agent, pair_id, split, '' from glow.embedding_training_pairs
 union all select 'run', agent, run_key, state, '' from glow.training_runs
+union all select 'spend', agent, group_key, gate_id, '' from glow.test_spends
+union all select 'move', agent, alias, prompt_version, revision::text from glow.prompt_alias_history
+union all select 'answer', agent, prompt_version, example_id, output from glow.evaluations
 union all select 'execution', agent, execution_id, output, '' from glow.executions
 union all select 'feedback', execution_id, user_id, coalesce(thumbs::text, ''), coalesce(correction, '')
   from glow.agent_feedback
@@ -116,8 +119,8 @@ def test_a_better_prompt_is_found_gated_and_put_to_users(company: Callable[[], C
               join glow.learning_examples x on x.example_id = l.source_id
              where a.alias = 'candidate' and l.kind = 'example' and x.split <> 'train'
             union all
-            select s.example_id from glow.test_spends s join glow.learning_examples x using (example_id)
-             where x.split <> 'test'
+            select s.group_key from glow.test_spends s join glow.split_assignments a using (agent, group_key)
+             where a.split <> 'test'
             """
         ).fetchall()
         assert leaked == []
@@ -141,7 +144,7 @@ def test_killed_anywhere_it_continues_pays_nothing_twice_and_ends_the_same(compa
         undisturbed.run(server)
         paid = server.requests.copy()
     victim: list[subprocess.Popen[str]] = []
-    kills = iter([150, 700, paid.total() - 20])
+    kills = iter([150, 700, paid.total()])
     due = [next(kills)]
     lock = threading.Lock()
 

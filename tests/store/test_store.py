@@ -160,3 +160,42 @@ def test_a_late_commit_is_not_stepped_over(store: Store, database_url: str) -> N
     assert arrival.arrived == 2
     with store.transaction() as t:
         assert t.feedback.arrivals({"coder": arrival.horizon}, threshold=1) == []
+
+
+def test_a_version_taken_back_puts_the_older_one_in_force(store: Store) -> None:
+    examples = learned(store)
+    curate(store, examples)
+
+    def freeze(kept: list[LearningExample]) -> str:
+        with store.transaction() as t:
+            t.datasets.replace_examples("coder", kept)
+            found = t.datasets.examples_as_of("coder", datetime.now(UTC))
+            rule = DatasetRule("coder", shares=SHARES)
+            made = BehaviorLearner().generate_training_dataset(
+                rule, (example for _, example, _ in found), t.datasets.splits("coder"), datetime.now(UTC)
+            )
+            rows = {example.id: row for row, example, _ in found}
+            dataset = t.datasets.freeze(f"d-{made.content_hash[:12]}", made, {}, rows)
+            t.datasets.put_in_force("coder", "sft", dataset)
+            in_force = t.datasets.in_force("coder")
+            assert in_force is not None
+            assert in_force["dataset_id"] == dataset
+            return dataset
+
+    approved = [example for example in examples if example.status == "approved"]
+    assert freeze(approved) != freeze(approved[1:])
+    assert freeze(approved[1:]) != freeze(approved)
+
+
+def test_lineage_stays_when_the_example_loses_its_support(store: Store) -> None:
+    curate(store, learned(store))
+    with store.transaction() as t:
+        (_, example, _) = next(
+            each for each in t.datasets.examples_as_of("coder", datetime.now(UTC)) if each[2] == "train"
+        )
+        prompt = replace(PROMPT, demonstrations=(Demonstration(example.id, example.input, example.target),))
+        t.prompts.add("coder", Candidate(prompt, "test", PROMPT.sha256, (Lineage(example.id, "demo"),)))
+        before = t.prompts.lineage("coder", prompt.sha256)
+        t.datasets.replace_examples("coder", [])
+        assert t.prompts.lineage("coder", prompt.sha256) == before
+    assert {row["from_kind"] for row in before} >= {"annotation", "execution"}

@@ -4,8 +4,9 @@ Belongs here: the bridge between stages and the answerer. Does not belong here: 
 analysis).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from glow_pipelines.learning.prompts.budget import Budget, BudgetExhaustedError
 from glow_pipelines.learning.prompts.evidence import Answerer, Example
@@ -42,6 +43,11 @@ class Evaluator:
     @property
     def evaluations(self) -> int:
         return len(self._outcomes)
+
+    @property
+    def outcomes(self) -> Mapping[tuple[str, str], Outcome]:
+        """All outcomes by (prompt address, example id)."""
+        return MappingProxyType(self._outcomes)
 
     def unasked(self, pairs: Iterable[Pair]) -> list[Pair]:
         """The pairs not asked yet, without repetition: by prompt, then in order."""

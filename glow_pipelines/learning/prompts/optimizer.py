@@ -14,7 +14,7 @@ from glow_pipelines.learning.prompts import gate as gates
 from glow_pipelines.learning.prompts import race as races
 from glow_pipelines.learning.prompts.budget import Budget
 from glow_pipelines.learning.prompts.corrections import incorporate
-from glow_pipelines.learning.prompts.evaluate import Evaluator
+from glow_pipelines.learning.prompts.evaluate import Evaluator, Outcome
 from glow_pipelines.learning.prompts.lint import Linter
 from glow_pipelines.learning.prompts.metrics import metric_named
 from glow_pipelines.learning.prompts.operators import OPERATORS, combine
@@ -56,6 +56,11 @@ class PromptOptimizer:
         self._metric, self._seed, self._budget = metric_named(metric), seed, budget
         self._settings = settings or OptimizerSettings()
         self._evaluator = Evaluator(answer, self._metric, budget, self._settings.batch_size)
+
+    @property
+    def outcomes(self) -> Mapping[tuple[str, str], Outcome]:
+        """Every scored answer of this optimization so far, by (prompt address, example id)."""
+        return self._evaluator.outcomes
 
     def plan(self, examples: Sequence[Example]) -> Plan:
         """The most evaluations each stage may ask for: `race_share` at least, and what the others have no use for."""
