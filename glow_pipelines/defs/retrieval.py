@@ -106,7 +106,7 @@ def retrieval_parameters(
     training = _trained(services, agent)
     if training is None:
         return dg.MaterializeResult(
-            metadata={"state": "this agent logs no retrieval"},
+            metadata={"state": "nothing to learn from: no retrieval log, or RAG_LEARNING_ENABLED is false"},
             check_results=[dg.AssetCheckResult(check_name="configuration_has_gate", passed=True)],
         )
     with services.store.transaction() as t:
@@ -117,28 +117,33 @@ def retrieval_parameters(
     parameters = RetrievalParameters() if current is None else current.parameters
     incumbent = configuration_id(agent, parameters, memory)
     candidate = configuration_id(agent, training.parameters, training.memory)
-    trainer = RagTrainer(services.embeddings.embed, SEED)
-    gate_id = sha256(f"{agent}\x1f{incumbent}\x1f{candidate}".encode()).hexdigest()[:32]
+    # The judgements are part of a gate: the same candidate on other evidence is another gate, and another look.
+    seen = sha256(repr([(each.query, each.chunk_id, each.grade) for each in judgements]).encode()).hexdigest()
+    gate_id = sha256(f"{agent}\x1f{incumbent}\x1f{candidate}\x1f{seen}".encode()).hexdigest()[:32]
     before = RetrievalIndex(chunks, parameters, memory)
     after = before.reconfigured(training.parameters, training.memory)
-    gate = trainer.gate(before, after, judgements, np.random.default_rng(SEED), condensed=True)
+    with services.store.transaction() as t:
+        known, looks = t.retrieval.gate(gate_id), t.retrieval.looks(agent)
+    trainer = RagTrainer(services.embeddings.embed, SEED)
+    gate = trainer.gate(
+        before, after, judgements, np.random.default_rng(SEED), condensed=True, look=looks if known else looks + 1
+    )
+    verdict = gate.verdict if known is None else known["verdict"]
     with services.store.transaction() as t:
         t.retrieval.add_configuration(incumbent, agent, parameters, memory, None)
         if current is None:
             t.retrieval.move_alias(agent, incumbent)
         if candidate != incumbent:
             t.retrieval.add_configuration(candidate, agent, training.parameters, training.memory, incumbent)
-            t.retrieval.record_gate(gate_id, agent, incumbent, candidate, gate.verdict, gate.to_json())
-            if gate.verdict == "ship":
+            t.retrieval.record_gate(gate_id, agent, incumbent, candidate, verdict, gate.to_json())
+            if verdict == "ship":
                 t.retrieval.move_alias(agent, candidate)
-        in_force = t.retrieval.in_force(agent)
-        latest = t.retrieval.latest_gate(agent)
+        in_force, ungated = t.retrieval.in_force(agent), t.retrieval.ungated(agent)
     assert in_force is not None
-    shipped = latest is None or latest["verdict"] != "ship" or latest["candidate"] == in_force.configuration
     return dg.MaterializeResult(
         data_version=dg.DataVersion(in_force.configuration),
         metadata={
-            "verdict": gate.verdict,
+            "verdict": verdict,
             "reason": line(gate.reason),
             "nDCG@10 before": 0.0 if gate.overall is None else gate.overall.current,
             "nDCG@10 after": 0.0 if gate.overall is None else gate.overall.candidate,
@@ -155,8 +160,8 @@ def retrieval_parameters(
         check_results=[
             dg.AssetCheckResult(
                 check_name="configuration_has_gate",
-                passed=shipped,
-                description="what is in force passed the latest gate, or nothing did",
+                passed=ungated is None,
+                description="what is in force is the first configuration, or a gate shipped it",
             )
         ],
     )

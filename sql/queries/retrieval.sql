@@ -93,6 +93,22 @@ insert into glow.retrieval_gates (gate_id, agent, incumbent, candidate, verdict,
 values (%(gate_id)s, %(agent)s, %(incumbent)s, %(candidate)s, %(verdict)s, %(evidence)s)
 on conflict (gate_id) do nothing
 
+-- retrieval_gate --
+-- A gate by its id.
+select gate_id, agent, incumbent, candidate, verdict, evidence, created_at
+  from glow.retrieval_gates where gate_id = %(gate_id)s
+
+-- retrieval_looks --
+-- How many gates an agent has had.
+select count(*) as looks from glow.retrieval_gates where agent = %(agent)s
+
+-- ungated_configuration --
+-- A configuration in force that is neither an agent's first nor shipped by a gate: must not exist.
+select a.configuration
+  from glow.retrieval_aliases a join glow.retrieval_configurations c using (configuration)
+ where a.agent = %(agent)s and a.alias = 'production' and c.parent is not null
+   and not exists (select from glow.retrieval_gates g where g.candidate = a.configuration and g.verdict = 'ship')
+
 -- latest_retrieval_gate --
 -- An agent's newest retrieval gate.
 select gate_id, agent, incumbent, candidate, verdict, evidence, created_at

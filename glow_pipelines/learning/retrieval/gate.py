@@ -6,6 +6,7 @@ training either of them; a query used in training or tuning must not be given he
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -18,6 +19,7 @@ from glow_pipelines.learning.retrieval.index import RetrievalIndex
 from glow_pipelines.learning.retrieval.types import RetrievalMetrics
 
 SIGNIFICANT = 0.05
+"""Two-sided level of the first look; since only gains ship, noise ships then with a chance of half of it."""
 SLICE_LOSS = 0.02  # of the current nDCG: a significant loss beyond it in any slice stops a gain elsewhere
 REPEATED = 0.8  # cosine to the nearest remembered question; at or below it a question counts as unseen
 WELL_JUDGED = 0.5
@@ -55,6 +57,15 @@ class RetrievalGate:
         return asdict(self)
 
 
+def significance_at(look: int) -> float:
+    """The two-sided level of the `look`-th gate of an agent, from 1: 0.05, then 0.05 · 6/π² / (look - 1)².
+
+    Held-out questions are looked at again and again. The first look may ship noise with 2.5 %, all later ones together
+    with 2.5 % (the series sums to one), so that the chance that noise ever ships is at most 5 %.
+    """
+    return SIGNIFICANT if look <= 1 else SIGNIFICANT * 6 / math.pi**2 / (look - 1) ** 2
+
+
 def gate(
     current: RetrievalIndex,
     candidate: RetrievalIndex,
@@ -63,6 +74,7 @@ def gate(
     *,
     condensed: bool = False,
     slice_of: Callable[[str], str] | None = None,
+    look: int = 1,
 ) -> RetrievalGate:
     """Ship only if p < .05, the gain's lower 95 % bound is above 0 (both clustered by query group), and no slice loses.
 
@@ -82,7 +94,7 @@ def gate(
         at = [i for i, other in enumerate(names) if other == name]
         slices.append(_compare(name, before[at, 0], after[at, 0], [groups[i] for i in at], rng))
     metrics = [summarize(scores, groups, rng, condensed=condensed) for scores in (before, after)]
-    verdict, reason = _decide(overall, slices)
+    verdict, reason = _decide(overall, slices, significance_at(look))
     partly = any(grade <= 0 for judged in queries for grade in judged.grades.values())
     if verdict == "keep" and partly and not condensed and metrics[1].judged_at_10 < WELL_JUDGED:
         reason += f" Only {metrics[1].judged_at_10:.0%} of the top 10 is judged; if unjudged means unknown, condense."
@@ -95,14 +107,16 @@ def _compare(name: str, before: Any, after: Any, groups: Sequence[str], rng: np.
     return Comparison(name, len(groups), len(set(groups)), float(before.mean()), float(after.mean()), gain, p_value)
 
 
-def _decide(overall: Comparison, slices: Sequence[Comparison]) -> tuple[Literal["ship", "keep"], str]:
+def _decide(
+    overall: Comparison, slices: Sequence[Comparison], significance: float
+) -> tuple[Literal["ship", "keep"], str]:
     figures = (
         f"nDCG@10 {overall.current:.3f} to {overall.candidate:.3f} on {overall.queries} held-out queries "
-        f"({overall.gain.low:+.3f} to {overall.gain.high:+.3f}, p={overall.p_value:.3f})"
+        f"({overall.gain.low:+.3f} to {overall.gain.high:+.3f}, p={overall.p_value:.3f}, needed {significance:.3g})"
     )
     if overall.gain.estimate <= 0:
         return "keep", f"Kept: no gain, {figures}."
-    if overall.p_value >= SIGNIFICANT or overall.gain.low <= 0:
+    if overall.p_value >= significance or overall.gain.low <= 0:
         return "keep", f"Kept: the gain may be chance, {figures}."
     for part in slices:
         if part.loses:

@@ -150,6 +150,7 @@ class RagTrainer:
         *,
         condensed: bool = False,
         slice_of: Callable[[str], str] | None = None,
+        look: int = 1,
     ) -> RetrievalGate:
         """Verdict on held-out judgements; see ``gate.gate``."""
         return gate(
@@ -159,6 +160,7 @@ class RagTrainer:
             rng,
             condensed=condensed,
             slice_of=slice_of,
+            look=look,
         )
 
     def analyze_retrieval_performance(
