@@ -9,7 +9,8 @@ import click
 from rich.console import Console
 
 from glow_pipelines.errors import Actionable
-from glow_pipelines.project import export, find_project, open_services
+from glow_pipelines.files import is_held
+from glow_pipelines.project import DEMO_LOCK, UP_LOCK, export, find_project, open_services
 
 
 class _Group(click.Group):
@@ -18,7 +19,7 @@ class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
-        except Actionable as error:
+        except (Actionable, OSError) as error:  # a folder that is a file, a disk that is full: the message says which
             raise click.ClickException(str(error)) from error
 
 
@@ -40,7 +41,13 @@ def demo(seed: int, null: bool) -> None:
 
 
 @main.command()
-@click.option("--port", default=3000, show_default=True, help="of the Dagster UI; another one when it is taken")
+@click.option(
+    "--port",
+    default=3000,
+    type=click.IntRange(0, 65535),
+    show_default=True,
+    help="of the Dagster UI; another one when it is taken",
+)
 def up(port: int) -> None:
     """Start everything: database, models, Dagster UI and daemon. Ctrl-C stops what was started."""
     from glow_pipelines.up import run_up
@@ -93,16 +100,18 @@ def stop() -> None:
 @click.confirmation_option(prompt="Delete the embedded databases, all feedback in them, and every run?")
 def reset() -> None:
     """Delete the embedded databases and everything in them. A database of your own is never touched."""
-    services = open_services()
+    services, project = open_services(), find_project()
+    home = services.settings.home
+    if is_held(home / DEMO_LOCK) or is_held(home / UP_LOCK):
+        raise click.ClickException("a demo or `glow up` is running: end it first")
     if services.settings.database_url is not None:
         raise click.ClickException("DATABASE_URL is set: drop that database yourself if you mean it")
     services.local_models.stop()
     services.embedded_server.remove()
-    home = services.settings.home
     for entry in ("storage", "exports", "history", "schedules", "logs"):
         shutil.rmtree(home / entry, ignore_errors=True)
     for report in ("report.html", "report.json"):
-        (find_project() / report).unlink(missing_ok=True)
+        (project / report).unlink(missing_ok=True)
     click.echo("everything is gone; `glow demo` begins anew")
 
 

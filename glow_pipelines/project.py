@@ -17,6 +17,10 @@ DEMO_LOCK = "demo.lock"
 """File in GLOW_HOME that a running demo holds a lock on."""
 
 
+UP_LOCK = "up.lock"
+"""The same for `glow up`."""
+
+
 class NoProject(Actionable):
     """No dagster.yaml here or above."""
 
@@ -47,13 +51,15 @@ def open_services() -> Services:
 
 
 def export(services: Services, project: Path, environ: MutableMapping[str, str] = os.environ) -> dict[str, str]:
-    """Put into the environment what Dagster's processes need, and return it. Starts the embedded database."""
+    """Put into the environment what Dagster's processes need, and return it. Starts the embedded database.
+
+    Not its URL: with DATABASE_URL set, `glow stop` and `glow reset` would take it for somebody else's.
+    """
     home = services.settings.home
     home.mkdir(parents=True, exist_ok=True)
     exported = {
         "DAGSTER_HOME": str(project),
         "GLOW_HOME": str(home.resolve()),
-        "DATABASE_URL": services.database_url,
         "GLOW_DAGSTER_DATABASE_URL": services.dagster_url,
     }
     environ.update(exported)

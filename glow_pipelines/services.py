@@ -48,7 +48,10 @@ class Services:
         """Dagster's own database, with the driver it needs."""
         from glow_pipelines.database import urls
 
-        return urls.for_dagster(self.settings.dagster_database_url or self.database_url)
+        named = self.settings.dagster_database_url
+        if named is not None:
+            return urls.for_dagster(named, database=urls.parse(named).database or "dagster")
+        return urls.for_dagster(self.database_url)
 
     @cached_property
     def store(self) -> "Store":

@@ -17,12 +17,17 @@ from pathlib import Path
 from rich.console import Console
 
 from glow_pipelines.database import ensure_database, migrate
-from glow_pipelines.files import is_held
-from glow_pipelines.project import DEMO_LOCK, export
+from glow_pipelines.errors import Actionable
+from glow_pipelines.files import exclusive, is_held
+from glow_pipelines.project import DEMO_LOCK, UP_LOCK, export
 from glow_pipelines.services import Services
 
 READY_SECONDS = 180.0
 STOP_SECONDS = 20.0
+
+
+class UpFailed(Actionable):
+    """Dagster's processes did not come up."""
 
 
 def run_up(
@@ -32,6 +37,10 @@ def run_up(
     began_models = services.uses_local_models and not services.local_models.status().running
     began_database = services.settings.database_url is None and not services.embedded_server.status().running
     with contextlib.ExitStack() as stack:
+        # Before anything starts: a terminal that closes meanwhile must leave nothing behind.
+        stack.enter_context(_terminated_as_interrupt())
+        services.settings.home.mkdir(parents=True, exist_ok=True)
+        stack.enter_context(exclusive(services.settings.home / UP_LOCK))
         if began_database:
             stack.callback(services.embedded_server.stop)
         with console.status("database"):
@@ -53,7 +62,6 @@ def run_up(
             _child(["dagster_webserver", "-h", "127.0.0.1", "-p", str(port), *workspace], project)
         )
         daemon = stack.enter_context(_child(["dagster._daemon", "run", *workspace], project))
-        stack.enter_context(_terminated_as_interrupt())
         try:
             with console.status("Dagster"):
                 _wait_until(lambda: _serves(url), (web, daemon), sleep)
@@ -105,7 +113,7 @@ def _terminated_as_interrupt() -> Iterator[None]:
         raise KeyboardInterrupt
 
     # Also SIGINT: a shell starts background commands with it ignored.
-    before = [(number, signal.signal(number, interrupt)) for number in (signal.SIGTERM, signal.SIGINT)]
+    before = [(number, signal.signal(number, interrupt)) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)]
     try:
         yield
     finally:
@@ -119,7 +127,7 @@ def _wait_until(
     deadline = time.monotonic() + READY_SECONDS
     while not ready():
         if any(child.poll() is not None for child in children) or time.monotonic() > deadline:
-            raise RuntimeError("Dagster did not start; its messages are above")
+            raise UpFailed("Dagster did not start; its messages are above")
         sleep(0.3)
 
 

@@ -43,8 +43,10 @@ def experiment(context: dg.AssetExecutionContext, services: dg.ResourceParam[Ser
     settings = services.settings
     with services.store.transaction() as t:
         # The end of an agent's turn: what its dataset had read is now learned, and only now. A run that failed before
-        # this line is asked for again.
-        t.operations.set_watermark("turn", t.operations.watermark("training_dataset", agent), agent)
+        # this line, or left its optimization undecided, is asked for again.
+        optimization = t.prompts.latest_optimization(agent)
+        if optimization is None or optimization["state"] != "running":
+            t.operations.set_watermark("turn", t.operations.watermark("training_dataset", agent), agent)
         running = t.experiments.running(agent)
         production, candidate = t.prompts.in_force(agent), t.prompts.in_force(agent, "candidate")
         gate = t.prompts.latest_gate(agent)

@@ -17,22 +17,24 @@ _SETTINGS = Settings.from_environment()
     cron_schedule=_SETTINGS.learning_optimization_schedule,
     execution_timezone=_SETTINGS.time_zone,
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Every night (LEARNING_OPTIMIZATION_SCHEDULE), a turn for each agent with enough new feedback.",
+    description="Every night (LEARNING_OPTIMIZATION_SCHEDULE), a turn for each agent with news or an experiment.",
 )
 def nightly(
     context: dg.ScheduleEvaluationContext, services: dg.ResourceParam[Services]
 ) -> list[dg.RunRequest] | dg.SkipReason:
-    """Quiet agents cost nothing: they are not asked for."""
+    """Agents with news, and those whose experiment is due for its daily look; quiet agents cost nothing."""
     settings = services.settings
     if not (settings.learning_enabled and settings.learning_auto_optimize):
         return dg.SkipReason("LEARNING_ENABLED or LEARNING_AUTO_OPTIMIZE is false")
     known = set(context.instance.get_dynamic_partitions("agent"))
     with services.store.transaction() as t:
         learned = {name: t.operations.watermark("turn", name) for name in known}
-        ready = t.feedback.arrivals(learned, settings.learning_min_feedback_count, most=1000)
+        ready = {each.agent for each in t.feedback.arrivals(learned, settings.learning_min_feedback_count, most=1000)}
+        watched = set(t.experiments.running_agents())
     tick = context.scheduled_execution_time.date().isoformat()
     return [
-        dg.RunRequest(run_key=f"{each.agent}@{tick}", partition_key=each.agent, tags={"glow/agent": each.agent})
-        for each in ready
-        if each.agent in known
-    ] or dg.SkipReason(f"no agent has {settings.learning_min_feedback_count} new feedback rows")
+        dg.RunRequest(run_key=f"{agent}@{tick}", partition_key=agent, tags={"glow/agent": agent})
+        for agent in sorted(known & (ready | watched))
+    ] or dg.SkipReason(
+        f"no agent has {settings.learning_min_feedback_count} new feedback rows, none runs an experiment"
+    )

@@ -63,7 +63,7 @@ def _rate(rate: Any) -> Figures:
 def _prompt(services: Services, agent: str) -> Figures:
     with services.store.transaction() as t:
         production, candidate = t.prompts.in_force(agent), t.prompts.in_force(agent, "candidate")
-        dataset = t.datasets.latest(agent)
+        dataset = t.datasets.in_force(agent)
         row = t.prompts.latest_optimization(agent)
         gate = t.prompts.latest_gate(agent)
         running = t.experiments.running(agent)

@@ -13,6 +13,10 @@ select experiment_id, agent, hypothesis, control, treatment, phase, treatment_pp
        reason, started_at
   from glow.learning_experiments where agent = %(agent)s and state = 'running'
 
+-- running_agents --
+-- Agents that run an experiment.
+select agent from glow.learning_experiments where state = 'running' order by agent
+
 -- exposure_counts --
 -- Units by variant.
 select variant, count(*) as units from glow.exposures
