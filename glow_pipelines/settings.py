@@ -95,7 +95,7 @@ class Settings:
         "RAG_EMBEDDING_UPDATE_THRESHOLD",
         whole(1, 1_000_000_000),
         "1000",
-        "new embedding pairs that start retrieval training early",
+        "new searches of an agent that start a turn before the night",
     )
     database_url: str | None = setting(
         "DATABASE_URL", POSTGRES, "", "PostgreSQL >= 15 with pgvector; unset: the embedded server", secret=True

@@ -16,7 +16,8 @@ from glow_pipelines.services import Services
     job=turn,
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="A turn for each agent as soon as LEARNING_MIN_FEEDBACK_COUNT new feedback rows are there.",
+    description="A turn for an agent with LEARNING_MIN_FEEDBACK_COUNT new feedback rows, or "
+    "RAG_EMBEDDING_UPDATE_THRESHOLD new searches.",
 )
 def feedback_threshold(
     context: dg.SensorEvaluationContext, services: dg.ResourceParam[Services]
@@ -33,20 +34,24 @@ def feedback_threshold(
     with services.store.transaction() as t:
         learned = {agent.name: t.operations.watermark("turn", agent.name) for agent in t.feedback.agents()}
         since = {name: max(learned[name], acted.get(name, "0"), key=int) for name in learned}
-        ready = t.feedback.arrivals(since, settings.learning_min_feedback_count)
+        horizon = t.feedback.horizon()
+        ready = {each.agent for each in t.feedback.arrivals(since, settings.learning_min_feedback_count)}
+        if settings.rag_learning_enabled:
+            ready |= set(t.retrieval.search_arrivals(since, horizon, settings.rag_embedding_update_threshold))
     if not ready:
-        return dg.SkipReason(f"no agent has {settings.learning_min_feedback_count} new feedback rows")
+        return dg.SkipReason(
+            f"no agent has {settings.learning_min_feedback_count} new feedback rows "
+            f"or {settings.rag_embedding_update_threshold} new searches"
+        )
     known = set(context.instance.get_dynamic_partitions("agent"))
-    new = sorted({each.agent for each in ready} - known)
+    new = sorted(ready - known)
     return dg.SensorResult(
         dynamic_partitions_requests=[agents.build_add_request(new)] if new else [],
         run_requests=[
-            dg.RunRequest(
-                run_key=f"{each.agent}@{each.horizon}", partition_key=each.agent, tags={"glow/agent": each.agent}
-            )
-            for each in ready
+            dg.RunRequest(run_key=f"{agent}@{horizon}", partition_key=agent, tags={"glow/agent": agent})
+            for agent in sorted(ready)
         ],
-        cursor=json.dumps(acted | {each.agent: each.horizon for each in ready}),
+        cursor=json.dumps(acted | dict.fromkeys(ready, horizon)),
     )
 
 

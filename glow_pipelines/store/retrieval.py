@@ -117,6 +117,11 @@ class Retrieval(Noun):
             for row in self._rows("retrieval_events", agent=agent)
         ]
 
+    def search_arrivals(self, watermarks: Mapping[str, str], horizon: str, threshold: int) -> list[str]:
+        """Agents with at least `threshold` new searches since their watermark (agent -> xid)."""
+        rows = self._rows("search_arrivals", watermarks=json(dict(watermarks)), horizon=horizon, threshold=threshold)
+        return [row["agent"] for row in rows]
+
     def in_force(self, agent: str) -> RetrievalInForce | None:
         row = self._row("configuration_in_force", agent=agent, alias="production")
         if row is None:

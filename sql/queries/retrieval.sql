@@ -42,6 +42,18 @@ select e.event_id as id, e.query, e.policy, e.user_id, e.conversation_id, e.exec
  where e.agent = %(agent)s
  group by e.event_id order by e.event_id
 
+-- search_arrivals --
+-- Agents with many new searches behind the horizon, since each agent's own watermark (a JSON object agent -> xid).
+with bounds as materialized (
+  select a.agent, coalesce((%(watermarks)s::jsonb ->> a.agent)::xid8, '0'::xid8) as since from glow.agents a
+)
+select e.agent
+  from glow.retrieval_events e join bounds b on b.agent = e.agent
+ where e.xid >= (select min(since) from bounds) and e.xid >= b.since and e.xid < %(horizon)s::text::xid8
+ group by e.agent
+having count(*) >= %(threshold)s
+ order by e.agent
+
 -- cached_embeddings --
 -- Known embeddings of texts.
 select content_hash, embedding::text as embedding from glow.embeddings

@@ -47,6 +47,19 @@ def test_the_threshold_asks_for_busy_agents_and_only_once(services: Services, in
     assert isinstance(again, dg.SkipReason)
 
 
+def test_many_searches_ask_too(services: Services, instance: dg.DagsterInstance, database_url: str) -> None:
+    with GlowClient(database_url) as client:
+        for number in range(3):
+            client.log_retrieval(f"r{number}", "quiet", "q", [{"chunk_id": "a", "rank": 1}])
+    for threshold, asked in (("4", ["busy"]), ("3", ["busy", "quiet"])):
+        environment = {"DATABASE_URL": database_url, "RAG_EMBEDDING_UPDATE_THRESHOLD": threshold}
+        here = Services(Settings.from_environment(environment))
+        result = feedback_threshold(dg.build_sensor_context(instance=instance), services=here)
+        assert isinstance(result, dg.SensorResult)
+        assert [request.partition_key for request in result.run_requests or []] == asked
+        here.store.close()
+
+
 def test_what_a_turn_has_learned_is_not_asked_for(services: Services, instance: dg.DagsterInstance) -> None:
     with services.store.transaction() as t:
         t.operations.set_watermark("turn", t.feedback.horizon(), "busy")
