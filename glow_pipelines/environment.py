@@ -137,10 +137,19 @@ def _time_zone(text: str) -> str:
     return text
 
 
+def _prices(text: str) -> tuple[float, float]:
+    prompt, slash, completion = text.partition("/")
+    found = (float(prompt), float(completion))
+    if not slash or not all(0 <= price < 1e6 for price in found):
+        raise ValueError(text)
+    return found
+
+
 BOOLEAN = Parser("true or false (also 1/0, yes/no, on/off)", _boolean)
 CRON = Parser('five cron fields: minute hour day month weekday, such as "0 2 * * *"', _cron)
 POSTGRES = Parser("postgresql://user:password@host:port/database", _postgres)
 HTTP = Parser("http(s)://host[:port]/path, without user or password in it", _http)
 TIME_ZONE = Parser("a name of the IANA time zone database, such as Europe/Kigali", _time_zone)
 PATH = Parser("a path", _path)
+PRICES = Parser("two prices in US dollars per million tokens, prompt/completion, such as 0.15/0.60", _prices)
 TEXT = Parser("text", str)

@@ -113,6 +113,7 @@ class Services:
                 # Enough in line for the embedded server to choose what continues a prompt it has just read.
                 concurrency=8 * settings.local_workers if self.uses_local_models else settings.chat_concurrency,
                 timeout=settings.chat_timeout_seconds,
+                prices={model: settings.chat_prices},
             ),
             StoredResponses(self.store),
         )

@@ -21,6 +21,7 @@ from glow_pipelines.environment import (
     HTTP,
     PATH,
     POSTGRES,
+    PRICES,
     TEXT,
     TIME_ZONE,
     Parser,
@@ -120,6 +121,9 @@ class Settings:
         choice("grammar", "json_schema"),
         "",
         "how the endpoint learns of the allowed labels; unset: grammar for the embedded model, json_schema elsewhere",
+    )
+    chat_prices: tuple[float, float] = setting(
+        "GLOW_CHAT_PRICES", PRICES, "0/0", "what the chat model costs; the embedded one costs nothing"
     )
     chat_concurrency: int = setting("GLOW_CHAT_CONCURRENCY", whole(1, 1024), "8", "model calls in flight at once")
     chat_timeout_seconds: float = setting(

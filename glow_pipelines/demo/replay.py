@@ -15,7 +15,18 @@ import numpy as np
 
 from glow_pipelines.client import GlowClient
 from glow_pipelines.demo.behaviour import clicks, judge, judge_passages, react
-from glow_pipelines.demo.company import AGENTS, CODER, HELPDESK, TRIAGE, Case, Person, cases, documents, people
+from glow_pipelines.demo.company import (
+    ACCOUNTS,
+    AGENTS,
+    CODER,
+    HELPDESK,
+    TRIAGE,
+    Case,
+    Person,
+    cases,
+    documents,
+    people,
+)
 from glow_pipelines.learning.prompts.types import Prompt
 from glow_pipelines.learning.retrieval import RetrievalIndex
 from glow_pipelines.providers.types import ChatRequest, Message
@@ -39,6 +50,7 @@ class Weeks:
     tickets: int = 200
     answered_questions: int = 80
     sessions: int = 4
+    demonstrations: int = 12
     null: bool = False
 
 
@@ -67,6 +79,7 @@ class Replay:
         """The weeks, agent by agent."""
         self._classify(CODER, cases(CODER)[: self.weeks.expenses])
         self._classify(TRIAGE, cases(TRIAGE)[: self.weeks.tickets])
+        self._demonstrate(CODER, cases(CODER)[self.weeks.expenses :])
         self._search()
 
     def _classify(self, agent: str, asked: Sequence[Case]) -> None:
@@ -92,6 +105,15 @@ class Replay:
             if rng.random() < 0.97:
                 self._annotate(execution, answer.text, case, labels)
             self.progress(f"{agent}: people react", number, len(asked))
+
+    def _demonstrate(self, agent: str, unasked: Sequence[Case]) -> None:
+        """Experts write down a few expenses of their own, with the account they hold to be right."""
+        for case in unasked[: self.weeks.demonstrations]:
+            rng = self._rng(agent, case.id, "demonstration")
+            expert = self.experts[int(rng.integers(len(self.experts)))]
+            held = str(rng.choice(ACCOUNTS)) if self.weeks.null else judge(expert, case.right, ACCOUNTS, rng)
+            key = f"{agent}/{case.id}"
+            self.client.submit_demonstration(agent, expert.id, case.input, held, idempotency_key=key)
 
     def _vote(
         self, agent: str, execution: str, user: Person, output: str, case: Case, labels: Sequence[str], complaint: str,
