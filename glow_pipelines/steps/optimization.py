@@ -61,8 +61,7 @@ class Optimization:
                 raise NotOptimizable("no dataset version yet" if dataset is None else "no prompt in force")
             identity = (agent, dataset["dataset_id"], incumbent.prompt.sha256, services.chat.name, ENGINE)
             optimization_id = sha256("\x1f".join(identity).encode()).hexdigest()[:32]
-            latest = t.prompts.latest_optimization(agent)
-            known = latest is not None and latest["optimization_id"] == optimization_id
+            known = t.prompts.has_optimization(optimization_id)
             if not known and (running := t.experiments.running(agent)) is not None:
                 raise NotOptimizable(f"waits for experiment {running['experiment_id']}: one candidate at a time")
             t.prompts.start_optimization(optimization_id, agent, dataset["dataset_id"], incumbent.prompt.sha256)

@@ -61,6 +61,10 @@ class Prompts(Noun):
             incumbent=incumbent,
         )
 
+    def has_optimization(self, optimization_id: str) -> bool:
+        """Whether this optimization was begun before."""
+        return self._row("optimization", optimization_id=optimization_id) is not None
+
     def optimization(self, optimization_id: str) -> Row:
         row = self._row("optimization", optimization_id=optimization_id)
         assert row is not None

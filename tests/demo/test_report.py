@@ -11,11 +11,11 @@ from tests.demo.report_figures import (
     SHOWN,
     Figures,
     comparison_figures,
-    wide_interval,
     gate_figures,
     prompt_figures,
     sample,
     terminal,
+    wide_interval,
     words,
 )
 
