@@ -1,5 +1,6 @@
 -- The whole schema as it is today, for reading. Written by `make schema` from sql/migrations and sql/api: change those.
--- A test proves that it is what they make, and that an empty database loaded with it is the same.
+-- A test proves that it is what they make, and that an empty database loaded with it is the same. Not here: the roles
+-- (glow_pipelines/database/roles.py), and the partitions of each month, which glow.ensure_partitions makes.
 
 CREATE EXTENSION IF NOT EXISTS vector SCHEMA public;
 
@@ -7,24 +8,193 @@ CREATE EXTENSION IF NOT EXISTS vector SCHEMA public;
 
 CREATE SCHEMA glow;
 COMMENT ON SCHEMA glow IS 'Tables of Glow Pipelines. Apps never see them: they call the functions in glow_api.';
+GRANT USAGE ON SCHEMA glow TO glow_pipeline;
 
 CREATE SCHEMA glow_api;
 COMMENT ON SCHEMA glow_api IS 'Functions apps call. Tables stay out of sight in schema glow.';
+GRANT USAGE ON SCHEMA glow_api TO glow_app;
+GRANT USAGE ON SCHEMA glow_api TO glow_browser;
+GRANT USAGE ON SCHEMA glow_api TO glow_reviewer;
+GRANT USAGE ON SCHEMA glow_api TO glow_viewer;
+GRANT USAGE ON SCHEMA glow_api TO glow_engineer;
+GRANT USAGE ON SCHEMA glow_api TO glow_pipeline;
 
--- Kinds of text
+-- Kinds of values, and counters
 
 CREATE DOMAIN glow.agent_name AS text
     CONSTRAINT agent_name_check CHECK ((VALUE ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'::text));
 
+CREATE DOMAIN glow.comment_text AS text
+    CONSTRAINT comment_text_check CHECK (((length(VALUE) >= 1) AND (length(VALUE) <= 10000)));
+
+CREATE DOMAIN glow.feedback_kind AS text
+    CONSTRAINT feedback_kind_check CHECK ((VALUE = ANY (ARRAY['vote'::text, 'correction'::text])));
+
 CREATE DOMAIN glow.identifier AS text
     CONSTRAINT identifier_check CHECK ((((length(VALUE) >= 1) AND (length(VALUE) <= 200)) AND (VALUE !~ '[[:cntrl:]]'::text)));
 
+CREATE DOMAIN glow.issue_list AS text[]
+    CONSTRAINT issue_list_check CHECK ((cardinality(VALUE) <= 20));
+
+CREATE DOMAIN glow.json_metadata AS jsonb
+    CONSTRAINT json_metadata_check CHECK (((jsonb_typeof(VALUE) = 'object'::text) AND (octet_length((VALUE)::text) <= 100000)));
+
+CREATE DOMAIN glow."json_object" AS jsonb
+    CONSTRAINT json_object_check CHECK ((jsonb_typeof(VALUE) = 'object'::text));
+
+CREATE DOMAIN glow.long_text AS text
+    CONSTRAINT long_text_check CHECK ((octet_length(VALUE) <= 1000000));
+
+CREATE DOMAIN glow."natural" AS integer
+    CONSTRAINT natural_check CHECK ((VALUE >= 0));
+
+CREATE DOMAIN glow.stars AS smallint
+    CONSTRAINT stars_check CHECK (((VALUE >= 1) AND (VALUE <= 5)));
+
+CREATE DOMAIN glow.tenant_name AS text
+    CONSTRAINT tenant_name_check CHECK ((VALUE ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'::text));
+
+CREATE DOMAIN glow.thumb AS smallint
+    CONSTRAINT thumb_check CHECK ((VALUE = ANY (ARRAY['-1'::integer, 1])));
+
+CREATE SEQUENCE glow.feedback_ids
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+GRANT USAGE ON SEQUENCE glow.feedback_ids TO glow_pipeline;
+
 -- What tables rely on
+
+CREATE FUNCTION glow.claim(path text[]) RETURNS text
+    LANGUAGE plpgsql STABLE STRICT
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  value text := nullif(current_setting('request.jwt.claims', true), '')::jsonb #>> path;
+begin
+  if value is null then
+    raise exception using errcode = 'PT401',
+      message = format('request.jwt.claims: %s is missing', array_to_string(path, '.')),
+      hint = 'a verified token with this claim; it is set by the gateway, inside the transaction';
+  end if;
+  return value;
+end $$;
+COMMENT ON FUNCTION glow.claim(path text[]) IS 'What the verified token says at a path; refuses a call without it.';
+GRANT ALL ON FUNCTION glow.claim(path text[]) TO glow_pipeline;
+
+CREATE FUNCTION glow.drop_partitions(parent regclass, before timestamp with time zone) RETURNS SETOF text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  old record;
+begin
+  perform pg_advisory_xact_lock(hashtextextended('glow.partitions', 0));
+  for old in
+    select c.relname as name from pg_inherits i join pg_class c on c.oid = i.inhrelid
+     where i.inhparent = parent and c.relname ~ '_[0-9]{4}_[0-9]{2}$'
+       and to_date(right(c.relname, 7), 'YYYY_MM') + interval '1 month' <= before at time zone 'UTC'
+     order by c.relname
+  loop
+    execute format('drop table glow.%I', old.name);
+    return next old.name;
+  end loop;
+end $_$;
+COMMENT ON FUNCTION glow.drop_partitions(parent regclass, before timestamp with time zone) IS 'Drops the partitions that end before an instant; returns their names.';
+REVOKE ALL ON FUNCTION glow.drop_partitions(parent regclass, before timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow.drop_partitions(parent regclass, before timestamp with time zone) TO glow_pipeline;
+
+CREATE FUNCTION glow.ensure_partitions(months_ahead integer DEFAULT 3) RETURNS SETOF text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  parent record;
+  month timestamptz;
+  home text;
+begin
+  perform pg_advisory_xact_lock(hashtextextended('glow.partitions', 0));
+  for parent in select * from glow.partitioned_tables() order by name loop
+    if to_regclass(format('glow.%I', parent.name || '_default')) is null then
+      execute format('create table glow.%I partition of %s default', parent.name || '_default', parent.relation);
+      return next parent.name || '_default';
+    end if;
+    for month in execute format(
+      'select glow.month_of(clock_timestamp()) + make_interval(months => n) from generate_series(0, $1) n
+       union select distinct glow.month_of(recorded_at) from glow.%I order by 1', parent.name || '_default')
+      using months_ahead
+    loop
+      home := glow.partition_name(parent.relation, month);
+      continue when to_regclass(format('glow.%I', home)) is not null;
+      -- Attached and not created in place: that would lock out every writer of the parent.
+      execute format('create table glow.%I (like %s including defaults including constraints including indexes)', home, parent.relation);
+      execute format('with moved as (delete from glow.%I where recorded_at >= $1 and recorded_at < $2 returning *)
+                      insert into glow.%I select * from moved', parent.name || '_default', home)
+        using month, month + interval '1 month';
+      execute format('alter table %s attach partition glow.%I for values from (%L) to (%L)',
+                     parent.relation, home, month, month + interval '1 month');
+      return next home;
+    end loop;
+  end loop;
+end $_$;
+COMMENT ON FUNCTION glow.ensure_partitions(months_ahead integer) IS 'Makes the partitions of this month and the next ones; returns the new ones.';
+REVOKE ALL ON FUNCTION glow.ensure_partitions(months_ahead integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow.ensure_partitions(months_ahead integer) TO glow_pipeline;
 
 CREATE FUNCTION glow.exp_bucket(salt text, purpose text, unit_id text) RETURNS integer
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     RETURN (((((('x'::text || "left"(encode(sha256(convert_to((((((('pg1'::text || chr(31)) || salt) || chr(31)) || purpose) || chr(31)) || unit_id), 'UTF8'::name)), 'hex'::text), 10)))::bit(40))::bigint * 1000000) >> 40))::integer;
+GRANT ALL ON FUNCTION glow.exp_bucket(salt text, purpose text, unit_id text) TO glow_pipeline;
+
+CREATE FUNCTION glow.expire(before timestamp with time zone) RETURNS SETOF text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  month timestamptz := glow.month_of(before);
+begin
+  perform set_config('glow.tenant', '*', true);
+  return query select glow.drop_partitions(t.relation, month) from glow.partitioned_tables() t order by t.name;
+  delete from glow.current_feedback where recorded_at < month;
+  delete from glow.feedback_keys where recorded_at < month;
+  delete from glow.retrieval_keys where recorded_at < month;
+  update glow.execution_keys k set expired_at = clock_timestamp()
+   where recorded_at < month and expired_at is null
+     and (exists (select from glow.expert_annotations a where a.tenant = k.tenant and a.execution_id = k.execution_id)
+       or exists (select from glow.example_sources s
+                   where s.kind = 'execution' and s.source_id = glow.qualified(k.tenant, k.execution_id)));
+  delete from glow.execution_keys where recorded_at < month and expired_at is null;
+end $$;
+COMMENT ON FUNCTION glow.expire(before timestamp with time zone) IS 'Retention: removes executions, feedback and searches recorded in months that ended before an instant. What was learned from them stays.';
+REVOKE ALL ON FUNCTION glow.expire(before timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow.expire(before timestamp with time zone) TO glow_pipeline;
+
+CREATE FUNCTION glow.month_of(instant timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN (date_trunc('month'::text, (instant AT TIME ZONE 'UTC'::text)) AT TIME ZONE 'UTC'::text);
+GRANT ALL ON FUNCTION glow.month_of(instant timestamp with time zone) TO glow_pipeline;
+
+CREATE FUNCTION glow.partition_name(relation regclass, month timestamp with time zone) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN (((SELECT pg_class.relname FROM pg_class WHERE (pg_class.oid = (partition_name.relation)::oid)))::text || to_char((month AT TIME ZONE 'UTC'::text), '_YYYY_MM'::text));
+GRANT ALL ON FUNCTION glow.partition_name(relation regclass, month timestamp with time zone) TO glow_pipeline;
+
+CREATE FUNCTION glow.partitioned_tables() RETURNS TABLE(relation regclass, name name)
+    LANGUAGE sql STABLE
+    AS $$
+  select c.oid::regclass, c.relname
+    from pg_class c join pg_partitioned_table p on p.partrelid = c.oid
+   where c.relnamespace = 'glow'::regnamespace and p.partstrat = 'r'
+$$;
+GRANT ALL ON FUNCTION glow.partitioned_tables() TO glow_pipeline;
+
+CREATE FUNCTION glow.qualified(tenant text, id text) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN CASE tenant WHEN 'default'::text THEN id ELSE ((tenant || chr(31)) || id) END;
+GRANT ALL ON FUNCTION glow.qualified(tenant text, id text) TO glow_pipeline;
 
 CREATE FUNCTION glow.refuse_change() RETURNS trigger
     LANGUAGE plpgsql
@@ -35,13 +205,74 @@ begin
     message = format('%s is immutable: a %s was refused', tg_table_name, lower(tg_op)),
     hint = 'Build a new version instead; the old one stays as evidence.';
 end $$;
+GRANT ALL ON FUNCTION glow.refuse_change() TO glow_pipeline;
+
+CREATE FUNCTION glow.secure(relation regclass) RETURNS void
+    LANGUAGE plpgsql
+    AS $_$
+declare
+  mine text := $condition$current_setting('glow.tenant', true) in (tenant, '*')$condition$;
+begin
+  execute format('alter table %s enable row level security', relation);
+  execute format('alter table %s force row level security', relation);
+  execute format('create policy own_tenant on %s to glow_owner using (%s) with check (%s)', relation, mine, mine);
+  execute format('create policy all_tenants on %s to glow_pipeline using (true) with check (true)', relation);
+end $_$;
+COMMENT ON FUNCTION glow.secure(relation regclass) IS 'Puts a table with a column `tenant` under row security.';
+REVOKE ALL ON FUNCTION glow.secure(relation regclass) FROM PUBLIC;
+
+CREATE FUNCTION glow.tenant_of(id text) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN CASE WHEN (POSITION((chr(31)) IN (id)) > 0) THEN split_part(id, chr(31), 1) ELSE 'default'::text END;
+GRANT ALL ON FUNCTION glow.tenant_of(id text) TO glow_pipeline;
+
+CREATE FUNCTION glow.unqualified(id text) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN CASE WHEN (POSITION((chr(31)) IN (id)) > 0) THEN split_part(id, chr(31), 2) ELSE id END;
+
+
+SET default_tablespace = '';
+
+SET default_table_access_method = heap;
+GRANT ALL ON FUNCTION glow.unqualified(id text) TO glow_pipeline;
 
 -- Tables, the oldest first
 
+CREATE TABLE glow.logins (
+    login name NOT NULL,
+    tenant glow.tenant_name,
+    tenant_claim text[],
+    person glow.identifier,
+    person_claim text[],
+    calls_per_minute integer,
+    bytes_per_call integer,
+    note text DEFAULT ''::text NOT NULL,
+    bound_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT logins_bytes_per_call_check CHECK ((bytes_per_call > 0)),
+    CONSTRAINT logins_calls_per_minute_check CHECK ((calls_per_minute > 0)),
+    CONSTRAINT logins_check CHECK (((tenant IS NULL) OR (tenant_claim IS NULL))),
+    CONSTRAINT logins_check1 CHECK (((person IS NULL) OR (person_claim IS NULL))),
+    CONSTRAINT logins_note_check CHECK ((length(note) <= 1000)),
+    CONSTRAINT logins_person_claim_check CHECK ((cardinality(person_claim) > 0)),
+    CONSTRAINT logins_tenant_claim_check CHECK ((cardinality(tenant_claim) > 0)),
+    CONSTRAINT logins_pkey PRIMARY KEY (login)
+);
+COMMENT ON TABLE glow.logins IS 'What a database login is bound to: tenant, person, limits. A login without a row speaks for the tenant default.';
+
+CREATE UNLOGGED TABLE glow.call_samples (
+    login name NOT NULL,
+    called_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    calls integer NOT NULL,
+    CONSTRAINT call_samples_calls_check CHECK ((calls > 0))
+);
+CREATE INDEX call_samples_by_login ON glow.call_samples USING btree (login, called_at);
+
 CREATE TABLE glow.agents (
     agent glow.agent_name NOT NULL,
+    tenant glow.tenant_name,
     description text DEFAULT ''::text NOT NULL,
     evaluation jsonb,
+    issues text[] DEFAULT '{}'::text[] NOT NULL,
     train_share numeric(4,3) DEFAULT 0.8 NOT NULL,
     val_share numeric(4,3) DEFAULT 0.1 NOT NULL,
     test_share numeric(4,3) DEFAULT 0.1 NOT NULL,
@@ -49,85 +280,157 @@ CREATE TABLE glow.agents (
     CONSTRAINT agents_check CHECK (((train_share > (0)::numeric) AND (val_share >= (0)::numeric) AND (test_share >= (0)::numeric) AND (((train_share + val_share) + test_share) = (1)::numeric))),
     CONSTRAINT agents_description_check CHECK ((length(description) <= 2000)),
     CONSTRAINT agents_evaluation_check CHECK (((evaluation IS NULL) OR (jsonb_typeof(evaluation) = 'object'::text))),
+    CONSTRAINT agents_issues_check CHECK ((cardinality(issues) <= 100)),
     CONSTRAINT agents_pkey PRIMARY KEY (agent)
 );
 COMMENT ON TABLE glow.agents IS 'One row per agent. The name is the Dagster partition key.';
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.agents TO glow_pipeline;
 
-CREATE TABLE glow.executions (
+CREATE TABLE glow.execution_keys (
+    tenant glow.tenant_name NOT NULL,
     execution_id glow.identifier NOT NULL,
     agent glow.agent_name NOT NULL,
-    input text NOT NULL,
-    output text NOT NULL,
+    payload_hash bytea NOT NULL,
+    recorded_at timestamp with time zone NOT NULL,
+    expired_at timestamp with time zone,
+    CONSTRAINT execution_keys_pkey PRIMARY KEY (tenant, execution_id),
+    CONSTRAINT execution_keys_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent)
+);
+ALTER TABLE ONLY glow.execution_keys FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE glow.execution_keys IS 'The identity of every execution, also of those that retention removed.';
+CREATE INDEX execution_keys_by_time ON glow.execution_keys USING brin (recorded_at);
+CREATE POLICY all_tenants ON glow.execution_keys TO glow_pipeline USING (true) WITH CHECK (true);
+ALTER TABLE glow.execution_keys ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_tenant ON glow.execution_keys TO glow_owner USING (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text))) WITH CHECK (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text)));
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.execution_keys TO glow_pipeline;
+
+CREATE TABLE glow.executions (
+    tenant glow.tenant_name NOT NULL,
+    execution_id glow.identifier NOT NULL,
+    agent glow.agent_name NOT NULL,
+    input glow.long_text NOT NULL,
+    output glow.long_text NOT NULL,
     user_id glow.identifier,
     conversation_id glow.identifier,
     channel glow.identifier,
     prompt_version text,
-    model text,
-    latency_ms integer,
-    prompt_tokens integer,
-    completion_tokens integer,
+    model glow.identifier,
+    latency_ms glow."natural",
+    prompt_tokens glow."natural",
+    completion_tokens glow."natural",
     cost_usd numeric(14,8),
-    metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
-    started_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    payload_hash bytea NOT NULL,
-    recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    metadata glow.json_metadata DEFAULT '{}'::jsonb NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    recorded_at timestamp with time zone NOT NULL,
     xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
-    CONSTRAINT executions_completion_tokens_check CHECK ((completion_tokens >= 0)),
     CONSTRAINT executions_cost_usd_check CHECK ((cost_usd >= (0)::numeric)),
-    CONSTRAINT executions_input_check CHECK ((octet_length(input) <= 1000000)),
-    CONSTRAINT executions_latency_ms_check CHECK ((latency_ms >= 0)),
-    CONSTRAINT executions_metadata_check CHECK (((jsonb_typeof(metadata) = 'object'::text) AND (octet_length((metadata)::text) <= 100000))),
-    CONSTRAINT executions_model_check CHECK ((length(model) <= 200)),
-    CONSTRAINT executions_output_check CHECK ((octet_length(output) <= 1000000)),
-    CONSTRAINT executions_prompt_tokens_check CHECK ((prompt_tokens >= 0)),
-    CONSTRAINT executions_pkey PRIMARY KEY (execution_id),
-    CONSTRAINT executions_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent)
-);
+    CONSTRAINT executions_pkey PRIMARY KEY (tenant, execution_id, recorded_at)
+)
+PARTITION BY RANGE (recorded_at);
+ALTER TABLE ONLY glow.executions FORCE ROW LEVEL SECURITY;
 COMMENT ON TABLE glow.executions IS 'One run of an agent: what it was asked, what it answered, with which prompt and model.';
-CREATE INDEX executions_by_agent ON glow.executions USING btree (agent, recorded_at);
-CREATE INDEX executions_by_arrival ON glow.executions USING btree (xid, execution_id);
+CREATE INDEX executions_by_agent ON glow.executions USING btree (agent, xid);
+CREATE INDEX executions_by_time ON glow.executions USING brin (recorded_at);
+ALTER TABLE glow.executions
+    ADD CONSTRAINT executions_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent);
+CREATE POLICY all_tenants ON glow.executions TO glow_pipeline USING (true) WITH CHECK (true);
+ALTER TABLE glow.executions ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_tenant ON glow.executions TO glow_owner USING (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text))) WITH CHECK (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text)));
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.executions TO glow_pipeline;
 
 CREATE TABLE glow.agent_feedback (
-    feedback_id bigint GENERATED ALWAYS AS IDENTITY,
+    feedback_id bigint DEFAULT nextval('glow.feedback_ids'::regclass) NOT NULL,
+    tenant glow.tenant_name NOT NULL,
     agent glow.agent_name NOT NULL,
     execution_id glow.identifier NOT NULL,
     user_id glow.identifier NOT NULL,
-    kind text NOT NULL,
-    thumbs smallint,
-    rating smallint,
-    dimensions jsonb,
-    issues text[] DEFAULT '{}'::text[] NOT NULL,
-    comment text,
-    correction text,
+    kind glow.feedback_kind NOT NULL,
+    withdrawn boolean DEFAULT false NOT NULL,
+    thumbs glow.thumb,
+    rating glow.stars,
+    dimensions glow."json_object",
+    issues glow.issue_list DEFAULT '{}'::text[] NOT NULL,
+    comment glow.comment_text,
+    correction glow.long_text,
     channel glow.identifier,
     conversation_id glow.identifier,
     idempotency_key glow.identifier,
-    payload_hash bytea NOT NULL,
-    occurred_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    occurred_at timestamp with time zone NOT NULL,
+    recorded_at timestamp with time zone NOT NULL,
     superseded_by bigint,
     xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
-    CONSTRAINT agent_feedback_check CHECK (((thumbs IS NOT NULL) OR (rating IS NOT NULL) OR (dimensions IS NOT NULL) OR (comment IS NOT NULL) OR (correction IS NOT NULL) OR (cardinality(issues) > 0))),
-    CONSTRAINT agent_feedback_check1 CHECK (((kind <> 'correction'::text) OR (correction IS NOT NULL))),
-    CONSTRAINT agent_feedback_comment_check CHECK (((length(comment) >= 1) AND (length(comment) <= 10000))),
-    CONSTRAINT agent_feedback_correction_check CHECK (((octet_length(correction) >= 1) AND (octet_length(correction) <= 1000000))),
-    CONSTRAINT agent_feedback_dimensions_check CHECK ((jsonb_typeof(dimensions) = 'object'::text)),
-    CONSTRAINT agent_feedback_issues_check CHECK ((cardinality(issues) <= 20)),
-    CONSTRAINT agent_feedback_kind_check CHECK ((kind = ANY (ARRAY['vote'::text, 'correction'::text]))),
-    CONSTRAINT agent_feedback_rating_check CHECK (((rating >= 1) AND (rating <= 5))),
-    CONSTRAINT agent_feedback_thumbs_check CHECK ((thumbs = ANY (ARRAY['-1'::integer, 1]))),
-    CONSTRAINT agent_feedback_pkey PRIMARY KEY (feedback_id),
-    CONSTRAINT agent_feedback_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent),
-    CONSTRAINT agent_feedback_superseded_by_fkey FOREIGN KEY (superseded_by) REFERENCES glow.agent_feedback(feedback_id) DEFERRABLE INITIALLY DEFERRED
-);
+    CONSTRAINT says_something_or_takes_it_back CHECK (
+CASE
+    WHEN withdrawn THEN ((superseded_by = feedback_id) AND (num_nonnulls(thumbs, rating, dimensions, comment, correction) = 0))
+    WHEN ((kind)::text = 'correction'::text) THEN (correction IS NOT NULL)
+    ELSE ((num_nonnulls(thumbs, rating, dimensions, comment, correction) > 0) OR (cardinality((issues)::text[]) > 0))
+END),
+    CONSTRAINT agent_feedback_pkey PRIMARY KEY (feedback_id, recorded_at)
+)
+PARTITION BY RANGE (recorded_at);
+ALTER TABLE ONLY glow.agent_feedback FORCE ROW LEVEL SECURITY;
 COMMENT ON TABLE glow.agent_feedback IS 'Votes, ratings, issues, comments and corrections. The current one of a person has superseded_by null.';
-CREATE INDEX feedback_by_agent ON glow.agent_feedback USING btree (agent, recorded_at) WHERE (superseded_by IS NULL);
-CREATE INDEX feedback_by_arrival ON glow.agent_feedback USING btree (xid, feedback_id) INCLUDE (agent);
-CREATE UNIQUE INDEX feedback_idempotency ON glow.agent_feedback USING btree (agent, idempotency_key) WHERE (idempotency_key IS NOT NULL);
-CREATE UNIQUE INDEX one_current_vote ON glow.agent_feedback USING btree (execution_id, user_id, kind) WHERE (superseded_by IS NULL);
+CREATE INDEX feedback_by_agent ON glow.agent_feedback USING btree (agent, xid);
+CREATE INDEX feedback_by_execution ON glow.agent_feedback USING btree (tenant, execution_id);
+CREATE INDEX feedback_by_time ON glow.agent_feedback USING brin (recorded_at);
+ALTER TABLE glow.agent_feedback
+    ADD CONSTRAINT agent_feedback_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent);
+ALTER TABLE glow.agent_feedback ENABLE ROW LEVEL SECURITY;
+CREATE POLICY all_tenants ON glow.agent_feedback TO glow_pipeline USING (true) WITH CHECK (true);
+CREATE POLICY own_tenant ON glow.agent_feedback TO glow_owner USING (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text))) WITH CHECK (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text)));
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.agent_feedback TO glow_pipeline;
+
+CREATE TABLE glow.current_feedback (
+    tenant glow.tenant_name NOT NULL,
+    execution_id glow.identifier NOT NULL,
+    user_id glow.identifier NOT NULL,
+    kind glow.feedback_kind NOT NULL,
+    agent glow.agent_name NOT NULL,
+    feedback_id bigint NOT NULL,
+    withdrawn boolean NOT NULL,
+    payload_hash bytea NOT NULL,
+    occurred_at timestamp with time zone NOT NULL,
+    recorded_at timestamp with time zone NOT NULL,
+    CONSTRAINT current_feedback_pkey PRIMARY KEY (tenant, execution_id, user_id, kind)
+);
+ALTER TABLE ONLY glow.current_feedback FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE glow.current_feedback IS 'Which row of agent_feedback is the newest word of a person on an execution.';
+CREATE POLICY all_tenants ON glow.current_feedback TO glow_pipeline USING (true) WITH CHECK (true);
+ALTER TABLE glow.current_feedback ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_tenant ON glow.current_feedback TO glow_owner USING (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text))) WITH CHECK (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text)));
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.current_feedback TO glow_pipeline;
+
+CREATE TABLE glow.feedback_keys (
+    tenant glow.tenant_name NOT NULL,
+    agent glow.agent_name NOT NULL,
+    idempotency_key glow.identifier NOT NULL,
+    feedback_id bigint NOT NULL,
+    payload_hash bytea NOT NULL,
+    recorded_at timestamp with time zone NOT NULL,
+    CONSTRAINT feedback_keys_pkey PRIMARY KEY (tenant, agent, idempotency_key)
+);
+ALTER TABLE ONLY glow.feedback_keys FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE glow.feedback_keys IS 'Idempotency keys of feedback, each with the row that answered it first.';
+CREATE POLICY all_tenants ON glow.feedback_keys TO glow_pipeline USING (true) WITH CHECK (true);
+ALTER TABLE glow.feedback_keys ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_tenant ON glow.feedback_keys TO glow_owner USING (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text))) WITH CHECK (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text)));
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.feedback_keys TO glow_pipeline;
+
+CREATE TABLE glow.token_keys (
+    key_id integer GENERATED ALWAYS AS IDENTITY,
+    inner_pad bytea NOT NULL,
+    outer_pad bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    retired_at timestamp with time zone,
+    CONSTRAINT token_keys_inner_pad_check CHECK ((octet_length(inner_pad) = 64)),
+    CONSTRAINT token_keys_outer_pad_check CHECK ((octet_length(outer_pad) = 64)),
+    CONSTRAINT token_keys_pkey PRIMARY KEY (key_id)
+);
+COMMENT ON TABLE glow.token_keys IS 'Keys of feedback tokens; nobody but the owner''s functions reads them.';
 
 CREATE TABLE glow.expert_annotations (
     annotation_id bigint GENERATED ALWAYS AS IDENTITY,
+    tenant glow.tenant_name NOT NULL,
     execution_id glow.identifier NOT NULL,
     agent glow.agent_name NOT NULL,
     reviewer glow.identifier NOT NULL,
@@ -147,17 +450,23 @@ CREATE TABLE glow.expert_annotations (
     CONSTRAINT expert_annotations_verdict_check CHECK ((verdict = ANY (ARRAY['approve'::text, 'correct'::text, 'reject'::text]))),
     CONSTRAINT expert_annotations_pkey PRIMARY KEY (annotation_id),
     CONSTRAINT expert_annotations_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent),
-    CONSTRAINT expert_annotations_execution_id_fkey FOREIGN KEY (execution_id) REFERENCES glow.executions(execution_id),
-    CONSTRAINT expert_annotations_superseded_by_fkey FOREIGN KEY (superseded_by) REFERENCES glow.expert_annotations(annotation_id) DEFERRABLE INITIALLY DEFERRED
+    CONSTRAINT expert_annotations_superseded_by_fkey FOREIGN KEY (superseded_by) REFERENCES glow.expert_annotations(annotation_id) DEFERRABLE INITIALLY DEFERRED,
+    CONSTRAINT expert_annotations_tenant_execution_id_fkey FOREIGN KEY (tenant, execution_id) REFERENCES glow.execution_keys(tenant, execution_id)
 );
+ALTER TABLE ONLY glow.expert_annotations FORCE ROW LEVEL SECURITY;
 COMMENT ON TABLE glow.expert_annotations IS 'An expert''s judgement of one execution; the current one of a reviewer has superseded_by null.';
-CREATE UNIQUE INDEX annotation_idempotency ON glow.expert_annotations USING btree (agent, idempotency_key) WHERE (idempotency_key IS NOT NULL);
+CREATE UNIQUE INDEX annotation_idempotency ON glow.expert_annotations USING btree (tenant, agent, idempotency_key) WHERE (idempotency_key IS NOT NULL);
 CREATE INDEX annotations_by_agent ON glow.expert_annotations USING btree (agent, recorded_at) WHERE (superseded_by IS NULL);
-CREATE INDEX annotations_by_arrival ON glow.expert_annotations USING btree (xid, annotation_id);
-CREATE UNIQUE INDEX one_current_annotation ON glow.expert_annotations USING btree (execution_id, reviewer) WHERE (superseded_by IS NULL);
+CREATE INDEX annotations_by_arrival ON glow.expert_annotations USING btree (agent, xid);
+CREATE UNIQUE INDEX one_current_annotation ON glow.expert_annotations USING btree (tenant, execution_id, reviewer) WHERE (superseded_by IS NULL);
+CREATE POLICY all_tenants ON glow.expert_annotations TO glow_pipeline USING (true) WITH CHECK (true);
+ALTER TABLE glow.expert_annotations ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_tenant ON glow.expert_annotations TO glow_owner USING (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text))) WITH CHECK (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text)));
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.expert_annotations TO glow_pipeline;
 
 CREATE TABLE glow.demonstrations (
     demonstration_id bigint GENERATED ALWAYS AS IDENTITY,
+    tenant glow.tenant_name NOT NULL,
     agent glow.agent_name NOT NULL,
     expert glow.identifier NOT NULL,
     input text NOT NULL,
@@ -173,9 +482,14 @@ CREATE TABLE glow.demonstrations (
     CONSTRAINT demonstrations_pkey PRIMARY KEY (demonstration_id),
     CONSTRAINT demonstrations_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent)
 );
+ALTER TABLE ONLY glow.demonstrations FORCE ROW LEVEL SECURITY;
 COMMENT ON TABLE glow.demonstrations IS 'An expert''s own example of a right answer.';
-CREATE UNIQUE INDEX demonstration_idempotency ON glow.demonstrations USING btree (agent, idempotency_key) WHERE (idempotency_key IS NOT NULL);
-CREATE INDEX demonstrations_by_arrival ON glow.demonstrations USING btree (xid, demonstration_id);
+CREATE UNIQUE INDEX demonstration_idempotency ON glow.demonstrations USING btree (tenant, agent, idempotency_key) WHERE (idempotency_key IS NOT NULL);
+CREATE INDEX demonstrations_by_arrival ON glow.demonstrations USING btree (agent, xid);
+CREATE POLICY all_tenants ON glow.demonstrations TO glow_pipeline USING (true) WITH CHECK (true);
+ALTER TABLE glow.demonstrations ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_tenant ON glow.demonstrations TO glow_owner USING (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text))) WITH CHECK (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text)));
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.demonstrations TO glow_pipeline;
 
 CREATE TABLE glow.split_assignments (
     agent glow.agent_name NOT NULL,
@@ -189,6 +503,7 @@ CREATE TABLE glow.split_assignments (
 );
 COMMENT ON TABLE glow.split_assignments IS 'A group (conversation, near-duplicate cluster) belongs to one split of every dataset, for ever.';
 CREATE TRIGGER immutable BEFORE DELETE OR UPDATE ON glow.split_assignments FOR EACH ROW EXECUTE FUNCTION glow.refuse_change();
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.split_assignments TO glow_pipeline;
 
 CREATE TABLE glow.learning_examples (
     example_version bigint GENERATED ALWAYS AS IDENTITY,
@@ -222,6 +537,7 @@ CREATE TABLE glow.learning_examples (
 COMMENT ON TABLE glow.learning_examples IS 'A curated unit of training data with its history: the row in force has superseded_at null.';
 CREATE INDEX examples_by_agent ON glow.learning_examples USING btree (agent, recorded_at);
 CREATE UNIQUE INDEX one_current_example ON glow.learning_examples USING btree (example_id) WHERE (superseded_at IS NULL);
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.learning_examples TO glow_pipeline;
 
 CREATE TABLE glow.example_sources (
     example_version bigint NOT NULL,
@@ -234,6 +550,7 @@ CREATE TABLE glow.example_sources (
 );
 COMMENT ON TABLE glow.example_sources IS 'Which rows an example came from, and what each contributed.';
 CREATE INDEX example_sources_by_source ON glow.example_sources USING btree (kind, source_id);
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.example_sources TO glow_pipeline;
 
 CREATE TABLE glow.training_datasets (
     dataset_id text NOT NULL,
@@ -253,6 +570,7 @@ CREATE TABLE glow.training_datasets (
 COMMENT ON TABLE glow.training_datasets IS 'An immutable dataset version: (rule, as_of) and the hash of the rows they select.';
 CREATE INDEX datasets_by_agent ON glow.training_datasets USING btree (agent, created_at);
 CREATE TRIGGER immutable BEFORE DELETE OR UPDATE ON glow.training_datasets FOR EACH ROW EXECUTE FUNCTION glow.refuse_change();
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.training_datasets TO glow_pipeline;
 
 CREATE TABLE glow.dataset_examples (
     dataset_id text NOT NULL,
@@ -271,6 +589,7 @@ CREATE TABLE glow.dataset_examples (
 COMMENT ON TABLE glow.dataset_examples IS 'The rows of a dataset version, each with the split its group has for ever.';
 CREATE INDEX dataset_examples_by_example ON glow.dataset_examples USING btree (example_version);
 CREATE TRIGGER immutable BEFORE DELETE OR UPDATE ON glow.dataset_examples FOR EACH ROW EXECUTE FUNCTION glow.refuse_change();
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.dataset_examples TO glow_pipeline;
 
 CREATE TABLE glow.datasets_in_force (
     agent glow.agent_name NOT NULL,
@@ -281,6 +600,7 @@ CREATE TABLE glow.datasets_in_force (
     CONSTRAINT datasets_in_force_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent),
     CONSTRAINT datasets_in_force_dataset_id_fkey FOREIGN KEY (dataset_id) REFERENCES glow.training_datasets(dataset_id)
 );
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.datasets_in_force TO glow_pipeline;
 
 CREATE TABLE glow.prompt_versions (
     agent glow.agent_name NOT NULL,
@@ -297,8 +617,9 @@ CREATE TABLE glow.prompt_versions (
 );
 COMMENT ON TABLE glow.prompt_versions IS 'Immutable prompts: instruction, rules, demonstrations, parameters.';
 CREATE TRIGGER immutable BEFORE DELETE OR UPDATE ON glow.prompt_versions FOR EACH ROW EXECUTE FUNCTION glow.refuse_change();
-ALTER TABLE ONLY glow.executions
+ALTER TABLE glow.executions
     ADD CONSTRAINT executions_agent_prompt_version_fkey FOREIGN KEY (agent, prompt_version) REFERENCES glow.prompt_versions(agent, prompt_version);
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.prompt_versions TO glow_pipeline;
 
 CREATE TABLE glow.prompt_aliases (
     agent glow.agent_name NOT NULL,
@@ -312,6 +633,7 @@ CREATE TABLE glow.prompt_aliases (
     CONSTRAINT prompt_aliases_agent_prompt_version_fkey FOREIGN KEY (agent, prompt_version) REFERENCES glow.prompt_versions(agent, prompt_version)
 );
 COMMENT ON TABLE glow.prompt_aliases IS 'Which prompt is in force. Moved by compare-and-swap on revision.';
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.prompt_aliases TO glow_pipeline;
 
 CREATE TABLE glow.prompt_alias_history (
     move_id bigint GENERATED ALWAYS AS IDENTITY,
@@ -327,6 +649,7 @@ CREATE TABLE glow.prompt_alias_history (
     CONSTRAINT prompt_alias_history_pkey PRIMARY KEY (move_id)
 );
 COMMENT ON TABLE glow.prompt_alias_history IS 'Every move of an alias: who, why, and the gate that allowed it.';
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.prompt_alias_history TO glow_pipeline;
 
 CREATE TABLE glow.prompt_lineage (
     agent text NOT NULL,
@@ -343,6 +666,7 @@ CREATE TABLE glow.prompt_lineage (
     CONSTRAINT prompt_lineage_example_version_fkey FOREIGN KEY (example_version) REFERENCES glow.learning_examples(example_version)
 );
 COMMENT ON TABLE glow.prompt_lineage IS 'Which rows each rule and demonstration of a prompt came from.';
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.prompt_lineage TO glow_pipeline;
 
 CREATE TABLE glow.prompt_optimizations (
     optimization_id text NOT NULL,
@@ -365,6 +689,7 @@ CREATE TABLE glow.prompt_optimizations (
     CONSTRAINT prompt_optimizations_dataset_id_fkey FOREIGN KEY (dataset_id) REFERENCES glow.training_datasets(dataset_id)
 );
 CREATE INDEX optimizations_by_agent ON glow.prompt_optimizations USING btree (agent, created_at);
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.prompt_optimizations TO glow_pipeline;
 
 CREATE TABLE glow.prompt_gates (
     gate_id text NOT NULL,
@@ -384,6 +709,7 @@ CREATE TABLE glow.prompt_gates (
 );
 COMMENT ON TABLE glow.prompt_gates IS 'The test a prompt passed or failed before users saw it, with its evidence.';
 CREATE TRIGGER immutable BEFORE DELETE OR UPDATE ON glow.prompt_gates FOR EACH ROW EXECUTE FUNCTION glow.refuse_change();
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.prompt_gates TO glow_pipeline;
 
 CREATE TABLE glow.test_spends (
     agent glow.agent_name NOT NULL,
@@ -394,6 +720,7 @@ CREATE TABLE glow.test_spends (
     CONSTRAINT test_spends_agent_group_key_fkey FOREIGN KEY (agent, group_key) REFERENCES glow.split_assignments(agent, group_key),
     CONSTRAINT test_spends_gate_id_fkey FOREIGN KEY (gate_id) REFERENCES glow.prompt_gates(gate_id) DEFERRABLE INITIALLY DEFERRED
 );
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.test_spends TO glow_pipeline;
 
 CREATE TABLE glow.evaluations (
     agent text NOT NULL,
@@ -410,6 +737,7 @@ CREATE TABLE glow.evaluations (
     CONSTRAINT evaluations_agent_prompt_version_fkey FOREIGN KEY (agent, prompt_version) REFERENCES glow.prompt_versions(agent, prompt_version)
 );
 COMMENT ON TABLE glow.evaluations IS 'What a prompt answered for an example, and how it scored.';
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.evaluations TO glow_pipeline;
 
 CREATE TABLE glow.documents (
     agent glow.agent_name NOT NULL,
@@ -423,6 +751,7 @@ CREATE TABLE glow.documents (
     CONSTRAINT documents_pkey PRIMARY KEY (agent, document_id),
     CONSTRAINT documents_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent)
 );
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.documents TO glow_pipeline;
 
 CREATE TABLE glow.chunks (
     agent glow.agent_name NOT NULL,
@@ -439,6 +768,7 @@ CREATE TABLE glow.chunks (
     CONSTRAINT chunks_agent_document_id_fkey FOREIGN KEY (agent, document_id) REFERENCES glow.documents(agent, document_id)
 );
 COMMENT ON TABLE glow.chunks IS 'Passages with their embeddings; the embedding is null until the pipeline has made it.';
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.chunks TO glow_pipeline;
 
 CREATE TABLE glow.retrieval_configurations (
     configuration text NOT NULL,
@@ -454,6 +784,7 @@ CREATE TABLE glow.retrieval_configurations (
 );
 COMMENT ON TABLE glow.retrieval_configurations IS 'Immutable, content-addressed retrieval parameters and learned memory.';
 CREATE TRIGGER immutable BEFORE DELETE OR UPDATE ON glow.retrieval_configurations FOR EACH ROW EXECUTE FUNCTION glow.refuse_change();
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.retrieval_configurations TO glow_pipeline;
 
 CREATE TABLE glow.retrieval_memory (
     configuration text NOT NULL,
@@ -470,6 +801,7 @@ CREATE TABLE glow.retrieval_memory (
     CONSTRAINT retrieval_memory_configuration_fkey FOREIGN KEY (configuration) REFERENCES glow.retrieval_configurations(configuration)
 );
 COMMENT ON TABLE glow.retrieval_memory IS 'What a configuration remembers of a query and a chunk, and the retrieval events it learned it from.';
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.retrieval_memory TO glow_pipeline;
 
 CREATE TABLE glow.retrieval_aliases (
     agent glow.agent_name NOT NULL,
@@ -482,6 +814,7 @@ CREATE TABLE glow.retrieval_aliases (
     CONSTRAINT retrieval_aliases_pkey PRIMARY KEY (agent, alias),
     CONSTRAINT retrieval_aliases_agent_configuration_fkey FOREIGN KEY (agent, configuration) REFERENCES glow.retrieval_configurations(agent, configuration)
 );
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.retrieval_aliases TO glow_pipeline;
 
 CREATE TABLE glow.retrieval_gates (
     gate_id text NOT NULL,
@@ -498,8 +831,25 @@ CREATE TABLE glow.retrieval_gates (
     CONSTRAINT retrieval_gates_incumbent_fkey FOREIGN KEY (incumbent) REFERENCES glow.retrieval_configurations(configuration)
 );
 CREATE TRIGGER immutable BEFORE DELETE OR UPDATE ON glow.retrieval_gates FOR EACH ROW EXECUTE FUNCTION glow.refuse_change();
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.retrieval_gates TO glow_pipeline;
+
+CREATE TABLE glow.retrieval_keys (
+    tenant glow.tenant_name NOT NULL,
+    event_id glow.identifier NOT NULL,
+    agent glow.agent_name NOT NULL,
+    query_hash bytea NOT NULL,
+    recorded_at timestamp with time zone NOT NULL,
+    CONSTRAINT retrieval_keys_pkey PRIMARY KEY (tenant, event_id),
+    CONSTRAINT retrieval_keys_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent)
+);
+ALTER TABLE ONLY glow.retrieval_keys FORCE ROW LEVEL SECURITY;
+CREATE POLICY all_tenants ON glow.retrieval_keys TO glow_pipeline USING (true) WITH CHECK (true);
+CREATE POLICY own_tenant ON glow.retrieval_keys TO glow_owner USING (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text))) WITH CHECK (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text)));
+ALTER TABLE glow.retrieval_keys ENABLE ROW LEVEL SECURITY;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.retrieval_keys TO glow_pipeline;
 
 CREATE TABLE glow.retrieval_events (
+    tenant glow.tenant_name NOT NULL,
     event_id glow.identifier NOT NULL,
     agent glow.agent_name NOT NULL,
     execution_id glow.identifier,
@@ -508,18 +858,27 @@ CREATE TABLE glow.retrieval_events (
     configuration text,
     user_id glow.identifier,
     conversation_id glow.identifier,
-    occurred_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    occurred_at timestamp with time zone NOT NULL,
+    recorded_at timestamp with time zone NOT NULL,
     xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
     CONSTRAINT retrieval_events_policy_check CHECK ((policy = ANY (ARRAY['production'::text, 'interleave'::text]))),
     CONSTRAINT retrieval_events_query_check CHECK (((octet_length(query) >= 1) AND (octet_length(query) <= 100000))),
-    CONSTRAINT retrieval_events_pkey PRIMARY KEY (event_id),
-    CONSTRAINT retrieval_events_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent)
-);
-CREATE INDEX retrieval_events_by_agent ON glow.retrieval_events USING btree (agent, recorded_at);
-CREATE INDEX retrieval_events_by_arrival ON glow.retrieval_events USING btree (xid, event_id) INCLUDE (agent);
+    CONSTRAINT retrieval_events_pkey PRIMARY KEY (tenant, event_id, recorded_at)
+)
+PARTITION BY RANGE (recorded_at);
+ALTER TABLE ONLY glow.retrieval_events FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE glow.retrieval_events IS 'One search: what was asked, and by which configuration it was answered.';
+CREATE INDEX retrieval_events_by_agent ON glow.retrieval_events USING btree (agent, xid);
+CREATE INDEX retrieval_events_by_time ON glow.retrieval_events USING brin (recorded_at);
+ALTER TABLE glow.retrieval_events
+    ADD CONSTRAINT retrieval_events_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent);
+CREATE POLICY all_tenants ON glow.retrieval_events TO glow_pipeline USING (true) WITH CHECK (true);
+CREATE POLICY own_tenant ON glow.retrieval_events TO glow_owner USING (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text))) WITH CHECK (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text)));
+ALTER TABLE glow.retrieval_events ENABLE ROW LEVEL SECURITY;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.retrieval_events TO glow_pipeline;
 
 CREATE TABLE glow.retrieval_hits (
+    tenant glow.tenant_name NOT NULL,
     event_id glow.identifier NOT NULL,
     rank smallint NOT NULL,
     chunk_id glow.identifier NOT NULL,
@@ -531,15 +890,22 @@ CREATE TABLE glow.retrieval_hits (
     clicked boolean DEFAULT false NOT NULL,
     kept boolean DEFAULT false NOT NULL,
     explicit smallint DEFAULT 0 NOT NULL,
+    recorded_at timestamp with time zone NOT NULL,
     CONSTRAINT retrieval_hits_explicit_check CHECK ((explicit = ANY (ARRAY['-1'::integer, 0, 1]))),
     CONSTRAINT retrieval_hits_leg_check CHECK ((leg = ANY (ARRAY['dense'::text, 'lexical'::text, 'both'::text]))),
     CONSTRAINT retrieval_hits_propensity_check CHECK (((propensity > (0)::double precision) AND (propensity <= (1)::double precision))),
     CONSTRAINT retrieval_hits_rank_check CHECK (((rank >= 1) AND (rank <= 1000))),
     CONSTRAINT retrieval_hits_score_check CHECK (((score > '-Infinity'::double precision) AND (score < 'Infinity'::double precision))),
-    CONSTRAINT retrieval_hits_event_id_chunk_id_key UNIQUE (event_id, chunk_id),
-    CONSTRAINT retrieval_hits_pkey PRIMARY KEY (event_id, rank),
-    CONSTRAINT retrieval_hits_event_id_fkey FOREIGN KEY (event_id) REFERENCES glow.retrieval_events(event_id)
-);
+    CONSTRAINT retrieval_hits_pkey PRIMARY KEY (tenant, event_id, rank, recorded_at),
+    CONSTRAINT retrieval_hits_tenant_event_id_chunk_id_recorded_at_key UNIQUE (tenant, event_id, chunk_id, recorded_at)
+)
+PARTITION BY RANGE (recorded_at);
+ALTER TABLE ONLY glow.retrieval_hits FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE glow.retrieval_hits IS 'What a search showed at which rank, and what the user did with it.';
+CREATE POLICY all_tenants ON glow.retrieval_hits TO glow_pipeline USING (true) WITH CHECK (true);
+CREATE POLICY own_tenant ON glow.retrieval_hits TO glow_owner USING (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text))) WITH CHECK (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text)));
+ALTER TABLE glow.retrieval_hits ENABLE ROW LEVEL SECURITY;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.retrieval_hits TO glow_pipeline;
 
 CREATE TABLE glow.embedding_training_pairs (
     pair_id text NOT NULL,
@@ -561,6 +927,7 @@ CREATE TABLE glow.embedding_training_pairs (
     CONSTRAINT embedding_training_pairs_agent_group_key_split_fkey FOREIGN KEY (agent, group_key, split) REFERENCES glow.split_assignments(agent, group_key, split)
 );
 COMMENT ON TABLE glow.embedding_training_pairs IS 'Query, positive and hard negative, with the retrieval events they were learned from.';
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.embedding_training_pairs TO glow_pipeline;
 
 CREATE TABLE glow.embeddings (
     model text NOT NULL,
@@ -569,6 +936,7 @@ CREATE TABLE glow.embeddings (
     created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     CONSTRAINT embeddings_pkey PRIMARY KEY (model, content_hash)
 );
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.embeddings TO glow_pipeline;
 
 CREATE TABLE glow.training_runs (
     run_key text NOT NULL,
@@ -590,6 +958,7 @@ CREATE TABLE glow.training_runs (
     CONSTRAINT training_runs_dataset_id_fkey FOREIGN KEY (dataset_id) REFERENCES glow.training_datasets(dataset_id)
 );
 COMMENT ON TABLE glow.training_runs IS 'One fine-tuning run per set of inputs: the same inputs give the same run_key, so nothing is paid twice.';
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.training_runs TO glow_pipeline;
 
 CREATE TABLE glow.training_run_events (
     event_id bigint GENERATED ALWAYS AS IDENTITY,
@@ -601,6 +970,7 @@ CREATE TABLE glow.training_run_events (
     CONSTRAINT training_run_events_pkey PRIMARY KEY (event_id),
     CONSTRAINT training_run_events_run_key_fkey FOREIGN KEY (run_key) REFERENCES glow.training_runs(run_key)
 );
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.training_run_events TO glow_pipeline;
 
 CREATE TABLE glow.learning_experiments (
     experiment_id text NOT NULL,
@@ -632,11 +1002,12 @@ CREATE TABLE glow.learning_experiments (
 );
 COMMENT ON TABLE glow.learning_experiments IS 'An A/B test of a candidate against the version in force, with the gate that allowed it.';
 CREATE UNIQUE INDEX one_running_experiment ON glow.learning_experiments USING btree (agent) WHERE (state = 'running'::text);
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.learning_experiments TO glow_pipeline;
 
 CREATE TABLE glow.exposures (
     experiment_id text NOT NULL,
     phase integer NOT NULL,
-    unit_id glow.identifier NOT NULL,
+    unit_id text NOT NULL,
     variant text NOT NULL,
     bucket integer NOT NULL,
     first_exposed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
@@ -646,6 +1017,7 @@ CREATE TABLE glow.exposures (
     CONSTRAINT exposures_experiment_id_fkey FOREIGN KEY (experiment_id) REFERENCES glow.learning_experiments(experiment_id)
 );
 COMMENT ON TABLE glow.exposures IS 'Which variant a unit got: written in the transaction that chose it, before the model was called.';
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.exposures TO glow_pipeline;
 
 CREATE TABLE glow.experiment_looks (
     look_id bigint GENERATED ALWAYS AS IDENTITY,
@@ -659,6 +1031,7 @@ CREATE TABLE glow.experiment_looks (
     CONSTRAINT experiment_looks_experiment_id_fkey FOREIGN KEY (experiment_id) REFERENCES glow.learning_experiments(experiment_id)
 );
 CREATE TRIGGER immutable BEFORE DELETE OR UPDATE ON glow.experiment_looks FOR EACH ROW EXECUTE FUNCTION glow.refuse_change();
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.experiment_looks TO glow_pipeline;
 
 CREATE TABLE glow.watermarks (
     consumer text NOT NULL,
@@ -667,6 +1040,7 @@ CREATE TABLE glow.watermarks (
     updated_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     CONSTRAINT watermarks_pkey PRIMARY KEY (consumer, agent)
 );
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.watermarks TO glow_pipeline;
 
 CREATE TABLE glow.responses (
     request_key text NOT NULL,
@@ -684,6 +1058,7 @@ CREATE TABLE glow.responses (
     CONSTRAINT responses_pkey PRIMARY KEY (request_key)
 );
 COMMENT ON TABLE glow.responses IS 'Cache of model answers. Errors are never cached.';
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.responses TO glow_pipeline;
 
 CREATE TABLE glow.success_metrics (
     measurement_id bigint GENERATED ALWAYS AS IDENTITY,
@@ -699,87 +1074,749 @@ CREATE TABLE glow.success_metrics (
     CONSTRAINT success_metrics_pkey PRIMARY KEY (measurement_id)
 );
 CREATE INDEX success_metrics_by_time ON glow.success_metrics USING btree (metric, measured_at);
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.success_metrics TO glow_pipeline;
+
+CREATE TABLE glow.requests (
+    request_id bigint GENERATED ALWAYS AS IDENTITY,
+    kind text NOT NULL,
+    agent glow.agent_name NOT NULL,
+    parameters jsonb DEFAULT '{}'::jsonb NOT NULL,
+    reason text DEFAULT ''::text NOT NULL,
+    state text DEFAULT 'queued'::text NOT NULL,
+    requested_by text NOT NULL,
+    requested_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    run_id text,
+    started_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    outcome jsonb,
+    CONSTRAINT requests_check CHECK (((state = ANY (ARRAY['succeeded'::text, 'failed'::text, 'cancelled'::text])) = (finished_at IS NOT NULL))),
+    CONSTRAINT requests_kind_check CHECK ((kind = ANY (ARRAY['prompt_optimization'::text, 'dataset'::text, 'training_run'::text]))),
+    CONSTRAINT requests_parameters_check CHECK ((jsonb_typeof(parameters) = 'object'::text)),
+    CONSTRAINT requests_reason_check CHECK ((length(reason) <= 2000)),
+    CONSTRAINT requests_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'started'::text, 'succeeded'::text, 'failed'::text, 'cancelled'::text]))),
+    CONSTRAINT requests_pkey PRIMARY KEY (request_id),
+    CONSTRAINT requests_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent)
+);
+COMMENT ON TABLE glow.requests IS 'Manual triggers, with who asked, why, and what came of it.';
+CREATE UNIQUE INDEX one_open_request ON glow.requests USING btree (kind, agent) WHERE (state = ANY (ARRAY['queued'::text, 'started'::text]));
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.requests TO glow_pipeline;
+
+CREATE TABLE glow.imports (
+    import_id text NOT NULL,
+    source text NOT NULL,
+    format text NOT NULL,
+    state text DEFAULT 'running'::text NOT NULL,
+    line bigint DEFAULT 0 NOT NULL,
+    accepted bigint DEFAULT 0 NOT NULL,
+    replayed bigint DEFAULT 0 NOT NULL,
+    refused bigint DEFAULT 0 NOT NULL,
+    started_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    updated_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    finished_at timestamp with time zone,
+    CONSTRAINT imports_check CHECK (((state = 'finished'::text) = (finished_at IS NOT NULL))),
+    CONSTRAINT imports_format_check CHECK ((length(format) <= 40)),
+    CONSTRAINT imports_import_id_check CHECK ((import_id ~ '^[0-9a-f]{64}$'::text)),
+    CONSTRAINT imports_source_check CHECK ((length(source) <= 1000)),
+    CONSTRAINT imports_state_check CHECK ((state = ANY (ARRAY['running'::text, 'finished'::text]))),
+    CONSTRAINT imports_pkey PRIMARY KEY (import_id)
+);
+COMMENT ON TABLE glow.imports IS 'One row per imported file, by the hash of its contents and of how it was read.';
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.imports TO glow_pipeline;
+
+CREATE UNLOGGED TABLE glow.import_rows (
+    import_id text NOT NULL,
+    line bigint NOT NULL,
+    part integer DEFAULT 0 NOT NULL,
+    kind text NOT NULL,
+    payload jsonb NOT NULL,
+    CONSTRAINT import_rows_kind_check CHECK ((kind = ANY (ARRAY['execution'::text, 'feedback'::text, 'retrieval'::text, 'annotation'::text, 'demonstration'::text])))
+);
+COMMENT ON TABLE glow.import_rows IS 'Rows that came in by COPY and wait to be applied; a record of the file gives one row or several.';
+ALTER TABLE ONLY glow.import_rows
+    ADD CONSTRAINT import_rows_pkey PRIMARY KEY (import_id, line, part);
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.import_rows TO glow_pipeline;
+
+CREATE TABLE glow.import_refusals (
+    import_id text NOT NULL,
+    line bigint NOT NULL,
+    part integer NOT NULL,
+    kind text NOT NULL,
+    code text NOT NULL,
+    field text NOT NULL,
+    message text NOT NULL,
+    hint text,
+    payload jsonb NOT NULL,
+    CONSTRAINT import_refusals_pkey PRIMARY KEY (import_id, line, part),
+    CONSTRAINT import_refusals_import_id_fkey FOREIGN KEY (import_id) REFERENCES glow.imports(import_id)
+);
+COMMENT ON TABLE glow.import_refusals IS 'Rows of a file that were refused, each with the reason.';
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.import_refusals TO glow_pipeline;
 
 -- Functions apps call
 
-CREATE FUNCTION glow_api.common_issues(agent text, since timestamp with time zone DEFAULT '-infinity'::timestamp with time zone, most integer DEFAULT 10) RETURNS TABLE(issue text, occurrences bigint, users bigint, share numeric, last_at timestamp with time zone)
+CREATE TYPE glow_api.annotation_call AS (
+    execution_id text,
+    reviewer text,
+    verdict text,
+    output text,
+    dimensions jsonb,
+    notes text,
+    idempotency_key text,
+    tenant text
+);
+
+CREATE TYPE glow_api.caller AS (
+    tenant text,
+    person text
+);
+COMMENT ON TYPE glow_api.caller IS 'Whom a call works for: its tenant (null: all of them) and the only person it may speak for (null: anybody).';
+
+CREATE TYPE glow_api.demonstration_call AS (
+    agent text,
+    expert text,
+    input text,
+    output text,
+    notes text,
+    idempotency_key text,
+    tenant text
+);
+
+CREATE TYPE glow_api.execution_call AS (
+    execution_id text,
+    agent text,
+    input text,
+    output text,
+    user_id text,
+    conversation_id text,
+    channel text,
+    prompt_version text,
+    model text,
+    latency_ms integer,
+    prompt_tokens integer,
+    completion_tokens integer,
+    cost_usd numeric,
+    started_at timestamp with time zone,
+    metadata jsonb,
+    tenant text,
+    sent_at timestamp with time zone
+);
+
+CREATE TYPE glow_api.feedback_call AS (
+    agent text,
+    execution_id text,
+    user_id text,
+    thumbs integer,
+    rating integer,
+    dimensions jsonb,
+    issues text[],
+    comment text,
+    correction text,
+    channel text,
+    conversation_id text,
+    idempotency_key text,
+    occurred_at timestamp with time zone,
+    tenant text,
+    sent_at timestamp with time zone,
+    kind text,
+    withdrawn boolean
+);
+
+CREATE TYPE glow_api.problem AS (
+    code text,
+    field text,
+    value text,
+    accepted text
+);
+COMMENT ON TYPE glow_api.problem IS 'What is wrong with a call: SQLSTATE, field, its value, the accepted form. Null where nothing is.';
+
+CREATE TYPE glow_api.retrieval_call AS (
+    event_id text,
+    agent text,
+    query text,
+    hits jsonb,
+    execution_id text,
+    policy text,
+    configuration text,
+    user_id text,
+    conversation_id text,
+    occurred_at timestamp with time zone,
+    tenant text,
+    sent_at timestamp with time zone
+);
+
+CREATE FUNCTION glow_api.admit(login glow.logins, calls integer, bytes bigint) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+  used bigint;
+  step integer;
+  samples integer;
+begin
+  if bytes > login.bytes_per_call then
+    perform glow_api.refuse('PT413', 'call', bytes || ' bytes', 'at most ' || login.bytes_per_call || ' bytes in a call of this login');
+  end if;
+  if calls = 0 or login.calls_per_minute is null then return; end if;
+  select coalesce(sum(s.calls), 0) into used from glow.call_samples s
+   where s.login = admit.login.login and s.called_at > clock_timestamp() - interval '1 minute';
+  if used + calls > login.calls_per_minute then
+    perform glow_api.refuse('PT429', 'call', used + calls || ' in a minute',
+      'at most ' || login.calls_per_minute || ' rows a minute for this login; try again within a minute');
+  end if;
+  step := greatest(1, login.calls_per_minute / 200);
+  samples := calls / step + (random() * step < calls % step)::integer;
+  if samples > 0 then
+    insert into glow.call_samples (login, calls) values (login.login, samples * step);
+  end if;
+end $$;
+COMMENT ON FUNCTION glow_api.admit(login glow.logins, calls integer, bytes bigint) IS 'Counts a call against the limits of its login; refuses what is over them.';
+REVOKE ALL ON FUNCTION glow_api.admit(login glow.logins, calls integer, bytes bigint) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.annotation_problem(call glow_api.annotation_call, caller glow_api.caller) RETURNS glow_api.problem
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+  problem glow_api.problem := glow_api.id_problem(
+    '{execution_id,reviewer,idempotency_key}', array[call.execution_id, call.reviewer, call.idempotency_key], 2);
+begin
+  if problem.code is not null then return problem; end if;
+  if call.tenant <> caller.tenant then
+    return row('PT403', 'tenant', call.tenant, 'the tenant of this login')::glow_api.problem;
+  elsif call.reviewer <> caller.person then
+    return row('PT403', 'reviewer', call.reviewer, 'the person this login speaks for')::glow_api.problem;
+  elsif call.verdict is null or call.verdict not in ('approve', 'correct', 'reject') then
+    return row('PT422', 'verdict', call.verdict, 'approve, correct or reject')::glow_api.problem;
+  elsif call.verdict <> 'correct' and call.output is not null then
+    return row('PT422', 'output', left(call.output, 80), 'an output only with the verdict correct')::glow_api.problem;
+  elsif call.dimensions is not null and (
+    jsonb_typeof(call.dimensions) <> 'object' or octet_length(call.dimensions::text) > 10000 or exists (
+      select from jsonb_each(call.dimensions) d where not glow_api.is_number(d.value, -1000000, 1000000))
+  ) then
+    return row('PT422', 'dimensions', left(call.dimensions::text, 80), 'an object of quality dimension and score')::glow_api.problem;
+  elsif length(call.notes) > 10000 then
+    return row('PT413', 'notes', length(call.notes) || ' characters', 'at most 10000 characters')::glow_api.problem;
+  end if;
+  return coalesce(glow_api.text_problem('output', call.output, 1000000, call.verdict = 'correct'),
+                  glow_api.text_problem('notes', call.notes, 40000));
+end $$;
+COMMENT ON FUNCTION glow_api.annotation_problem(call glow_api.annotation_call, caller glow_api.caller) IS 'What is wrong with an annotation, or null.';
+REVOKE ALL ON FUNCTION glow_api.annotation_problem(call glow_api.annotation_call, caller glow_api.caller) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.answered(result jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+begin
+  if result ->> 'status' = 'refused' then
+    raise exception using errcode = result ->> 'code', message = result ->> 'message', hint = result ->> 'hint';
+  end if;
+  return result;
+end $$;
+COMMENT ON FUNCTION glow_api.answered(result jsonb) IS 'The answer of a single call: a refusal is raised.';
+REVOKE ALL ON FUNCTION glow_api.answered(result jsonb) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.apply_import(import_id text, most integer DEFAULT 5000) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  caller glow_api.caller := glow_api.enter();
+  until bigint;
+  wanted text;
+  lines bigint[];
+  parts integer[];
+  payloads jsonb[];
+  rows jsonb;
+  results jsonb[];
+  counted record;
+  taken bigint := 0;
+  known bigint := 0;
+  bad bigint := 0;
+begin
+  perform from glow.imports i where i.import_id = apply_import.import_id and i.state = 'running' for update;
+  if not found then
+    perform glow_api.refuse('PT404', 'import_id', import_id, 'an import that is running');
+  end if;
+  -- A record of the file may have given several rows: they go together, or `line` could not say what is done.
+  select max(r.line) into until from (
+    select r.line from glow.import_rows r where r.import_id = apply_import.import_id order by r.line, r.part limit most) r;
+  -- Annotations need their execution, the rest may come in any order.
+  foreach wanted in array '{execution,retrieval,feedback,annotation,demonstration}'::text[] loop
+    with gone as (
+      delete from glow.import_rows r
+       where r.import_id = apply_import.import_id and r.line <= until and r.kind = wanted
+      returning r.line, r.part, r.payload
+    )
+    select array_agg(g.line order by g.line, g.part), array_agg(g.part order by g.line, g.part),
+           array_agg(g.payload order by g.line, g.part), jsonb_agg(g.payload order by g.line, g.part)
+      into lines, parts, payloads, rows from gone g;
+    continue when rows is null;
+    results := array(select r.result from glow_api.record_rows(wanted, rows, caller) r order by r.n);
+    insert into glow.import_refusals (import_id, line, part, kind, code, field, message, hint, payload)
+    select apply_import.import_id, u.line, u.part, wanted, u.result ->> 'code', u.result ->> 'field', u.result ->> 'message',
+           u.result ->> 'hint', u.payload
+      from unnest(lines, parts, payloads, results) as u(line, part, payload, result)
+     where u.result ->> 'status' = 'refused';
+    select count(*) filter (where r.status in ('accepted', 'withdrawn', 'late', 'merged')) as accepted,
+           count(*) filter (where r.status in ('replayed', 'unchanged')) as replayed,
+           count(*) filter (where r.status = 'refused') as refused
+      into counted from (select u.result ->> 'status' as status from unnest(results) as u(result)) r;
+    taken := taken + counted.accepted;
+    known := known + counted.replayed;
+    bad := bad + counted.refused;
+  end loop;
+  update glow.imports i
+     set line = coalesce(until, i.line), accepted = i.accepted + taken, replayed = i.replayed + known,
+         refused = i.refused + bad, updated_at = clock_timestamp()
+   where i.import_id = apply_import.import_id;
+  return jsonb_build_object(
+    'applied', taken + known + bad, 'accepted', taken, 'replayed', known, 'refused', bad, 'line', until,
+    'left', (select count(*) from glow.import_rows r where r.import_id = apply_import.import_id));
+end $$;
+COMMENT ON FUNCTION glow_api.apply_import(import_id text, most integer) IS 'Applies the next rows of a file in their order, in one transaction: each is written or recorded as refused, and the import remembers how far it is.';
+REVOKE ALL ON FUNCTION glow_api.apply_import(import_id text, most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.apply_import(import_id text, most integer) TO glow_pipeline;
+
+CREATE FUNCTION glow_api.base64url(bytes bytea) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    RETURN rtrim(translate(encode(bytes, 'base64'::text), '+/
+'::text, '-_'::text), '='::text);
+COMMENT ON FUNCTION glow_api.base64url(bytes bytea) IS 'Bytes as URL-safe base64 without padding (RFC 4648 section 5).';
+REVOKE ALL ON FUNCTION glow_api.base64url(bytes bytea) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.bind_login(login text, tenant text DEFAULT NULL::text, tenant_claim text[] DEFAULT NULL::text[], person text DEFAULT NULL::text, person_claim text[] DEFAULT NULL::text[], calls_per_minute integer DEFAULT NULL::integer, bytes_per_call integer DEFAULT NULL::integer, note text DEFAULT ''::text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  problem glow_api.problem;
+begin
+  perform glow_api.enter();
+  if not exists (select from pg_roles r where r.rolname = bind_login.login and r.rolcanlogin) then
+    perform glow_api.refuse('PT404', 'login', login, 'a role of this server that can log in; see create role');
+  end if;
+  if tenant is not null and tenant_claim is not null then
+    perform glow_api.refuse('PT422', 'tenant_claim', array_to_string(tenant_claim, '.'), 'a tenant or where it stands in the claims, not both');
+  elsif tenant !~ '^[a-z0-9][a-z0-9_.-]{0,62}$' then
+    perform glow_api.refuse('PT422', 'tenant', tenant, 'a name of 1 to 63 of a-z 0-9 _ . - that begins with a letter or digit');
+  end if;
+  if person is not null and person_claim is not null then
+    perform glow_api.refuse('PT422', 'person_claim', array_to_string(person_claim, '.'), 'a person or where it stands in the claims, not both');
+  end if;
+  problem := glow_api.id_problem('{person}', array[person], 0);
+  if problem.code is not null then perform glow_api.refuse(problem); end if;
+  if calls_per_minute < 1 then
+    perform glow_api.refuse('PT422', 'calls_per_minute', calls_per_minute::text, 'a number above 0, or null for no limit');
+  elsif bytes_per_call < 1 then
+    perform glow_api.refuse('PT422', 'bytes_per_call', bytes_per_call::text, 'a number above 0, or null for no limit');
+  end if;
+  insert into glow.logins as l (login, tenant, tenant_claim, person, person_claim, calls_per_minute, bytes_per_call, note)
+  values (login, tenant, tenant_claim, person, person_claim, calls_per_minute, bytes_per_call, coalesce(note, ''))
+  on conflict on constraint logins_pkey do update
+     set tenant = excluded.tenant, tenant_claim = excluded.tenant_claim, person = excluded.person,
+         person_claim = excluded.person_claim, calls_per_minute = excluded.calls_per_minute,
+         bytes_per_call = excluded.bytes_per_call, note = excluded.note, bound_at = clock_timestamp();
+  return jsonb_build_object('login', login, 'tenant', tenant, 'status', 'bound');
+end $_$;
+COMMENT ON FUNCTION glow_api.bind_login(login text, tenant text, tenant_claim text[], person text, person_claim text[], calls_per_minute integer, bytes_per_call integer, note text) IS 'Binds a database login to a tenant, a person and limits. Without tenant and tenant_claim it serves every tenant. A login that was never bound speaks for the tenant default, without limits.';
+REVOKE ALL ON FUNCTION glow_api.bind_login(login text, tenant text, tenant_claim text[], person text, person_claim text[], calls_per_minute integer, bytes_per_call integer, note text) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.caller_problem(tenant text, own text, agent text) RETURNS glow_api.problem
+    LANGUAGE plpgsql STABLE
+    AS $_$
+declare
+  known glow.agents;
+begin
+  if tenant <> own then
+    return row('PT403', 'tenant', tenant, 'the tenant of this login')::glow_api.problem;
+  elsif tenant !~ '^[a-z0-9][a-z0-9_.-]{0,62}$' then
+    return row('PT422', 'tenant', tenant, 'a name of 1 to 63 of a-z 0-9 _ . - that begins with a letter or digit')::glow_api.problem;
+  end if;
+  select a.* into known from glow.agents a where a.agent = caller_problem.agent;
+  -- An agent of another tenant does not exist for this one.
+  if known.agent is null or known.tenant <> coalesce(tenant, own) then
+    return row('PT404', 'agent', agent, 'the name of a registered agent; see register_agent')::glow_api.problem;
+  end if;
+  return null;
+end $_$;
+COMMENT ON FUNCTION glow_api.caller_problem(tenant text, own text, agent text) IS 'Refuses another tenant''s name, and an agent that is not registered or belongs to another tenant.';
+REVOKE ALL ON FUNCTION glow_api.caller_problem(tenant text, own text, agent text) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.cancel_request(request_id bigint, reason text DEFAULT ''::text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  caller glow_api.caller := glow_api.enter();
+begin
+  update glow.requests r
+     set state = 'cancelled', finished_at = clock_timestamp(),
+         outcome = jsonb_build_object('cancelled_by', coalesce(caller.person, session_user), 'reason', left(reason, 2000))
+   where r.request_id = cancel_request.request_id and r.state = 'queued';
+  if not found then
+    perform glow_api.refuse('PT409', 'request_id', request_id::text, 'a request that is still queued; a run is ended in Dagster');
+  end if;
+  return glow_api.request_status(request_id);
+end $$;
+COMMENT ON FUNCTION glow_api.cancel_request(request_id bigint, reason text) IS 'Takes back a request that no run has taken up.';
+REVOKE ALL ON FUNCTION glow_api.cancel_request(request_id bigint, reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.cancel_request(request_id bigint, reason text) TO glow_engineer;
+
+CREATE FUNCTION glow_api.common_issues(agent text, since timestamp with time zone DEFAULT '-infinity'::timestamp with time zone, most integer DEFAULT 10, tenant text DEFAULT NULL::text) RETURNS TABLE(issue text, occurrences bigint, users bigint, share numeric, last_at timestamp with time zone, vocabulary text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+declare
+  own text := (glow_api.require_caller(tenant, agent)).tenant;
 begin
-  perform glow_api.require_agent(agent);
   since := coalesce(since, '-infinity');
   if most is null or most not between 1 and 1000 then
     perform glow_api.refuse('PT422', 'most', most::text, 'a number of rows from 1 to 1000');
   end if;
   return query
-  select i.issue, count(*), count(distinct f.user_id),
-         round(count(*) / sum(count(*)) over (), 4), max(f.recorded_at)
-    from glow.agent_feedback f cross join lateral unnest(f.issues) as i(issue)
+  select i.issue, count(*), count(distinct (f.tenant, f.user_id)),
+         round(count(*) / sum(count(*)) over (), 4), max(f.recorded_at),
+         case when i.issue = any(glow_api.standard_issues()) then 'standard'
+              when i.issue = any(a.issues) then 'agent' else 'other' end
+    from glow.agent_feedback f join glow.agents a on a.agent = f.agent
+         cross join lateral unnest(f.issues) as i(issue)
    where f.agent = common_issues.agent and f.superseded_by is null and f.recorded_at >= since
-   group by i.issue
+     and f.tenant = coalesce(own, f.tenant)
+   group by i.issue, a.issues
    order by count(*) desc, i.issue
    limit most;
 end $$;
-COMMENT ON FUNCTION glow_api.common_issues(agent text, since timestamp with time zone, most integer) IS 'What users complain about, most frequent first: occurrences, people, share.';
-REVOKE ALL ON FUNCTION glow_api.common_issues(agent text, since timestamp with time zone, most integer) FROM PUBLIC;
+COMMENT ON FUNCTION glow_api.common_issues(agent text, since timestamp with time zone, most integer, tenant text) IS 'What users complain about, most frequent first: occurrences, people, share, and whether the category is a standard one, one of the agent''s own, or neither.';
+REVOKE ALL ON FUNCTION glow_api.common_issues(agent text, since timestamp with time zone, most integer, tenant text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.common_issues(agent text, since timestamp with time zone, most integer, tenant text) TO glow_app;
+GRANT ALL ON FUNCTION glow_api.common_issues(agent text, since timestamp with time zone, most integer, tenant text) TO glow_reviewer;
+GRANT ALL ON FUNCTION glow_api.common_issues(agent text, since timestamp with time zone, most integer, tenant text) TO glow_viewer;
+GRANT ALL ON FUNCTION glow_api.common_issues(agent text, since timestamp with time zone, most integer, tenant text) TO glow_engineer;
 
-CREATE FUNCTION glow_api.feedback_stats(agent text, since timestamp with time zone DEFAULT '-infinity'::timestamp with time zone) RETURNS jsonb
+CREATE FUNCTION glow_api.completed(call glow_api.feedback_call, caller glow_api.caller) RETURNS glow_api.feedback_call
+    LANGUAGE plpgsql
+    AS $$
+begin
+  call.tenant := coalesce(call.tenant, caller.tenant, 'default');
+  call.withdrawn := coalesce(call.withdrawn, false);
+  call.issues := coalesce(call.issues, '{}');
+  call.occurred_at := glow_api.occurred(call.occurred_at, call.sent_at);
+  -- A correction alone is a fact of its own: it must not supersede the vote given before it.
+  call.kind := case when call.withdrawn then coalesce(call.kind, 'vote')
+                    when call.thumbs is null and call.rating is null and call.dimensions is null and call.correction is not null
+                      then 'correction' else 'vote' end;
+  return call;
+end $$;
+COMMENT ON FUNCTION glow_api.completed(call glow_api.feedback_call, caller glow_api.caller) IS 'A call with everything it left open.';
+REVOKE ALL ON FUNCTION glow_api.completed(call glow_api.feedback_call, caller glow_api.caller) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.datasets(agent text) RETURNS TABLE(dataset_id text, kind text, created_at timestamp with time zone, as_of timestamp with time zone, in_force boolean, content_hash text, rule jsonb, statistics jsonb)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform glow_api.require_caller(null, agent);
+  return query
+  select d.dataset_id, d.kind, d.created_at, d.as_of, f.dataset_id is not null, d.content_hash, d.rule, d.statistics
+    from glow.training_datasets d
+    left join glow.datasets_in_force f on f.agent = d.agent and f.kind = d.kind and f.dataset_id = d.dataset_id
+   where d.agent = datasets.agent
+   order by d.created_at desc, d.dataset_id;
+end $$;
+COMMENT ON FUNCTION glow_api.datasets(agent text) IS 'The dataset versions of an agent, the newest first, and which of them are in force.';
+REVOKE ALL ON FUNCTION glow_api.datasets(agent text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.datasets(agent text) TO glow_engineer;
+
+CREATE FUNCTION glow_api.described(problem glow_api.problem) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    RETURN format('%s: %s is not accepted'::text, (problem).field, COALESCE(quote_literal("left"((problem).value, 80)), 'a missing value'::text));
+COMMENT ON FUNCTION glow_api.described(problem glow_api.problem) IS 'A problem as a sentence. The value is cut: it is a user''s text.';
+REVOKE ALL ON FUNCTION glow_api.described(problem glow_api.problem) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.effect_of(feedback bigint) RETURNS TABLE(effect text, id text, since timestamp with time zone, detail jsonb)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform glow_api.enter();
+  if not exists (select from glow.agent_feedback f where f.feedback_id = effect_of.feedback) then
+    perform glow_api.refuse('PT404', 'feedback', feedback::text, 'the feedback_id that submit_feedback answered');
+  end if;
+  return query
+  with examples as (
+    select x.* from glow.example_sources s join glow.learning_examples x using (example_version)
+     where s.kind = 'feedback' and s.source_id = effect_of.feedback::text
+  )
+  select 'learning example', x.example_id, x.recorded_at,
+         jsonb_build_object('status', x.status, 'split', x.split, 'target', left(x.target, 500), 'in_force', x.superseded_at is null)
+    from examples x
+  union all
+  select 'dataset', d.dataset_id, d.created_at, jsonb_build_object('kind', d.kind, 'example', e.example_id, 'split', e.split)
+    from examples x join glow.dataset_examples e using (example_version) join glow.training_datasets d using (dataset_id)
+  union all
+  select 'prompt', l.prompt_version, p.created_at,
+         jsonb_build_object('role', l.role, 'rule', l.rule_id, 'alias', (
+           select string_agg(a.alias, ', ' order by a.alias) from glow.prompt_aliases a
+            where a.agent = l.agent and a.prompt_version = l.prompt_version))
+    from examples x
+    join glow.prompt_lineage l on l.example_version = x.example_version
+    join glow.prompt_versions p on p.agent = l.agent and p.prompt_version = l.prompt_version
+  order by 3, 1, 2;
+end $$;
+COMMENT ON FUNCTION glow_api.effect_of(feedback bigint) IS 'What became of a piece of feedback: learning examples, dataset versions and prompts that rest on it.';
+REVOKE ALL ON FUNCTION glow_api.effect_of(feedback bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.effect_of(feedback bigint) TO glow_engineer;
+
+CREATE FUNCTION glow_api.enter(calls integer DEFAULT 0, bytes bigint DEFAULT 0, proved glow_api.caller DEFAULT NULL::glow_api.caller) RETURNS glow_api.caller
+    LANGUAGE plpgsql
+    AS $$
+declare
+  login glow.logins;
+  caller glow_api.caller := proved;
+begin
+  select * into login from glow.logins l where l.login = session_user;
+  if proved is not null then
+    null;
+  elsif login.login is null then
+    caller.tenant := case when pg_has_role(session_user, 'glow_engineer', 'member')
+                            or pg_has_role(session_user, 'glow_pipeline', 'member')
+                            or pg_has_role(session_user, 'glow_owner', 'member') then null else 'default' end;
+  else
+    caller.tenant := coalesce(login.tenant, glow.claim(login.tenant_claim));
+    caller.person := coalesce(login.person, glow.claim(login.person_claim));
+  end if;
+  if login.login is not null then perform glow_api.admit(login, calls, bytes); end if;
+  -- What row security goes by, until the end of the transaction or the next call.
+  perform set_config('glow.tenant', coalesce(caller.tenant, '*'), true);
+  return caller;
+end $$;
+COMMENT ON FUNCTION glow_api.enter(calls integer, bytes bigint, proved glow_api.caller) IS 'The first thing every function does: finds out whom it works for (unless a token has proved it), tells row security, and counts the call.';
+REVOKE ALL ON FUNCTION glow_api.enter(calls integer, bytes bigint, proved glow_api.caller) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.payload_hash(payload jsonb) RETURNS bytea
+    LANGUAGE sql IMMUTABLE
+    RETURN sha256(convert_to((payload)::text, 'UTF8'::name));
+COMMENT ON FUNCTION glow_api.payload_hash(payload jsonb) IS 'What makes a retried call the same call: the hash of its contents.';
+REVOKE ALL ON FUNCTION glow_api.payload_hash(payload jsonb) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.execution_hash(call glow_api.execution_call) RETURNS bytea
+    LANGUAGE sql IMMUTABLE
+    RETURN glow_api.payload_hash(jsonb_build_array((call).agent, (call).input, (call).output, (call).user_id, (call).conversation_id, (call).channel, (call).prompt_version, (call).model));
+COMMENT ON FUNCTION glow_api.execution_hash(call glow_api.execution_call) IS 'What makes an execution with a known id the same execution.';
+REVOKE ALL ON FUNCTION glow_api.execution_hash(call glow_api.execution_call) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.execution_problem(call glow_api.execution_call, caller glow_api.caller) RETURNS glow_api.problem
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+  problem glow_api.problem := glow_api.caller_problem(call.tenant, caller.tenant, call.agent);
+begin
+  if problem.code is not null then return problem; end if;
+  problem := glow_api.id_problem('{execution_id,user_id,conversation_id,channel,model}',
+    array[call.execution_id, call.user_id, call.conversation_id, call.channel, call.model], 1);
+  if problem.code is not null then return problem; end if;
+  -- An empty input or output happens: a model may answer nothing.
+  if call.input is null then return row('PT422', 'input', null, 'a text')::glow_api.problem; end if;
+  if call.output is null then return row('PT422', 'output', null, 'a text')::glow_api.problem; end if;
+  problem := coalesce(glow_api.text_problem('input', nullif(call.input, ''), 1000000),
+                      glow_api.text_problem('output', nullif(call.output, ''), 1000000));
+  if problem.code is not null then return problem; end if;
+  if call.latency_ms < 0 then
+    return row('PT422', 'latency_ms', call.latency_ms::text, 'milliseconds from 0')::glow_api.problem;
+  elsif call.prompt_tokens < 0 then
+    return row('PT422', 'prompt_tokens', call.prompt_tokens::text, 'a number from 0')::glow_api.problem;
+  elsif call.completion_tokens < 0 then
+    return row('PT422', 'completion_tokens', call.completion_tokens::text, 'a number from 0')::glow_api.problem;
+  -- NaN is above every number in PostgreSQL, so that the bounds refuse it too.
+  elsif call.cost_usd not between 0 and 99999 then
+    return row('PT422', 'cost_usd', call.cost_usd::text, 'US dollars from 0 to 99999')::glow_api.problem;
+  end if;
+  if call.metadata is not null and (jsonb_typeof(call.metadata) <> 'object' or not glow_api.is_shallow(call.metadata)) then
+    return row('PT422', 'metadata', left(call.metadata::text, 80), 'an object nested at most 32 deep')::glow_api.problem;
+  elsif octet_length(call.metadata::text) > 100000 then
+    return row('PT413', 'metadata', octet_length(call.metadata::text) || ' bytes', 'at most 100000 bytes')::glow_api.problem;
+  end if;
+  if call.prompt_version is not null and not exists (
+    select from glow.prompt_versions p where p.agent = call.agent and p.prompt_version = call.prompt_version
+  ) then
+    return row('PT404', 'prompt_version', call.prompt_version, 'a version that resolve_prompt returned for this agent')::glow_api.problem;
+  end if;
+  return null;
+end $$;
+COMMENT ON FUNCTION glow_api.execution_problem(call glow_api.execution_call, caller glow_api.caller) IS 'What is wrong with an execution, or null.';
+REVOKE ALL ON FUNCTION glow_api.execution_problem(call glow_api.execution_call, caller glow_api.caller) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.feedback_hash(call glow_api.feedback_call) RETURNS bytea
+    LANGUAGE sql IMMUTABLE
+    RETURN glow_api.payload_hash(jsonb_build_array((call).execution_id, (call).user_id, (call).kind, (call).withdrawn, (call).thumbs, (call).rating, (call).dimensions, (call).issues, (call).comment, (call).correction, (call).channel, (call).conversation_id));
+COMMENT ON FUNCTION glow_api.feedback_hash(call glow_api.feedback_call) IS 'What makes two pieces of feedback the same: whose, of what, and what they say.';
+REVOKE ALL ON FUNCTION glow_api.feedback_hash(call glow_api.feedback_call) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.feedback_problem(call glow_api.feedback_call, caller glow_api.caller) RETURNS glow_api.problem
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+  problem glow_api.problem := glow_api.caller_problem(call.tenant, caller.tenant, call.agent);
+begin
+  if problem.code is not null then return problem; end if;
+  problem := glow_api.id_problem(
+    '{execution_id,user_id,channel,conversation_id,idempotency_key}',
+    array[call.execution_id, call.user_id, call.channel, call.conversation_id, call.idempotency_key], 2);
+  if problem.code is not null then return problem; end if;
+  if call.user_id <> caller.person then
+    return row('PT403', 'user_id', call.user_id, 'the person this login speaks for')::glow_api.problem;
+  elsif call.kind not in ('vote', 'correction') then
+    return row('PT422', 'kind', call.kind, 'vote or correction')::glow_api.problem;
+  end if;
+  return glow_api.opinion_problem(call);
+end $$;
+COMMENT ON FUNCTION glow_api.feedback_problem(call glow_api.feedback_call, caller glow_api.caller) IS 'What is wrong with a piece of feedback, or null.';
+REVOKE ALL ON FUNCTION glow_api.feedback_problem(call glow_api.feedback_call, caller glow_api.caller) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.feedback_stats(agent text, since timestamp with time zone DEFAULT '-infinity'::timestamp with time zone, tenant text DEFAULT NULL::text) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+  own text := (glow_api.require_caller(tenant, agent)).tenant;
   result jsonb;
 begin
-  perform glow_api.require_agent(agent);
   since := coalesce(since, '-infinity');
   with said as (
-    select f.* from glow.agent_feedback f
+    select f.*, k.agent is not null as known
+      from glow.agent_feedback f
+      left join glow.execution_keys k on k.tenant = f.tenant and k.execution_id = f.execution_id and k.agent = f.agent
      where f.agent = feedback_stats.agent and f.superseded_by is null and f.recorded_at >= since
+       and f.tenant = coalesce(own, f.tenant)
   ), ran as (
     select count(*) as executions from glow.executions e
-     where e.agent = feedback_stats.agent and e.recorded_at >= since
+     where e.agent = feedback_stats.agent and e.recorded_at >= since and e.tenant = coalesce(own, e.tenant)
   )
   select jsonb_build_object(
     'agent', feedback_stats.agent,
     'executions', (select executions from ran),
-    'executions_with_feedback', count(distinct s.execution_id) filter (
-      where exists (select from glow.executions e where e.execution_id = s.execution_id and e.agent = s.agent)),
-    'waiting_for_execution', count(*) filter (
-      where not exists (select from glow.executions e where e.execution_id = s.execution_id and e.agent = s.agent)),
+    'executions_with_feedback', count(distinct (s.tenant, s.execution_id)) filter (where s.known),
+    'waiting_for_execution', count(*) filter (where not s.known),
     'thumbs_up', count(*) filter (where s.thumbs = 1),
     'thumbs_down', count(*) filter (where s.thumbs = -1),
     'mean_rating', round(avg(s.rating), 3),
     'ratings', count(s.rating),
     'corrections', count(s.correction),
     'comments', count(s.comment),
-    'users', count(distinct s.user_id),
+    'users', count(distinct (s.tenant, s.user_id)),
     'last_feedback_at', max(s.recorded_at))
     into result from said s;
   return result;
 end $$;
-COMMENT ON FUNCTION glow_api.feedback_stats(agent text, since timestamp with time zone) IS 'Counts of an agent''s current feedback since an instant.';
-REVOKE ALL ON FUNCTION glow_api.feedback_stats(agent text, since timestamp with time zone) FROM PUBLIC;
+COMMENT ON FUNCTION glow_api.feedback_stats(agent text, since timestamp with time zone, tenant text) IS 'Counts of an agent''s current feedback since an instant.';
+REVOKE ALL ON FUNCTION glow_api.feedback_stats(agent text, since timestamp with time zone, tenant text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.feedback_stats(agent text, since timestamp with time zone, tenant text) TO glow_app;
+GRANT ALL ON FUNCTION glow_api.feedback_stats(agent text, since timestamp with time zone, tenant text) TO glow_reviewer;
+GRANT ALL ON FUNCTION glow_api.feedback_stats(agent text, since timestamp with time zone, tenant text) TO glow_viewer;
+GRANT ALL ON FUNCTION glow_api.feedback_stats(agent text, since timestamp with time zone, tenant text) TO glow_engineer;
 
-CREATE FUNCTION glow_api.is_number(value jsonb, low numeric, high numeric) RETURNS boolean
-    LANGUAGE sql IMMUTABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    RETURN ((value IS NULL) OR (value = 'null'::jsonb) OR CASE WHEN (jsonb_typeof(value) = 'number'::text) THEN (((value)::numeric >= low) AND ((value)::numeric <= high)) ELSE false END);
-COMMENT ON FUNCTION glow_api.is_number(value jsonb, low numeric, high numeric) IS 'Whether an optional JSON value is a number within bounds.';
-REVOKE ALL ON FUNCTION glow_api.is_number(value jsonb, low numeric, high numeric) FROM PUBLIC;
+CREATE FUNCTION glow_api.feedback_waiting(tenant text, execution_id text, agent text) RETURNS bigint
+    LANGUAGE sql STABLE
+    AS $$
+  select count(*) from glow.current_feedback f
+   where f.tenant = feedback_waiting.tenant and f.execution_id = feedback_waiting.execution_id
+     and f.agent = feedback_waiting.agent and not f.withdrawn
+$$;
+COMMENT ON FUNCTION glow_api.feedback_waiting(tenant text, execution_id text, agent text) IS 'Feedback that came before its execution.';
+REVOKE ALL ON FUNCTION glow_api.feedback_waiting(tenant text, execution_id text, agent text) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.is_texts(value jsonb) RETURNS boolean
     LANGUAGE sql IMMUTABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
     RETURN ((value IS NULL) OR (value = 'null'::jsonb) OR CASE WHEN (jsonb_typeof(value) = 'array'::text) THEN (NOT (EXISTS (SELECT FROM jsonb_array_elements(is_texts.value) e(value) WHERE (jsonb_typeof(e.value) <> 'string'::text)))) ELSE false END);
 COMMENT ON FUNCTION glow_api.is_texts(value jsonb) IS 'Whether an optional JSON value is an array of texts.';
 REVOKE ALL ON FUNCTION glow_api.is_texts(value jsonb) FROM PUBLIC;
 
-CREATE FUNCTION glow_api.learning_stats() RETURNS jsonb
-    LANGUAGE sql STABLE SECURITY DEFINER
+CREATE FUNCTION glow_api.read_instant(value text) RETURNS timestamp with time zone
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+  return value::timestamptz;
+exception when others then
+  return null;
+end $$;
+COMMENT ON FUNCTION glow_api.read_instant(value text) IS 'A text as an instant, or null.';
+REVOKE ALL ON FUNCTION glow_api.read_instant(value text) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.fits(value jsonb, wanted text) RETURNS boolean
+    LANGUAGE sql STABLE
+    RETURN CASE WHEN (value = 'null'::jsonb) THEN (wanted IS NOT NULL) WHEN (wanted = ANY (ARRAY['string'::text, 'number'::text, 'boolean'::text, 'object'::text, 'array'::text])) THEN (jsonb_typeof(value) = wanted) WHEN (wanted = 'integer'::text) THEN ((value)::text ~ '^-?[0-9]{1,9}$'::text) WHEN (wanted = 'texts'::text) THEN glow_api.is_texts(value) WHEN (wanted = 'instant'::text) THEN ((jsonb_typeof(value) = 'string'::text) AND (glow_api.read_instant((value #>> '{}'::text[])) IS NOT NULL)) ELSE false END;
+COMMENT ON FUNCTION glow_api.fits(value jsonb, wanted text) IS 'Whether a value of a row has the type that the shape of the row wants; null where no such field is known.';
+REVOKE ALL ON FUNCTION glow_api.fits(value jsonb, wanted text) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.from_base64url(value text) RETURNS bytea
+    LANGUAGE sql IMMUTABLE
+    RETURN CASE WHEN ((value ~ '^[A-Za-z0-9_-]+$'::text) AND ((length(value) % 4) <> 1)) THEN decode(rpad(translate(value, '-_'::text, '+/'::text), (((length(value) + 3) / 4) * 4), '='::text), 'base64'::text) ELSE NULL::bytea END;
+COMMENT ON FUNCTION glow_api.from_base64url(value text) IS 'The bytes of a URL-safe base64 text; null when it is none.';
+REVOKE ALL ON FUNCTION glow_api.from_base64url(value text) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.id_problem(fields text[], ids text[], required integer) RETURNS glow_api.problem
+    LANGUAGE plpgsql IMMUTABLE
+    AS $$
+begin
+  for i in 1 .. cardinality(fields) loop
+    if ids[i] is null and i > required then continue; end if;
+    if ids[i] is null or length(ids[i]) not between 1 and 200 or ids[i] ~ '[[:cntrl:]]' then
+      return row('PT422', fields[i], ids[i], '1 to 200 characters without control characters')::glow_api.problem;
+    end if;
+  end loop;
+  return null;
+end $$;
+COMMENT ON FUNCTION glow_api.id_problem(fields text[], ids text[], required integer) IS 'The first id that is missing (of the first `required`), too long or holds control characters.';
+REVOKE ALL ON FUNCTION glow_api.id_problem(fields text[], ids text[], required integer) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.is_number(value jsonb, low numeric, high numeric) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    RETURN ((value IS NULL) OR (value = 'null'::jsonb) OR CASE WHEN (jsonb_typeof(value) = 'number'::text) THEN (((value)::numeric >= low) AND ((value)::numeric <= high)) ELSE false END);
+COMMENT ON FUNCTION glow_api.is_number(value jsonb, low numeric, high numeric) IS 'Whether an optional JSON value is a number within bounds.';
+REVOKE ALL ON FUNCTION glow_api.is_number(value jsonb, low numeric, high numeric) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.is_shallow(value jsonb) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    RETURN ((value IS NULL) OR (NOT jsonb_path_exists(value, '$.**{33}'::jsonpath)));
+COMMENT ON FUNCTION glow_api.is_shallow(value jsonb) IS 'Whether a JSON value is nested at most 32 deep.';
+REVOKE ALL ON FUNCTION glow_api.is_shallow(value jsonb) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.issue_feedback_token(agent text, execution_id text, user_id text, valid_seconds integer DEFAULT 3600, tenant text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-  select jsonb_build_object(
+declare
+  caller glow_api.caller := glow_api.require_caller(tenant, agent, 1);
+  problem glow_api.problem := glow_api.id_problem('{execution_id,user_id}', array[execution_id, user_id], 2);
+  expires timestamptz;
+  key_id integer;
+  content text;
+begin
+  if problem.code is null and user_id <> caller.person then
+    problem := row('PT403', 'user_id', user_id, 'the person this login speaks for');
+  end if;
+  if problem.code is not null then perform glow_api.refuse(problem); end if;
+  if valid_seconds is null or valid_seconds not between 1 and 86400 then
+    perform glow_api.refuse('PT422', 'valid_seconds', valid_seconds::text, 'seconds from 1 to 86400');
+  end if;
+  select k.key_id into key_id from glow.token_keys k where k.retired_at is null;
+  if key_id is null then key_id := (glow_api.rotate_token_key() ->> 'key_id')::integer; end if;
+  expires := clock_timestamp() + make_interval(secs => valid_seconds);
+  content := glow_api.base64url(convert_to(jsonb_build_object(
+    'key', key_id, 'tenant', coalesce(caller.tenant, 'default'), 'agent', agent, 'execution_id', execution_id, 'user_id', user_id,
+    'expires', extract(epoch from expires))::text, 'UTF8'));
+  return jsonb_build_object('token', content || '.' || glow_api.base64url(glow_api.signature(key_id, content)),
+                            'expires_at', expires);
+end $$;
+COMMENT ON FUNCTION glow_api.issue_feedback_token(agent text, execution_id text, user_id text, valid_seconds integer, tenant text) IS 'A signed token with which a browser may submit feedback of one user on one execution, for at most a day.';
+REVOKE ALL ON FUNCTION glow_api.issue_feedback_token(agent text, execution_id text, user_id text, valid_seconds integer, tenant text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.issue_feedback_token(agent text, execution_id text, user_id text, valid_seconds integer, tenant text) TO glow_app;
+
+CREATE FUNCTION glow_api.learning_stats() RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform glow_api.enter();
+  return jsonb_build_object(
     'agents', (select count(*) from glow.agents),
     'executions', (select count(*) from glow.executions),
     'feedback', (select count(*) from glow.agent_feedback f where f.superseded_by is null),
@@ -801,192 +1838,731 @@ CREATE FUNCTION glow_api.learning_stats() RETURNS jsonb
       select coalesce(jsonb_object_agg(x.state, x.n), '{}') from (
         select t.state, count(*) as n from glow.training_runs t group by t.state) x),
     'model_calls_cached', (select count(*) from glow.responses),
-    'model_cost_usd', (select coalesce(sum(r.cost_usd), 0) from glow.responses r))
-$$;
+    'model_cost_usd', (select coalesce(sum(r.cost_usd), 0) from glow.responses r));
+end $$;
 COMMENT ON FUNCTION glow_api.learning_stats() IS 'Counts over the whole loop, for a dashboard''s first row.';
 REVOKE ALL ON FUNCTION glow_api.learning_stats() FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.learning_stats() TO glow_engineer;
+GRANT ALL ON FUNCTION glow_api.learning_stats() TO glow_pipeline;
 
-CREATE FUNCTION glow_api.log_execution(execution_id text, agent text, input text, output text, user_id text DEFAULT NULL::text, conversation_id text DEFAULT NULL::text, channel text DEFAULT NULL::text, prompt_version text DEFAULT NULL::text, model text DEFAULT NULL::text, latency_ms integer DEFAULT NULL::integer, prompt_tokens integer DEFAULT NULL::integer, completion_tokens integer DEFAULT NULL::integer, cost_usd numeric DEFAULT NULL::numeric, started_at timestamp with time zone DEFAULT NULL::timestamp with time zone, metadata jsonb DEFAULT '{}'::jsonb) RETURNS jsonb
+CREATE FUNCTION glow_api.log_execution(execution_id text, agent text, input text, output text, user_id text DEFAULT NULL::text, conversation_id text DEFAULT NULL::text, channel text DEFAULT NULL::text, prompt_version text DEFAULT NULL::text, model text DEFAULT NULL::text, latency_ms integer DEFAULT NULL::integer, prompt_tokens integer DEFAULT NULL::integer, completion_tokens integer DEFAULT NULL::integer, cost_usd numeric DEFAULT NULL::numeric, started_at timestamp with time zone DEFAULT NULL::timestamp with time zone, metadata jsonb DEFAULT '{}'::jsonb, tenant text DEFAULT NULL::text, sent_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  hash bytea := glow_api.payload_hash(jsonb_build_array(
-    agent, input, output, user_id, conversation_id, channel, prompt_version, model));
-  known bytea;
-  waiting bigint;
+  caller glow_api.caller := glow_api.enter(1, octet_length(input)::bigint + octet_length(output) + pg_column_size(metadata));
 begin
-  perform glow_api.require_id('execution_id', execution_id);
-  perform glow_api.require_agent(agent);
-  if input is null then perform glow_api.refuse('PT422', 'input', null, 'a text'); end if;
-  if output is null then perform glow_api.refuse('PT422', 'output', null, 'a text'); end if;
-  if input <> '' then perform glow_api.require_text('input', input, 1000000); end if;
-  if output <> '' then perform glow_api.require_text('output', output, 1000000); end if;
-  perform glow_api.require_id('user_id', user_id, true);
-  perform glow_api.require_id('conversation_id', conversation_id, true);
-  perform glow_api.require_id('channel', channel, true);
-  perform glow_api.require_number('latency_ms', latency_ms, 0, 2147483647);
-  perform glow_api.require_number('prompt_tokens', prompt_tokens, 0, 2147483647);
-  perform glow_api.require_number('completion_tokens', completion_tokens, 0, 2147483647);
-  perform glow_api.require_number('cost_usd', cost_usd, 0, 99999);
-  perform glow_api.require_id('model', model, true);
-  if jsonb_typeof(coalesce(metadata, '{}')) <> 'object' or octet_length(metadata::text) > 100000 then
-    perform glow_api.refuse('PT422', 'metadata', metadata::text, 'an object of at most 100000 bytes');
-  end if;
-  if prompt_version is not null and not exists (
-    select from glow.prompt_versions p
-     where p.agent = log_execution.agent and p.prompt_version = log_execution.prompt_version
-  ) then
-    perform glow_api.refuse('PT404', 'prompt_version', prompt_version, 'a version that resolve_prompt returned for this agent');
-  end if;
-
-  insert into glow.executions as e (
-    execution_id, agent, input, output, user_id, conversation_id, channel, prompt_version, model, latency_ms,
-    prompt_tokens, completion_tokens, cost_usd, started_at, metadata, payload_hash)
-  values (
-    log_execution.execution_id, log_execution.agent, input, output, log_execution.user_id, log_execution.conversation_id,
-    log_execution.channel, log_execution.prompt_version, log_execution.model, log_execution.latency_ms,
-    log_execution.prompt_tokens, log_execution.completion_tokens, log_execution.cost_usd,
-    glow_api.not_after_now(log_execution.started_at), coalesce(log_execution.metadata, '{}'), hash)
-  on conflict on constraint executions_pkey do nothing;
-  if not found then
-    select e.payload_hash into known from glow.executions e where e.execution_id = log_execution.execution_id;
-    if known <> hash then
-      perform glow_api.refuse('PT409', 'execution_id', execution_id, 'a new id: this one was logged with other contents');
-    end if;
-    return jsonb_build_object('execution_id', execution_id, 'status', 'replayed');
-  end if;
-  select count(*) into waiting from glow.agent_feedback f
-   where f.execution_id = log_execution.execution_id and f.superseded_by is null;
-  return jsonb_build_object('execution_id', execution_id, 'status', 'accepted', 'feedback_waiting', waiting);
+  return glow_api.answered(glow_api.record_execution(
+    row(execution_id, agent, input, output, user_id, conversation_id, channel, prompt_version, model, latency_ms,
+        prompt_tokens, completion_tokens, cost_usd, started_at, metadata, tenant, sent_at), caller));
 end $$;
-COMMENT ON FUNCTION glow_api.log_execution(execution_id text, agent text, input text, output text, user_id text, conversation_id text, channel text, prompt_version text, model text, latency_ms integer, prompt_tokens integer, completion_tokens integer, cost_usd numeric, started_at timestamp with time zone, metadata jsonb) IS 'Records one run of an agent. Safe to retry: the same id with the same contents answers "replayed". Feedback that came before it is joined to it.';
-REVOKE ALL ON FUNCTION glow_api.log_execution(execution_id text, agent text, input text, output text, user_id text, conversation_id text, channel text, prompt_version text, model text, latency_ms integer, prompt_tokens integer, completion_tokens integer, cost_usd numeric, started_at timestamp with time zone, metadata jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION glow_api.log_execution(execution_id text, agent text, input text, output text, user_id text, conversation_id text, channel text, prompt_version text, model text, latency_ms integer, prompt_tokens integer, completion_tokens integer, cost_usd numeric, started_at timestamp with time zone, metadata jsonb, tenant text, sent_at timestamp with time zone) IS 'Records one run of an agent. Safe to retry: the same id with the same contents answers "replayed". Feedback that came before it is joined to it.';
+REVOKE ALL ON FUNCTION glow_api.log_execution(execution_id text, agent text, input text, output text, user_id text, conversation_id text, channel text, prompt_version text, model text, latency_ms integer, prompt_tokens integer, completion_tokens integer, cost_usd numeric, started_at timestamp with time zone, metadata jsonb, tenant text, sent_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.log_execution(execution_id text, agent text, input text, output text, user_id text, conversation_id text, channel text, prompt_version text, model text, latency_ms integer, prompt_tokens integer, completion_tokens integer, cost_usd numeric, started_at timestamp with time zone, metadata jsonb, tenant text, sent_at timestamp with time zone) TO glow_app;
 
-CREATE FUNCTION glow_api.log_retrieval(event_id text, agent text, query text, hits jsonb, execution_id text DEFAULT NULL::text, policy text DEFAULT 'production'::text, configuration text DEFAULT NULL::text, user_id text DEFAULT NULL::text, conversation_id text DEFAULT NULL::text, occurred_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS jsonb
+CREATE FUNCTION glow_api.log_execution_batch(rows jsonb) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  hit jsonb;
-  flag text;
-  known glow.retrieval_events;
-  created boolean;
+  caller glow_api.caller := glow_api.enter(glow_api.require_rows(rows), pg_column_size(rows));
 begin
-  perform glow_api.require_id('event_id', event_id);
-  perform glow_api.require_agent(agent);
-  perform glow_api.require_text('query', query, 100000);
-  perform glow_api.require_id('execution_id', execution_id, true);
-  perform glow_api.require_id('user_id', user_id, true);
-  perform glow_api.require_id('conversation_id', conversation_id, true);
-  perform glow_api.require_id('configuration', configuration, true);
-  if policy is null or policy not in ('production', 'interleave') then
-    perform glow_api.refuse('PT422', 'policy', policy, 'production or interleave');
+  return (select coalesce(jsonb_agg(r.result order by r.n), '[]') from glow_api.record_execution_rows(rows, caller) r);
+end $$;
+COMMENT ON FUNCTION glow_api.log_execution_batch(rows jsonb) IS 'Records many executions: an array of objects with the arguments of log_execution. Answers one result for each, in order; a refused row stops no other.';
+REVOKE ALL ON FUNCTION glow_api.log_execution_batch(rows jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.log_execution_batch(rows jsonb) TO glow_app;
+
+CREATE FUNCTION glow_api.log_retrieval(event_id text, agent text, query text, hits jsonb, execution_id text DEFAULT NULL::text, policy text DEFAULT 'production'::text, configuration text DEFAULT NULL::text, user_id text DEFAULT NULL::text, conversation_id text DEFAULT NULL::text, occurred_at timestamp with time zone DEFAULT NULL::timestamp with time zone, tenant text DEFAULT NULL::text, sent_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  caller glow_api.caller := glow_api.enter(1, coalesce(octet_length(query), 0)::bigint + coalesce(pg_column_size(hits), 0));
+begin
+  return glow_api.answered(glow_api.record_retrieval(
+    row(event_id, agent, query, hits, execution_id, policy, configuration, user_id, conversation_id, occurred_at, tenant,
+        sent_at), caller));
+end $$;
+COMMENT ON FUNCTION glow_api.log_retrieval(event_id text, agent text, query text, hits jsonb, execution_id text, policy text, configuration text, user_id text, conversation_id text, occurred_at timestamp with time zone, tenant text, sent_at timestamp with time zone) IS 'Records a search: what was shown at which rank. Call it again with the same event_id to add clicks, citations and verdicts as they happen.';
+REVOKE ALL ON FUNCTION glow_api.log_retrieval(event_id text, agent text, query text, hits jsonb, execution_id text, policy text, configuration text, user_id text, conversation_id text, occurred_at timestamp with time zone, tenant text, sent_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.log_retrieval(event_id text, agent text, query text, hits jsonb, execution_id text, policy text, configuration text, user_id text, conversation_id text, occurred_at timestamp with time zone, tenant text, sent_at timestamp with time zone) TO glow_app;
+
+CREATE FUNCTION glow_api.log_retrieval_batch(rows jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  caller glow_api.caller := glow_api.enter(glow_api.require_rows(rows), pg_column_size(rows));
+begin
+  return (select coalesce(jsonb_agg(r.result order by r.n), '[]') from glow_api.record_retrieval_rows(rows, caller) r);
+end $$;
+COMMENT ON FUNCTION glow_api.log_retrieval_batch(rows jsonb) IS 'Records many searches: an array of objects with the arguments of log_retrieval. Answers one result for each, in order; a refused row stops no other.';
+REVOKE ALL ON FUNCTION glow_api.log_retrieval_batch(rows jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.log_retrieval_batch(rows jsonb) TO glow_app;
+
+CREATE FUNCTION glow_api.misfits(rows jsonb, shape jsonb) RETURNS TABLE(n bigint, problem glow_api.problem)
+    LANGUAGE sql STABLE ROWS 10
+    AS $$
+  select distinct on (r.n) r.n,
+         case when jsonb_typeof(r.entry) <> 'object'
+                then row('PT400', 'rows', left(r.entry::text, 80), 'an object for each row')::glow_api.problem
+              when shape ->> f.key is null
+                then row('PT400', left(f.key, 40), left(f.value::text, 80), 'one of the fields '
+                  || (select string_agg(k, ', ' order by k) from jsonb_object_keys(shape) k))::glow_api.problem
+              else row('PT422', f.key, left(f.value::text, 80),
+                case shape ->> f.key when 'instant' then 'an instant such as 2026-11-22T14:00:00Z'
+                                     when 'integer' then 'a whole number' when 'texts' then 'an array of texts'
+                                     when 'string' then 'a text' else shape ->> f.key end)::glow_api.problem end
+    from jsonb_array_elements(rows) with ordinality as r(entry, n)
+    left join lateral jsonb_each(case when jsonb_typeof(r.entry) = 'object' then r.entry else '{}' end) f on true
+   where jsonb_typeof(r.entry) <> 'object' or f.key is not null and not coalesce(glow_api.fits(f.value, shape ->> f.key), false)
+   order by r.n, f.key
+$$;
+COMMENT ON FUNCTION glow_api.misfits(rows jsonb, shape jsonb) IS 'The rows of a batch whose form is wrong, each with the first reason: a field nobody knows, a value of another type.';
+REVOKE ALL ON FUNCTION glow_api.misfits(rows jsonb, shape jsonb) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.occurred(instant timestamp with time zone, sent_at timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE sql
+    RETURN CASE WHEN ((instant IS NULL) OR (NOT isfinite(instant)) OR ((instant < '2000-01-01 00:00:00+00'::timestamp with time zone) AND (sent_at IS NULL))) THEN clock_timestamp() WHEN ((sent_at IS NOT NULL) AND isfinite(sent_at)) THEN GREATEST((clock_timestamp() - GREATEST((sent_at - instant), '00:00:00'::interval)), '2000-01-01 00:00:00+00'::timestamp with time zone) ELSE LEAST(instant, clock_timestamp()) END;
+COMMENT ON FUNCTION glow_api.occurred(instant timestamp with time zone, sent_at timestamp with time zone) IS 'When something happened by the server''s clock, from the sender''s instants of happening and of sending.';
+REVOKE ALL ON FUNCTION glow_api.occurred(instant timestamp with time zone, sent_at timestamp with time zone) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.open_request(kind text, agent text, parameters jsonb, reason text) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+  caller glow_api.caller := glow_api.require_caller(null, agent);
+  asked glow.requests;
+begin
+  if length(reason) > 2000 then
+    perform glow_api.refuse('PT413', 'reason', length(reason) || ' characters', 'at most 2000 characters');
   end if;
-  if hits is null or jsonb_typeof(hits) <> 'array' or jsonb_array_length(hits) > 1000 then
-    perform glow_api.refuse('PT422', 'hits', left(hits::text, 80), 'an array of at most 1000 hits');
+  insert into glow.requests as r (kind, agent, parameters, reason, requested_by)
+  values (kind, agent, jsonb_strip_nulls(parameters), coalesce(reason, ''), coalesce(caller.person, session_user))
+  on conflict (kind, agent) where state in ('queued', 'started') do nothing
+  returning r.* into asked;
+  if asked.request_id is null then
+    select r.* into asked from glow.requests r
+     where r.kind = open_request.kind and r.agent = open_request.agent and r.state in ('queued', 'started');
   end if;
-  for hit in select * from jsonb_array_elements(hits) loop
-    if jsonb_typeof(hit) <> 'object' or jsonb_typeof(hit -> 'rank') is distinct from 'number'
-       or jsonb_typeof(hit -> 'chunk_id') is distinct from 'string' then
-      perform glow_api.refuse('PT422', 'hits', hit::text, 'objects with at least rank and chunk_id');
+  return jsonb_build_object('request_id', asked.request_id, 'status', asked.state, 'requested_by', asked.requested_by);
+end $$;
+COMMENT ON FUNCTION glow_api.open_request(kind text, agent text, parameters jsonb, reason text) IS 'Writes a request, or answers the one that is already open for this agent.';
+REVOKE ALL ON FUNCTION glow_api.open_request(kind text, agent text, parameters jsonb, reason text) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.opinion_problem(call glow_api.feedback_call) RETURNS glow_api.problem
+    LANGUAGE plpgsql IMMUTABLE
+    AS $$
+declare
+  said boolean := call.thumbs is not null or call.rating is not null or call.dimensions is not null
+    or call.comment is not null or call.correction is not null or coalesce(cardinality(call.issues), 0) > 0;
+  dimension record;
+  issue text;
+begin
+  if call.withdrawn and said then
+    return row('PT422', 'withdrawn', 'true', 'a withdrawal alone: it says nothing else')::glow_api.problem;
+  elsif not call.withdrawn and not said then
+    return row('PT422', 'feedback', null, 'at least one of thumbs, rating, dimensions, issues, comment, correction')::glow_api.problem;
+  end if;
+  if call.thumbs not in (-1, 1) then
+    return row('PT422', 'thumbs', call.thumbs::text, '1 for up, -1 for down')::glow_api.problem;
+  elsif call.rating not between 1 and 5 then
+    return row('PT422', 'rating', call.rating::text, 'whole stars from 1 to 5')::glow_api.problem;
+  end if;
+  if call.dimensions is not null then
+    if jsonb_typeof(call.dimensions) <> 'object' then
+      return row('PT422', 'dimensions', left(call.dimensions::text, 80), 'an object of dimension and stars')::glow_api.problem;
     end if;
-    if (hit ->> 'rank')::numeric not between 1 and 1000 or (hit ->> 'rank')::numeric % 1 <> 0 then
-      perform glow_api.refuse('PT422', 'hits.rank', hit ->> 'rank', 'a whole number from 1 to 1000');
-    end if;
-    perform glow_api.require_id('hits.chunk_id', hit ->> 'chunk_id');
-    if not glow_api.is_number(hit -> 'score', -1e300, 1e300) then
-      perform glow_api.refuse('PT422', 'hits.score', hit ->> 'score', 'a finite number');
-    end if;
-    if not glow_api.is_number(hit -> 'propensity', 1e-9, 1) then
-      perform glow_api.refuse('PT422', 'hits.propensity', hit ->> 'propensity', 'a probability above 0, up to 1');
-    end if;
-    if coalesce(hit ->> 'leg', 'both') not in ('dense', 'lexical', 'both') then
-      perform glow_api.refuse('PT422', 'hits.leg', hit ->> 'leg', 'dense, lexical or both');
-    end if;
-    if coalesce(hit ->> 'explicit', '0') not in ('-1', '0', '1') then
-      perform glow_api.refuse('PT422', 'hits.explicit', hit ->> 'explicit', '-1, 0 or 1');
-    end if;
-    foreach flag in array '{shown,cited,clicked,kept}'::text[] loop
-      if coalesce(jsonb_typeof(hit -> flag), 'null') not in ('boolean', 'null') then
-        perform glow_api.refuse('PT422', 'hits.' || flag, hit ->> flag, 'true or false');
+    for dimension in select * from jsonb_each(call.dimensions) loop
+      if dimension.key not in ('accuracy', 'helpfulness', 'clarity', 'completeness')
+         or jsonb_typeof(dimension.value) <> 'number' or dimension.value::numeric not between 1 and 5 then
+        return row('PT422', 'dimensions.' || left(dimension.key, 40), left(dimension.value::text, 80),
+          'accuracy, helpfulness, clarity or completeness, each 1 to 5')::glow_api.problem;
       end if;
     end loop;
+  end if;
+  if cardinality(call.issues) > 20 then
+    return row('PT422', 'issues', cardinality(call.issues)::text, 'at most 20 categories')::glow_api.problem;
+  end if;
+  foreach issue in array coalesce(call.issues, '{}') loop
+    if issue is null or length(issue) not between 1 and 80 or issue ~ '[[:cntrl:]]' then
+      return row('PT422', 'issues', issue, 'categories of 1 to 80 characters')::glow_api.problem;
+    end if;
   end loop;
-  if (select count(*) <> count(distinct h -> 'rank') or count(*) <> count(distinct h ->> 'chunk_id')
-        from jsonb_array_elements(hits) h) then
-    perform glow_api.refuse('PT422', 'hits', left(hits::text, 80), 'each rank and each chunk_id once');
+  if length(call.comment) > 10000 then
+    return row('PT413', 'comment', length(call.comment) || ' characters', 'at most 10000 characters')::glow_api.problem;
+  end if;
+  return coalesce(glow_api.text_problem('comment', call.comment, 40000),
+                  glow_api.text_problem('correction', call.correction, 1000000));
+end $$;
+COMMENT ON FUNCTION glow_api.opinion_problem(call glow_api.feedback_call) IS 'What is wrong with what a user says: out of range, contradictory, or nothing.';
+REVOKE ALL ON FUNCTION glow_api.opinion_problem(call glow_api.feedback_call) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.read_token(token text) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+  content text := split_part(token, '.', 1);
+  claims jsonb;
+begin
+  -- The payload is read before it is trusted, only to find its key; anything but an object of ours has none.
+  begin
+    claims := convert_from(glow_api.from_base64url(content), 'UTF8')::jsonb;
+    if length(token) > 4000 or token <> content || '.' || glow_api.base64url(glow_api.signature((claims ->> 'key')::integer, content)) then
+      claims := null;
+    end if;
+  exception when others then
+    claims := null;
+  end;
+  if claims is null then
+    perform glow_api.refuse('PT401', 'token', null, 'a token of issue_feedback_token, unchanged');
+  elsif (claims ->> 'expires')::numeric < extract(epoch from clock_timestamp()) then
+    perform glow_api.refuse('PT401', 'token', 'expired', 'a new token: this one has expired');
+  end if;
+  return claims;
+end $$;
+COMMENT ON FUNCTION glow_api.read_token(token text) IS 'What a token of ours says; refuses one that is forged, changed or expired.';
+REVOKE ALL ON FUNCTION glow_api.read_token(token text) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.record_annotation(call glow_api.annotation_call, caller glow_api.caller) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+  problem glow_api.problem := glow_api.annotation_problem(call, caller);
+  hash bytea;
+  known glow.expert_annotations;
+  owner text;
+  new_id bigint;
+begin
+  if problem.code is not null then return glow_api.refused(problem); end if;
+  call.tenant := coalesce(call.tenant, caller.tenant, 'default');
+  hash := glow_api.payload_hash(jsonb_build_array(
+    call.execution_id, call.reviewer, call.verdict, call.output, coalesce(call.dimensions, '{}'), call.notes));
+  select k.agent into owner from glow.execution_keys k
+   where k.tenant = call.tenant and k.execution_id = call.execution_id;
+  if owner is null then
+    return glow_api.refused(row('PT404', 'execution_id', call.execution_id, 'the id of a logged execution'));
+  end if;
+  if call.idempotency_key is not null then
+    perform pg_advisory_xact_lock(hashtextextended(call.tenant || chr(31) || owner || chr(31) || call.idempotency_key, 9));
+  end if;
+  perform pg_advisory_xact_lock(hashtextextended(call.tenant || chr(31) || call.execution_id || chr(31) || call.reviewer, 8));
+
+  if call.idempotency_key is not null then
+    select a.* into known from glow.expert_annotations a
+     where a.tenant = call.tenant and a.agent = owner and a.idempotency_key = call.idempotency_key;
+    if found then
+      if known.payload_hash <> hash then
+        return glow_api.refused(row('PT409', 'idempotency_key', call.idempotency_key,
+          'a new key: this one was used for other contents'));
+      end if;
+      return jsonb_build_object('annotation_id', known.annotation_id, 'status', 'replayed');
+    end if;
+  end if;
+  select a.* into known from glow.expert_annotations a
+   where a.tenant = call.tenant and a.execution_id = call.execution_id and a.reviewer = call.reviewer
+     and a.superseded_by is null;
+  if found and known.payload_hash = hash then
+    return jsonb_build_object('annotation_id', known.annotation_id, 'status', 'unchanged');
   end if;
 
-  insert into glow.retrieval_events (
-    event_id, agent, execution_id, query, policy, configuration, user_id, conversation_id, occurred_at)
-  values (event_id, agent, execution_id, query, policy, configuration, user_id, conversation_id,
-          glow_api.not_after_now(occurred_at))
-  on conflict on constraint retrieval_events_pkey do nothing
-  returning true into created;
-  if created is null then
-    select r.* into known from glow.retrieval_events r where r.event_id = log_retrieval.event_id for update;
-    if known.agent <> agent or known.query <> query then
-      perform glow_api.refuse('PT409', 'event_id', event_id, 'a new id: this one was logged for another agent or query');
+  new_id := nextval(pg_get_serial_sequence('glow.expert_annotations', 'annotation_id'));
+  update glow.expert_annotations a set superseded_by = new_id where a.annotation_id = known.annotation_id;
+  insert into glow.expert_annotations (
+    annotation_id, tenant, execution_id, agent, reviewer, verdict, output, dimensions, notes, idempotency_key, payload_hash)
+  overriding system value
+  values (new_id, call.tenant, call.execution_id, owner, call.reviewer, call.verdict, call.output,
+          coalesce(call.dimensions, '{}'), call.notes, call.idempotency_key, hash);
+  return jsonb_strip_nulls(jsonb_build_object(
+    'annotation_id', new_id, 'status', 'accepted', 'supersedes', known.annotation_id));
+end $$;
+COMMENT ON FUNCTION glow_api.record_annotation(call glow_api.annotation_call, caller glow_api.caller) IS 'Writes an expert''s judgement, or says why not.';
+REVOKE ALL ON FUNCTION glow_api.record_annotation(call glow_api.annotation_call, caller glow_api.caller) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.record_annotation_rows(rows jsonb, caller glow_api.caller) RETURNS TABLE(n bigint, result jsonb)
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+begin
+  return query
+  select r.n, case when m.n is null
+                   then glow_api.record_annotation(jsonb_populate_record(null::glow_api.annotation_call, r.entry), caller)
+                   else glow_api.refused(m.problem) end
+    from (select e.entry, e.n from jsonb_array_elements(rows) with ordinality as e(entry, n)
+           order by e.entry ->> 'execution_id', e.entry ->> 'reviewer', e.n offset 0) r
+    left join glow_api.misfits(rows, '{
+    "execution_id": "string", "reviewer": "string", "verdict": "string", "output": "string", "dimensions": "object",
+    "notes": "string", "idempotency_key": "string", "tenant": "string"}') m using (n);
+end $$;
+COMMENT ON FUNCTION glow_api.record_annotation_rows(rows jsonb, caller glow_api.caller) IS 'Writes many annotations given as JSON objects; answers for each.';
+REVOKE ALL ON FUNCTION glow_api.record_annotation_rows(rows jsonb, caller glow_api.caller) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.record_demonstration(call glow_api.demonstration_call, caller glow_api.caller) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+  problem glow_api.problem := glow_api.caller_problem(call.tenant, caller.tenant, call.agent);
+  hash bytea := glow_api.payload_hash(jsonb_build_array(call.expert, call.input, call.output, call.notes));
+  known glow.demonstrations;
+  new_id bigint;
+begin
+  if problem.code is null then
+    problem := glow_api.id_problem('{expert,idempotency_key}', array[call.expert, call.idempotency_key], 1);
+  end if;
+  if problem.code is null and call.expert <> caller.person then
+    problem := row('PT403', 'expert', call.expert, 'the person this login speaks for');
+  end if;
+  if problem.code is null and length(call.notes) > 10000 then
+    problem := row('PT413', 'notes', length(call.notes) || ' characters', 'at most 10000 characters');
+  end if;
+  if problem.code is null then
+    problem := coalesce(glow_api.text_problem('input', call.input, 1000000, true),
+                        glow_api.text_problem('output', call.output, 1000000, true),
+                        glow_api.text_problem('notes', call.notes, 40000));
+  end if;
+  if problem.code is not null then return glow_api.refused(problem); end if;
+  call.tenant := coalesce(call.tenant, caller.tenant, 'default');
+
+  insert into glow.demonstrations as d (tenant, agent, expert, input, output, notes, idempotency_key, payload_hash)
+  values (call.tenant, call.agent, call.expert, call.input, call.output, call.notes, call.idempotency_key, hash)
+  on conflict (tenant, agent, idempotency_key) where idempotency_key is not null do nothing
+  returning d.demonstration_id into new_id;
+  if new_id is null then
+    select d.* into known from glow.demonstrations d
+     where d.tenant = call.tenant and d.agent = call.agent and d.idempotency_key = call.idempotency_key;
+    if known.payload_hash <> hash then
+      return glow_api.refused(row('PT409', 'idempotency_key', call.idempotency_key,
+        'a new key: this one was used for other contents'));
     end if;
+    return jsonb_build_object('demonstration_id', known.demonstration_id, 'status', 'replayed');
+  end if;
+  return jsonb_build_object('demonstration_id', new_id, 'status', 'accepted');
+end $$;
+COMMENT ON FUNCTION glow_api.record_demonstration(call glow_api.demonstration_call, caller glow_api.caller) IS 'Writes a demonstration, or says why not.';
+REVOKE ALL ON FUNCTION glow_api.record_demonstration(call glow_api.demonstration_call, caller glow_api.caller) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.record_demonstration_rows(rows jsonb, caller glow_api.caller) RETURNS TABLE(n bigint, result jsonb)
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+begin
+  return query
+  select r.n, case when m.n is null
+                   then glow_api.record_demonstration(jsonb_populate_record(null::glow_api.demonstration_call, r.entry), caller)
+                   else glow_api.refused(m.problem) end
+    from (select e.entry, e.n from jsonb_array_elements(rows) with ordinality as e(entry, n)
+           order by e.n offset 0) r
+    left join glow_api.misfits(rows, '{
+    "agent": "string", "expert": "string", "input": "string", "output": "string", "notes": "string", "idempotency_key": "string",
+    "tenant": "string"}') m using (n);
+end $$;
+COMMENT ON FUNCTION glow_api.record_demonstration_rows(rows jsonb, caller glow_api.caller) IS 'Writes many demonstrations given as JSON objects; answers for each.';
+REVOKE ALL ON FUNCTION glow_api.record_demonstration_rows(rows jsonb, caller glow_api.caller) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.record_execution(call glow_api.execution_call, caller glow_api.caller) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+  problem glow_api.problem;
+  hash bytea;
+  known glow.execution_keys;
+  arrived timestamptz := clock_timestamp();
+begin
+  problem := glow_api.execution_problem(call, caller);
+  if problem.code is not null then return glow_api.refused(problem); end if;
+  call.tenant := coalesce(call.tenant, caller.tenant, 'default');
+  hash := glow_api.execution_hash(call);
+  insert into glow.execution_keys (tenant, execution_id, agent, payload_hash, recorded_at)
+  values (call.tenant, call.execution_id, call.agent, hash, arrived)
+  on conflict do nothing;
+  if not found then
+    select k.* into known from glow.execution_keys k
+     where k.tenant = call.tenant and k.execution_id = call.execution_id;
+    if known.payload_hash <> hash then
+      return glow_api.refused(row('PT409', 'execution_id', call.execution_id,
+        'a new id: this one was logged with other contents'));
+    end if;
+    return jsonb_build_object('execution_id', call.execution_id, 'status', 'replayed');
+  end if;
+  insert into glow.executions (
+    tenant, execution_id, agent, input, output, user_id, conversation_id, channel, prompt_version, model, latency_ms,
+    prompt_tokens, completion_tokens, cost_usd, metadata, started_at, recorded_at)
+  values (
+    call.tenant, call.execution_id, call.agent, call.input, call.output, call.user_id, call.conversation_id, call.channel,
+    call.prompt_version, call.model, call.latency_ms, call.prompt_tokens, call.completion_tokens, call.cost_usd,
+    coalesce(call.metadata, '{}'), glow_api.occurred(call.started_at, call.sent_at), arrived);
+  return jsonb_build_object('execution_id', call.execution_id, 'status', 'accepted',
+    'feedback_waiting', glow_api.feedback_waiting(call.tenant, call.execution_id, call.agent));
+end $$;
+COMMENT ON FUNCTION glow_api.record_execution(call glow_api.execution_call, caller glow_api.caller) IS 'Writes an execution, or says why not.';
+REVOKE ALL ON FUNCTION glow_api.record_execution(call glow_api.execution_call, caller glow_api.caller) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.record_execution_rows(rows jsonb, caller glow_api.caller) RETURNS TABLE(n bigint, result jsonb)
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+declare
+  given record;
+  arrived timestamptz := clock_timestamp();
+begin
+  for given in
+    with called as materialized (
+      select r.n, m.problem as misfit,
+             case when m.n is null then jsonb_populate_record(null::glow_api.execution_call, r.entry) end as call
+        from jsonb_array_elements(rows) with ordinality as r(entry, n)
+        left join glow_api.misfits(rows, '{
+          "execution_id": "string", "agent": "string", "input": "string", "output": "string", "user_id": "string",
+          "conversation_id": "string", "channel": "string", "prompt_version": "string", "model": "string",
+          "latency_ms": "integer", "prompt_tokens": "integer", "completion_tokens": "integer", "cost_usd": "number",
+          "started_at": "instant", "metadata": "object", "tenant": "string", "sent_at": "instant"}') m using (n)
+    ), judged as materialized (
+      select c.n, c.call, coalesce((c.call).tenant, caller.tenant, 'default') as tenant,
+             case when c.call is null then c.misfit else glow_api.execution_problem(c.call, caller) end as problem
+        from called c
+    ), new as materialized (
+      select distinct on (j.tenant, (j.call).execution_id) j.n, j.tenant, j.call
+        from judged j where j.problem is null
+       order by j.tenant, (j.call).execution_id, j.n
+    ), keyed as (
+      insert into glow.execution_keys as k (tenant, execution_id, agent, payload_hash, recorded_at)
+      select w.tenant, (w.call).execution_id, (w.call).agent, glow_api.execution_hash(w.call), arrived from new w
+      on conflict do nothing
+      returning k.tenant, k.execution_id
+    ), written as (
+      insert into glow.executions as e (
+        tenant, execution_id, agent, input, output, user_id, conversation_id, channel, prompt_version, model, latency_ms,
+        prompt_tokens, completion_tokens, cost_usd, metadata, started_at, recorded_at)
+      select w.tenant, (w.call).execution_id, (w.call).agent, (w.call).input, (w.call).output, (w.call).user_id,
+             (w.call).conversation_id, (w.call).channel, (w.call).prompt_version, (w.call).model, (w.call).latency_ms,
+             (w.call).prompt_tokens, (w.call).completion_tokens, (w.call).cost_usd, coalesce((w.call).metadata, '{}'),
+             glow_api.occurred((w.call).started_at, (w.call).sent_at), arrived
+        from new w
+       where ((w.tenant, (w.call).execution_id) in (select k.tenant, k.execution_id from keyed k)) is true
+    )
+    -- Hashed, both times: see record_feedback_rows.
+    select j.n, j.call, j.problem, j.tenant,
+           j.n in (select w.n from new w where ((w.tenant, (w.call).execution_id) in (select k.tenant, k.execution_id from keyed k)) is true)
+             as written
+      from judged j
+     order by j.n
+  loop
+    n := given.n;
+    result := case
+      when (given.problem).code is not null then glow_api.refused(given.problem)
+      when given.written then jsonb_build_object('execution_id', (given.call).execution_id, 'status', 'accepted',
+        'feedback_waiting', glow_api.feedback_waiting(given.tenant, (given.call).execution_id, (given.call).agent))
+      else glow_api.record_execution(given.call, caller) end;
+    return next;
+  end loop;
+end $$;
+COMMENT ON FUNCTION glow_api.record_execution_rows(rows jsonb, caller glow_api.caller) IS 'Writes many executions given as JSON objects; answers for each.';
+REVOKE ALL ON FUNCTION glow_api.record_execution_rows(rows jsonb, caller glow_api.caller) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.record_feedback(call glow_api.feedback_call, caller glow_api.caller, claimed_id bigint DEFAULT NULL::bigint) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+  problem glow_api.problem := glow_api.feedback_problem(call, caller);
+  hash bytea;
+  owner text;
+  known glow.current_feedback;
+  used glow.feedback_keys;
+  new_id bigint;
+  overruled_by bigint;
+  arrived timestamptz := clock_timestamp();
+begin
+  if problem.code is not null then return glow_api.refused(problem); end if;
+  call := glow_api.completed(call, caller);
+  hash := glow_api.feedback_hash(call);
+  select k.agent into owner from glow.execution_keys k
+   where k.tenant = call.tenant and k.execution_id = call.execution_id;
+  if owner <> call.agent then
+    return glow_api.refused(row('PT409', 'agent', call.agent, 'the agent that this execution was logged for'));
+  end if;
+
+  new_id := coalesce(claimed_id, nextval('glow.feedback_ids'));
+  -- Keys first, votes second, always: two calls cannot wait for each other.
+  if call.idempotency_key is not null and claimed_id is null then
+    insert into glow.feedback_keys (tenant, agent, idempotency_key, feedback_id, payload_hash, recorded_at)
+    values (call.tenant, call.agent, call.idempotency_key, new_id, hash, arrived)
+    on conflict do nothing;
+    if not found then
+      select k.* into used from glow.feedback_keys k
+       where k.tenant = call.tenant and k.agent = call.agent and k.idempotency_key = call.idempotency_key;
+      if used.payload_hash <> hash then
+        return glow_api.refused(row('PT409', 'idempotency_key', call.idempotency_key,
+          'a new key: this one was used for other contents'));
+      end if;
+      return jsonb_build_object('feedback_id', used.feedback_id, 'status', 'replayed', 'execution_known', owner is not null);
+    end if;
+  end if;
+
+  insert into glow.current_feedback (
+    tenant, execution_id, user_id, kind, agent, feedback_id, withdrawn, payload_hash, occurred_at, recorded_at)
+  values (call.tenant, call.execution_id, call.user_id, call.kind, call.agent, new_id, call.withdrawn, hash,
+          call.occurred_at, arrived)
+  on conflict do nothing;
+  if not found then
+    select c.* into known from glow.current_feedback c
+     where c.tenant = call.tenant and c.execution_id = call.execution_id and c.user_id = call.user_id and c.kind = call.kind
+       for update;
+    if call.occurred_at < known.occurred_at then
+      overruled_by := known.feedback_id;
+    elsif known.payload_hash = hash then
+      -- Said again later: from now on it is this later instant that an older vote comes too late for.
+      update glow.current_feedback c set occurred_at = call.occurred_at
+       where c.tenant = call.tenant and c.execution_id = call.execution_id and c.user_id = call.user_id and c.kind = call.kind;
+      update glow.feedback_keys k set feedback_id = known.feedback_id
+       where k.tenant = call.tenant and k.agent = call.agent and k.idempotency_key = call.idempotency_key;
+      return jsonb_build_object('feedback_id', known.feedback_id, 'status', 'unchanged', 'execution_known', owner is not null);
+    else
+      update glow.agent_feedback f set superseded_by = new_id
+       where f.feedback_id = known.feedback_id and f.recorded_at = known.recorded_at and not f.withdrawn;
+      update glow.current_feedback c
+         set agent = call.agent, feedback_id = new_id, withdrawn = call.withdrawn, payload_hash = hash,
+             occurred_at = call.occurred_at, recorded_at = arrived
+       where c.tenant = call.tenant and c.execution_id = call.execution_id and c.user_id = call.user_id and c.kind = call.kind;
+    end if;
+  end if;
+
+  insert into glow.agent_feedback (
+    feedback_id, tenant, agent, execution_id, user_id, kind, withdrawn, thumbs, rating, dimensions, issues, comment,
+    correction, channel, conversation_id, idempotency_key, occurred_at, recorded_at, superseded_by)
+  values (
+    new_id, call.tenant, call.agent, call.execution_id, call.user_id, call.kind, call.withdrawn, call.thumbs, call.rating,
+    call.dimensions, call.issues, call.comment, call.correction, call.channel, call.conversation_id, call.idempotency_key,
+    call.occurred_at, arrived, case when call.withdrawn then new_id else overruled_by end);
+  return jsonb_strip_nulls(jsonb_build_object(
+    'feedback_id', new_id,
+    'status', case when overruled_by is not null then 'late' when call.withdrawn then 'withdrawn' else 'accepted' end,
+    'execution_known', owner is not null, 'superseded_by', overruled_by,
+    'supersedes', case when overruled_by is null and not known.withdrawn then known.feedback_id end));
+end $$;
+COMMENT ON FUNCTION glow_api.record_feedback(call glow_api.feedback_call, caller glow_api.caller, claimed_id bigint) IS 'Writes a vote, a correction or a withdrawal, or says why not.';
+REVOKE ALL ON FUNCTION glow_api.record_feedback(call glow_api.feedback_call, caller glow_api.caller, claimed_id bigint) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.record_feedback_rows(rows jsonb, caller glow_api.caller) RETURNS TABLE(n bigint, result jsonb)
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+declare
+  given record;
+  arrived timestamptz := clock_timestamp();
+begin
+  for given in
+    with called as materialized (
+      select r.n, m.problem as misfit,
+             case when m.n is null then jsonb_populate_record(null::glow_api.feedback_call, r.entry) end as call
+        from jsonb_array_elements(rows) with ordinality as r(entry, n)
+        left join glow_api.misfits(rows, '{
+          "agent": "string", "execution_id": "string", "user_id": "string", "thumbs": "integer", "rating": "integer",
+          "dimensions": "object", "issues": "texts", "comment": "string", "correction": "string", "channel": "string",
+          "conversation_id": "string", "idempotency_key": "string", "occurred_at": "instant", "tenant": "string",
+          "sent_at": "instant", "kind": "string", "withdrawn": "boolean"}') m using (n)
+    ), judged as materialized (
+      select c.n, c.call, glow_api.completed(c.call, caller) as whole,
+             case when c.call is null then c.misfit else glow_api.feedback_problem(c.call, caller) end as problem
+        from called c
+    ), told as materialized (
+      select j.n, j.call, j.problem, j.whole, (j.whole).tenant, (j.whole).agent, (j.whole).execution_id, (j.whole).user_id,
+             (j.whole).kind, (j.whole).idempotency_key, glow_api.feedback_hash(j.whole) as hash, k.agent as owner,
+             nextval('glow.feedback_ids') as feedback_id,
+             count(*) over (partition by (j.whole).tenant, (j.whole).execution_id, (j.whole).user_id, (j.whole).kind) as words,
+             count(*) over (partition by (j.whole).tenant, (j.whole).agent, (j.whole).idempotency_key) as keys
+        from judged j
+        left join glow.execution_keys k on k.tenant = (j.whole).tenant and k.execution_id = (j.whole).execution_id
+    ), first as materialized (
+      -- In one order of keys for everybody: two batches that hold the same votes do not wait for each other.
+      select t.* from told t
+       where t.problem is null and t.words = 1 and (t.idempotency_key is null or t.keys = 1)
+         and (t.owner is null or t.owner = t.agent)
+         and not exists (
+           select from glow.current_feedback c
+            where c.tenant = t.tenant and c.execution_id = t.execution_id and c.user_id = t.user_id and c.kind = t.kind)
+       order by t.tenant, t.execution_id, t.user_id
+    ), keyed as (
+      insert into glow.feedback_keys as k (tenant, agent, idempotency_key, feedback_id, payload_hash, recorded_at)
+      select f.tenant, f.agent, f.idempotency_key, f.feedback_id, f.hash, arrived
+        from first f where f.idempotency_key is not null
+      on conflict do nothing
+      returning k.feedback_id
+    ), placed as (
+      insert into glow.current_feedback as c (
+        tenant, execution_id, user_id, kind, agent, feedback_id, withdrawn, payload_hash, occurred_at, recorded_at)
+      select f.tenant, f.execution_id, f.user_id, f.kind, f.agent, f.feedback_id, (f.whole).withdrawn, f.hash,
+             (f.whole).occurred_at, arrived
+        from first f
+       where f.idempotency_key is null or f.feedback_id in (select k.feedback_id from keyed k)
+      on conflict do nothing
+      returning c.feedback_id
+    ), written as (
+      insert into glow.agent_feedback (
+        feedback_id, tenant, agent, execution_id, user_id, kind, withdrawn, thumbs, rating, dimensions, issues, comment,
+        correction, channel, conversation_id, idempotency_key, occurred_at, recorded_at, superseded_by)
+      select f.feedback_id, f.tenant, f.agent, f.execution_id, f.user_id, f.kind, (f.whole).withdrawn, (f.whole).thumbs,
+             (f.whole).rating, (f.whole).dimensions, (f.whole).issues, (f.whole).comment, (f.whole).correction,
+             (f.whole).channel, (f.whole).conversation_id, f.idempotency_key, (f.whole).occurred_at, arrived,
+             case when (f.whole).withdrawn then f.feedback_id end
+        from first f
+       where (f.feedback_id in (select p.feedback_id from placed p)) is true
+    )
+    -- `(x in (…)) is true` above and `x in (…)` here are hashed; a join of two CTEs, which have no statistics, is a loop
+    -- in a loop, and took twenty seconds for ten thousand rows.
+    select t.n, t.call, t.problem, t.owner, (t.whole).withdrawn, t.feedback_id,
+           t.feedback_id in (select p.feedback_id from placed p) as written,
+           case when t.feedback_id in (select k.feedback_id from keyed k) then t.feedback_id end as claimed
+      from told t
+     order by t.n
+  loop
+    n := given.n;
+    result := case
+      when (given.problem).code is not null then glow_api.refused(given.problem)
+      when given.written then jsonb_build_object('feedback_id', given.feedback_id, 'execution_known', given.owner is not null,
+        'status', case when given.withdrawn then 'withdrawn' else 'accepted' end)
+      else glow_api.record_feedback(given.call, caller, given.claimed) end;
+    return next;
+  end loop;
+end $$;
+COMMENT ON FUNCTION glow_api.record_feedback_rows(rows jsonb, caller glow_api.caller) IS 'Writes many pieces of feedback given as JSON objects; answers for each.';
+REVOKE ALL ON FUNCTION glow_api.record_feedback_rows(rows jsonb, caller glow_api.caller) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.record_retrieval(call glow_api.retrieval_call, caller glow_api.caller) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+  problem glow_api.problem;
+  known glow.retrieval_keys;
+  arrived timestamptz := clock_timestamp();
+  hash bytea;
+  created boolean;
+begin
+  problem := glow_api.caller_problem(call.tenant, caller.tenant, call.agent);
+  if problem.code is null then problem := glow_api.retrieval_problem(call); end if;
+  if problem.code is not null then return glow_api.refused(problem); end if;
+  call.tenant := coalesce(call.tenant, caller.tenant, 'default');
+  hash := sha256(convert_to(call.query, 'UTF8'));
+
+  insert into glow.retrieval_keys (tenant, event_id, agent, query_hash, recorded_at)
+  values (call.tenant, call.event_id, call.agent, hash, arrived)
+  on conflict do nothing;
+  created := found;
+  if created then
+    insert into glow.retrieval_events (
+      tenant, event_id, agent, execution_id, query, policy, configuration, user_id, conversation_id, occurred_at, recorded_at)
+    values (call.tenant, call.event_id, call.agent, call.execution_id, call.query, coalesce(call.policy, 'production'),
+            call.configuration, call.user_id, call.conversation_id,
+            glow_api.occurred(call.occurred_at, call.sent_at), arrived);
+  else
+    select k.* into known from glow.retrieval_keys k
+     where k.tenant = call.tenant and k.event_id = call.event_id for update;
+    if known.agent <> call.agent or known.query_hash <> hash then
+      return glow_api.refused(row('PT409', 'event_id', call.event_id,
+        'a new id: this one was logged for another agent or query'));
+    end if;
+    arrived := known.recorded_at;
     -- Readers that passed the event must see it again: a click is news.
-    update glow.retrieval_events r set xid = pg_current_xact_id() where r.event_id = log_retrieval.event_id;
+    update glow.retrieval_events r set xid = pg_current_xact_id()
+     where r.tenant = call.tenant and r.event_id = call.event_id and r.recorded_at = arrived;
   end if;
 
   insert into glow.retrieval_hits as h (
-    event_id, rank, chunk_id, score, leg, propensity, shown, cited, clicked, kept, explicit)
-  select log_retrieval.event_id, x.rank, x.chunk_id, coalesce(x.score, 0), coalesce(x.leg, 'both'),
+    tenant, event_id, rank, chunk_id, score, leg, propensity, shown, cited, clicked, kept, explicit, recorded_at)
+  select call.tenant, call.event_id, x.rank, x.chunk_id, coalesce(x.score, 0), coalesce(x.leg, 'both'),
          coalesce(x.propensity, greatest(1.0 / x.rank, 0.1)), coalesce(x.shown, true), coalesce(x.cited, false),
-         coalesce(x.clicked, false), coalesce(x.kept, false), coalesce(x.explicit, 0)
-    from jsonb_to_recordset(hits) as x(
+         coalesce(x.clicked, false), coalesce(x.kept, false), coalesce(x.explicit, 0), arrived
+    from jsonb_to_recordset(call.hits) as x(
       rank smallint, chunk_id text, score double precision, leg text, propensity double precision,
       shown boolean, cited boolean, clicked boolean, kept boolean, explicit smallint)
   -- What was shown stays as logged; what the user did is added as it happens and never taken back by a late retry.
-  on conflict on constraint retrieval_hits_pkey do update
+  on conflict (tenant, event_id, rank, recorded_at) do update
      set cited = h.cited or excluded.cited, clicked = h.clicked or excluded.clicked, kept = h.kept or excluded.kept,
          explicit = case when excluded.explicit <> 0 then excluded.explicit else h.explicit end;
-  return jsonb_build_object('event_id', event_id, 'status', case when created then 'accepted' else 'merged' end);
+  return jsonb_build_object('event_id', call.event_id, 'status', case when created then 'accepted' else 'merged' end);
 end $$;
-COMMENT ON FUNCTION glow_api.log_retrieval(event_id text, agent text, query text, hits jsonb, execution_id text, policy text, configuration text, user_id text, conversation_id text, occurred_at timestamp with time zone) IS 'Records a search: what was shown at which rank. Call it again with the same event_id to add clicks, citations and verdicts as they happen.';
-REVOKE ALL ON FUNCTION glow_api.log_retrieval(event_id text, agent text, query text, hits jsonb, execution_id text, policy text, configuration text, user_id text, conversation_id text, occurred_at timestamp with time zone) FROM PUBLIC;
+COMMENT ON FUNCTION glow_api.record_retrieval(call glow_api.retrieval_call, caller glow_api.caller) IS 'Writes a search or adds to it, or says why not.';
+REVOKE ALL ON FUNCTION glow_api.record_retrieval(call glow_api.retrieval_call, caller glow_api.caller) FROM PUBLIC;
 
-CREATE FUNCTION glow_api.not_after_now(instant timestamp with time zone) RETURNS timestamp with time zone
-    LANGUAGE sql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    RETURN CASE WHEN ((instant IS NULL) OR (NOT isfinite(instant))) THEN clock_timestamp() ELSE LEAST(instant, clock_timestamp()) END;
-COMMENT ON FUNCTION glow_api.not_after_now(instant timestamp with time zone) IS 'The instant, or now where it lies in the future: a clock that runs ahead would hide a row from every window.';
-REVOKE ALL ON FUNCTION glow_api.not_after_now(instant timestamp with time zone) FROM PUBLIC;
-
-CREATE FUNCTION glow_api.payload_hash(payload jsonb) RETURNS bytea
-    LANGUAGE sql IMMUTABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    RETURN sha256(convert_to((payload)::text, 'UTF8'::name));
-COMMENT ON FUNCTION glow_api.payload_hash(payload jsonb) IS 'What makes a retried call the same call: the hash of its contents.';
-REVOKE ALL ON FUNCTION glow_api.payload_hash(payload jsonb) FROM PUBLIC;
-
-CREATE FUNCTION glow_api.refuse(code text, field text, value text, accepted text) RETURNS void
+CREATE FUNCTION glow_api.record_retrieval_rows(rows jsonb, caller glow_api.caller) RETURNS TABLE(n bigint, result jsonb)
     LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+begin
+  return query
+  select r.n, case when m.n is null
+                   then glow_api.record_retrieval(jsonb_populate_record(null::glow_api.retrieval_call, r.entry), caller)
+                   else glow_api.refused(m.problem) end
+    from (select e.entry, e.n from jsonb_array_elements(rows) with ordinality as e(entry, n)
+           order by e.entry ->> 'event_id', e.n offset 0) r
+    left join glow_api.misfits(rows, '{
+    "event_id": "string", "agent": "string", "query": "string", "hits": "array", "execution_id": "string", "policy": "string",
+    "configuration": "string", "user_id": "string", "conversation_id": "string", "occurred_at": "instant", "tenant": "string",
+    "sent_at": "instant"}') m using (n);
+end $$;
+COMMENT ON FUNCTION glow_api.record_retrieval_rows(rows jsonb, caller glow_api.caller) IS 'Writes many retrievals given as JSON objects; answers for each.';
+REVOKE ALL ON FUNCTION glow_api.record_retrieval_rows(rows jsonb, caller glow_api.caller) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.record_rows(kind text, rows jsonb, caller glow_api.caller) RETURNS TABLE(n bigint, result jsonb)
+    LANGUAGE plpgsql
     AS $$
 begin
-  raise exception using
-    errcode = code,
-    message = format('%s: %s is not accepted', field, coalesce(quote_literal(left(value, 80)), 'a missing value')),
-    hint = accepted;
+  case kind
+    when 'execution' then return query select * from glow_api.record_execution_rows(rows, caller);
+    when 'feedback' then return query select * from glow_api.record_feedback_rows(rows, caller);
+    when 'retrieval' then return query select * from glow_api.record_retrieval_rows(rows, caller);
+    when 'annotation' then return query select * from glow_api.record_annotation_rows(rows, caller);
+    else return query select * from glow_api.record_demonstration_rows(rows, caller);
+  end case;
 end $$;
-COMMENT ON FUNCTION glow_api.refuse(code text, field text, value text, accepted text) IS 'Raises the one form of refusal: the field, its value and the accepted form.';
+COMMENT ON FUNCTION glow_api.record_rows(kind text, rows jsonb, caller glow_api.caller) IS 'Writes many rows of one kind given as JSON objects; answers for each.';
+REVOKE ALL ON FUNCTION glow_api.record_rows(kind text, rows jsonb, caller glow_api.caller) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.refuse(problem glow_api.problem) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+  raise exception using errcode = problem.code, message = glow_api.described(problem), hint = problem.accepted;
+end $$;
+COMMENT ON FUNCTION glow_api.refuse(problem glow_api.problem) IS 'Raises a problem: the field, its value and the accepted form.';
+CREATE FUNCTION glow_api.refuse(code text, field text, value text, accepted text) RETURNS void
+    LANGUAGE sql
+    RETURN glow_api.refuse(ROW(code, field, value, accepted)::glow_api.problem);
+COMMENT ON FUNCTION glow_api.refuse(code text, field text, value text, accepted text) IS 'The same, from its parts.';
+REVOKE ALL ON FUNCTION glow_api.refuse(problem glow_api.problem) FROM PUBLIC;
 REVOKE ALL ON FUNCTION glow_api.refuse(code text, field text, value text, accepted text) FROM PUBLIC;
 
-CREATE FUNCTION glow_api.register_agent(agent text, description text DEFAULT ''::text, evaluation jsonb DEFAULT NULL::jsonb, prompt jsonb DEFAULT NULL::jsonb, split_shares numeric[] DEFAULT '{0.8,0.1,0.1}'::numeric[]) RETURNS jsonb
+CREATE FUNCTION glow_api.refused(problem glow_api.problem) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    RETURN jsonb_build_object('status', 'refused', 'code', (problem).code, 'field', (problem).field, 'message', glow_api.described(problem), 'hint', (problem).accepted);
+COMMENT ON FUNCTION glow_api.refused(problem glow_api.problem) IS 'A problem as the answer for one row of a batch.';
+REVOKE ALL ON FUNCTION glow_api.refused(problem glow_api.problem) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.register_agent(agent text, description text DEFAULT ''::text, evaluation jsonb DEFAULT NULL::jsonb, prompt jsonb DEFAULT NULL::jsonb, split_shares numeric[] DEFAULT '{0.8,0.1,0.1}'::numeric[], tenant text DEFAULT NULL::text, issues text[] DEFAULT NULL::text[]) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
+  caller glow_api.caller := glow_api.enter();
   version text;
   created boolean;
+  known glow.agents;
 begin
   if agent is null or agent !~ '^[a-z0-9][a-z0-9_.-]{0,62}$' then
     perform glow_api.refuse('PT422', 'agent', agent, 'a name of 1 to 63 of a-z 0-9 _ . - that begins with a letter or digit');
+  end if;
+  if tenant <> caller.tenant then
+    perform glow_api.refuse('PT403', 'tenant', tenant, 'the tenant of this login');
+  end if;
+  tenant := coalesce(tenant, caller.tenant);
+  select a.* into known from glow.agents a where a.agent = register_agent.agent;
+  if known.tenant is distinct from register_agent.tenant and known.agent is not null and register_agent.tenant is not null then
+    perform glow_api.refuse('PT409', 'tenant', tenant, 'the tenant it was registered with: its examples are that tenant''s');
+  elsif tenant !~ '^[a-z0-9][a-z0-9_.-]{0,62}$' then
+    perform glow_api.refuse('PT422', 'tenant', tenant, 'a name of 1 to 63 of a-z 0-9 _ . - that begins with a letter or digit');
+  end if;
+  if issues is not null and (cardinality(issues) > 100 or exists (
+    select from unnest(issues) as i(issue) where issue is null or length(issue) not between 1 and 80 or issue ~ '[[:cntrl:]]')) then
+    perform glow_api.refuse('PT422', 'issues', issues::text, 'at most 100 categories of 1 to 80 characters');
   end if;
   description := coalesce(description, '');
   if length(description) > 2000 then
@@ -1016,14 +2592,16 @@ begin
       'instruction (text), and if wanted choices (texts), max_tokens, input_prefix; rules and demonstrations are learned');
   end if;
 
-  insert into glow.agents as a (agent, description, evaluation, train_share, val_share, test_share)
-  values (register_agent.agent, description, evaluation, split_shares[1], split_shares[2], split_shares[3])
+  insert into glow.agents as a (agent, tenant, description, evaluation, issues, train_share, val_share, test_share)
+  values (register_agent.agent, register_agent.tenant, description, evaluation, coalesce(issues, '{}'),
+          split_shares[1], split_shares[2], split_shares[3])
   on conflict on constraint agents_pkey do nothing
   returning true into created;
   if created is null then
     -- The shares stay as they are: they decided the splits of examples that already exist.
     update glow.agents a
-       set description = register_agent.description, evaluation = coalesce(register_agent.evaluation, a.evaluation)
+       set description = register_agent.description, evaluation = coalesce(register_agent.evaluation, a.evaluation),
+           issues = coalesce(register_agent.issues, a.issues)
      where a.agent = register_agent.agent;
   end if;
 
@@ -1038,120 +2616,110 @@ begin
     on conflict do nothing;
     if found then
       insert into glow.prompt_alias_history (agent, alias, prompt_version, revision, moved_by, reason)
-      values (register_agent.agent, 'production', version, 1, current_user, 'registered');
+      values (register_agent.agent, 'production', version, 1, session_user, 'registered');
     end if;
   end if;
   return jsonb_build_object('agent', agent, 'created', coalesce(created, false), 'prompt_version', version);
 end $_$;
-COMMENT ON FUNCTION glow_api.register_agent(agent text, description text, evaluation jsonb, prompt jsonb, split_shares numeric[]) IS 'Makes an agent known, with how its answers are judged and its first prompt. Safe to call again; the split shares never change.';
-REVOKE ALL ON FUNCTION glow_api.register_agent(agent text, description text, evaluation jsonb, prompt jsonb, split_shares numeric[]) FROM PUBLIC;
+COMMENT ON FUNCTION glow_api.register_agent(agent text, description text, evaluation jsonb, prompt jsonb, split_shares numeric[], tenant text, issues text[]) IS 'Makes an agent known, with how its answers are judged and its first prompt, its own issue categories and, if it serves one tenant only, that tenant. Safe to call again; split shares and tenant never change.';
+REVOKE ALL ON FUNCTION glow_api.register_agent(agent text, description text, evaluation jsonb, prompt jsonb, split_shares numeric[], tenant text, issues text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.register_agent(agent text, description text, evaluation jsonb, prompt jsonb, split_shares numeric[], tenant text, issues text[]) TO glow_engineer;
 
-CREATE FUNCTION glow_api.require_agent(agent text) RETURNS void
+CREATE FUNCTION glow_api.request_dataset(agent text, kind text DEFAULT 'sft'::text, reason text DEFAULT ''::text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if kind is null or kind not in ('sft', 'preference', 'evaluation') then
+    perform glow_api.refuse('PT422', 'kind', kind, 'sft, preference or evaluation');
+  end if;
+  return glow_api.open_request('dataset', agent, jsonb_build_object('kind', kind), reason);
+end $$;
+COMMENT ON FUNCTION glow_api.request_dataset(agent text, kind text, reason text) IS 'Asks for a new dataset version of an agent now.';
+REVOKE ALL ON FUNCTION glow_api.request_dataset(agent text, kind text, reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.request_dataset(agent text, kind text, reason text) TO glow_engineer;
+
+CREATE FUNCTION glow_api.request_prompt_optimization(agent text, goals jsonb DEFAULT NULL::jsonb, reason text DEFAULT ''::text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if not glow_api.is_texts(goals) then
+    perform glow_api.refuse('PT422', 'goals', left(goals::text, 80), 'an array of texts, such as ["accuracy", "brevity"]');
+  end if;
+  return glow_api.open_request('prompt_optimization', agent, jsonb_build_object('goals', goals), reason);
+end $$;
+COMMENT ON FUNCTION glow_api.request_prompt_optimization(agent text, goals jsonb, reason text) IS 'Asks for a better prompt for an agent now, without waiting for the night. Answers the open request if there is one.';
+REVOKE ALL ON FUNCTION glow_api.request_prompt_optimization(agent text, goals jsonb, reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.request_prompt_optimization(agent text, goals jsonb, reason text) TO glow_engineer;
+
+CREATE FUNCTION glow_api.request_status(request_id bigint) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-begin
-  if not exists (select from glow.agents a where a.agent = require_agent.agent) then
-    perform glow_api.refuse('PT404', 'agent', require_agent.agent, 'the name of a registered agent; see register_agent');
-  end if;
-end $$;
-COMMENT ON FUNCTION glow_api.require_agent(agent text) IS 'Refuses an agent that is not registered.';
-REVOKE ALL ON FUNCTION glow_api.require_agent(agent text) FROM PUBLIC;
-
-CREATE FUNCTION glow_api.require_feedback(thumbs integer, rating integer, dimensions jsonb, issues text[], comment text, correction text) RETURNS void
-    LANGUAGE plpgsql IMMUTABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
 declare
-  dimension record;
-  issue text;
+  asked jsonb;
 begin
-  if thumbs is not null and thumbs not in (-1, 1) then
-    perform glow_api.refuse('PT422', 'thumbs', thumbs::text, '1 for up, -1 for down');
+  perform glow_api.enter();
+  select to_jsonb(r) into asked from glow.requests r where r.request_id = request_status.request_id;
+  if asked is null then
+    perform glow_api.refuse('PT404', 'request_id', request_id::text, 'the id a request_ function answered');
   end if;
-  if rating is not null and rating not between 1 and 5 then
-    perform glow_api.refuse('PT422', 'rating', rating::text, 'whole stars from 1 to 5');
-  end if;
-  if dimensions is not null then
-    if jsonb_typeof(dimensions) <> 'object' then
-      perform glow_api.refuse('PT422', 'dimensions', dimensions::text, 'an object of dimension and stars');
-    end if;
-    for dimension in select * from jsonb_each(dimensions) loop
-      if dimension.key not in ('accuracy', 'helpfulness', 'clarity', 'completeness')
-         or jsonb_typeof(dimension.value) <> 'number' or dimension.value::numeric not between 1 and 5 then
-        perform glow_api.refuse('PT422', 'dimensions.' || left(dimension.key, 40), dimension.value::text,
-          'accuracy, helpfulness, clarity or completeness, each 1 to 5');
-      end if;
-    end loop;
-  end if;
-  foreach issue in array coalesce(issues, '{}') loop
-    if issue is null or length(issue) not between 1 and 80 or issue ~ '[[:cntrl:]]' then
-      perform glow_api.refuse('PT422', 'issues', issue, 'categories of 1 to 80 characters');
-    end if;
-  end loop;
-  if cardinality(issues) > 20 then
-    perform glow_api.refuse('PT422', 'issues', cardinality(issues)::text, 'at most 20 categories');
-  end if;
-  perform glow_api.require_text('comment', comment, 40000, true);
-  if length(comment) > 10000 then
-    perform glow_api.refuse('PT413', 'comment', length(comment) || ' characters', 'at most 10000 characters');
-  end if;
-  perform glow_api.require_text('correction', correction, 1000000, true);
-  if thumbs is null and rating is null and dimensions is null and comment is null and correction is null
-     and coalesce(cardinality(issues), 0) = 0 then
-    perform glow_api.refuse('PT422', 'feedback', null, 'at least one of thumbs, rating, dimensions, issues, comment, correction');
-  end if;
+  return asked;
 end $$;
-COMMENT ON FUNCTION glow_api.require_feedback(thumbs integer, rating integer, dimensions jsonb, issues text[], comment text, correction text) IS 'Refuses feedback outside its ranges, or that says nothing.';
-REVOKE ALL ON FUNCTION glow_api.require_feedback(thumbs integer, rating integer, dimensions jsonb, issues text[], comment text, correction text) FROM PUBLIC;
+COMMENT ON FUNCTION glow_api.request_status(request_id bigint) IS 'How a request goes: its state, its run, and what came of it.';
+REVOKE ALL ON FUNCTION glow_api.request_status(request_id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.request_status(request_id bigint) TO glow_engineer;
 
-CREATE FUNCTION glow_api.require_id(field text, value text, optional boolean DEFAULT false) RETURNS void
-    LANGUAGE plpgsql IMMUTABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-begin
-  if value is null and optional then return; end if;
-  if value is null or length(value) not between 1 and 200 or value ~ '[[:cntrl:]]' then
-    perform glow_api.refuse('PT422', field, value, '1 to 200 characters without control characters');
-  end if;
-end $$;
-COMMENT ON FUNCTION glow_api.require_id(field text, value text, optional boolean) IS 'Refuses an id that is missing, too long or holds control characters.';
-REVOKE ALL ON FUNCTION glow_api.require_id(field text, value text, optional boolean) FROM PUBLIC;
-
-CREATE FUNCTION glow_api.require_number(field text, value numeric, low numeric, high numeric, optional boolean DEFAULT true) RETURNS void
-    LANGUAGE plpgsql IMMUTABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-begin
-  if value is null and optional then return; end if;
-  -- NaN is above every number in PostgreSQL, so that the bounds refuse it too.
-  if value is null or value < low or value > high then
-    perform glow_api.refuse('PT422', field, value::text, 'a number from ' || low || ' to ' || high);
-  end if;
-end $$;
-COMMENT ON FUNCTION glow_api.require_number(field text, value numeric, low numeric, high numeric, optional boolean) IS 'Refuses a number outside its bounds, NaN and infinities among them.';
-REVOKE ALL ON FUNCTION glow_api.require_number(field text, value numeric, low numeric, high numeric, optional boolean) FROM PUBLIC;
-
-CREATE FUNCTION glow_api.require_text(field text, value text, most integer, optional boolean DEFAULT false) RETURNS void
-    LANGUAGE plpgsql IMMUTABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-begin
-  if value is null and optional then return; end if;
-  if value is null or value = '' then
-    perform glow_api.refuse('PT422', field, value, 'a text that is not empty');
-  elsif octet_length(value) > most then
-    perform glow_api.refuse('PT413', field, octet_length(value) || ' bytes', 'at most ' || most || ' bytes');
-  end if;
-end $$;
-COMMENT ON FUNCTION glow_api.require_text(field text, value text, most integer, optional boolean) IS 'Refuses a text that is missing, empty or too long.';
-REVOKE ALL ON FUNCTION glow_api.require_text(field text, value text, most integer, optional boolean) FROM PUBLIC;
-
-CREATE FUNCTION glow_api.resolve_prompt(agent text, unit text DEFAULT NULL::text) RETURNS jsonb
+CREATE FUNCTION glow_api.request_training_run(agent text, base_model text DEFAULT NULL::text, reason text DEFAULT ''::text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+  problem glow_api.problem := glow_api.id_problem('{base_model}', array[base_model], 0);
+begin
+  if problem.code is not null then perform glow_api.refuse(problem); end if;
+  return glow_api.open_request('training_run', agent, jsonb_build_object('base_model', base_model), reason);
+end $$;
+COMMENT ON FUNCTION glow_api.request_training_run(agent text, base_model text, reason text) IS 'Asks for a training run of an agent; what it may cost and whether it is submitted is decided by the settings.';
+REVOKE ALL ON FUNCTION glow_api.request_training_run(agent text, base_model text, reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.request_training_run(agent text, base_model text, reason text) TO glow_engineer;
+
+CREATE FUNCTION glow_api.require_caller(tenant text, agent text, calls integer DEFAULT 0) RETURNS glow_api.caller
+    LANGUAGE plpgsql
+    AS $$
+declare
+  caller glow_api.caller := glow_api.enter(calls);
+  problem glow_api.problem := glow_api.caller_problem(tenant, caller.tenant, agent);
+begin
+  if problem.code is not null then perform glow_api.refuse(problem); end if;
+  caller.tenant := coalesce(tenant, caller.tenant);
+  return caller;
+end $$;
+COMMENT ON FUNCTION glow_api.require_caller(tenant text, agent text, calls integer) IS 'enter, for a call that is about one agent; answers the tenant it asks about. Refuses as caller_problem does.';
+REVOKE ALL ON FUNCTION glow_api.require_caller(tenant text, agent text, calls integer) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.require_rows(rows jsonb) RETURNS integer
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+  if rows is null or jsonb_typeof(rows) <> 'array' then
+    perform glow_api.refuse('PT400', 'rows', left(rows::text, 80), 'a JSON array of objects, one for each row');
+  elsif jsonb_array_length(rows) > 10000 then
+    perform glow_api.refuse('PT413', 'rows', jsonb_array_length(rows) || ' rows', 'at most 10000 rows in one call');
+  end if;
+  return jsonb_array_length(rows);
+end $$;
+COMMENT ON FUNCTION glow_api.require_rows(rows jsonb) IS 'The number of rows of a batch; refuses what is no batch.';
+REVOKE ALL ON FUNCTION glow_api.require_rows(rows jsonb) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.resolve_prompt(agent text, unit text DEFAULT NULL::text, tenant text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  own text := (glow_api.require_caller(tenant, agent)).tenant;
+  problem glow_api.problem := glow_api.id_problem('{unit}', array[unit], 0);
   experiment glow.learning_experiments;
   salt text;
   bucket integer;
@@ -1159,8 +2727,7 @@ declare
   version text;
   content jsonb;
 begin
-  perform glow_api.require_agent(agent);
-  perform glow_api.require_id('unit', unit, true);
+  if problem.code is not null then perform glow_api.refuse(problem); end if;
   select a.prompt_version into version from glow.prompt_aliases a
    where a.agent = resolve_prompt.agent and a.alias = 'production';
   if version is null then
@@ -1168,6 +2735,7 @@ begin
   end if;
 
   if unit is not null then
+    unit := glow.qualified(coalesce(own, 'default'), unit);
     -- Held until commit: an experiment cannot stop between the choice and the exposure.
     select x.* into experiment from glow.learning_experiments x
      where x.agent = resolve_prompt.agent and x.state = 'running' for share;
@@ -1193,172 +2761,292 @@ begin
     'prompt_version', version, 'prompt', content,
     'experiment_id', case when assigned is not null then experiment.experiment_id end, 'variant', assigned);
 end $$;
-COMMENT ON FUNCTION glow_api.resolve_prompt(agent text, unit text) IS 'The prompt an agent uses for a unit (user, session). In a running experiment the unit''s variant is chosen and its exposure written in this transaction, before the model is called: commit before you call it.';
-REVOKE ALL ON FUNCTION glow_api.resolve_prompt(agent text, unit text) FROM PUBLIC;
+COMMENT ON FUNCTION glow_api.resolve_prompt(agent text, unit text, tenant text) IS 'The prompt an agent uses for a unit (user, session). In a running experiment the unit''s variant is chosen and its exposure written in this transaction, before the model is called: commit before you call it.';
+REVOKE ALL ON FUNCTION glow_api.resolve_prompt(agent text, unit text, tenant text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.resolve_prompt(agent text, unit text, tenant text) TO glow_app;
 
-CREATE FUNCTION glow_api.submit_annotation(execution_id text, reviewer text, verdict text, output text DEFAULT NULL::text, dimensions jsonb DEFAULT '{}'::jsonb, notes text DEFAULT NULL::text, idempotency_key text DEFAULT NULL::text) RETURNS jsonb
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
+CREATE FUNCTION glow_api.retrieval_problem(call glow_api.retrieval_call) RETURNS glow_api.problem
+    LANGUAGE plpgsql STABLE
     AS $$
 declare
-  hash bytea := glow_api.payload_hash(jsonb_build_array(execution_id, reviewer, verdict, output, dimensions, notes));
-  known glow.expert_annotations;
-  owner text;
-  new_id bigint;
+  problem glow_api.problem := glow_api.id_problem(
+    '{event_id,execution_id,user_id,conversation_id,configuration}',
+    array[call.event_id, call.execution_id, call.user_id, call.conversation_id, call.configuration], 1);
+  hit jsonb;
+  flag text;
 begin
-  perform glow_api.require_id('execution_id', execution_id);
-  perform glow_api.require_id('reviewer', reviewer);
-  perform glow_api.require_id('idempotency_key', idempotency_key, true);
-  if verdict is null or verdict not in ('approve', 'correct', 'reject') then
-    perform glow_api.refuse('PT422', 'verdict', verdict, 'approve, correct or reject');
+  if problem.code is null then problem := glow_api.text_problem('query', call.query, 100000, true); end if;
+  if problem.code is not null then return problem; end if;
+  if call.policy not in ('production', 'interleave') then
+    return row('PT422', 'policy', call.policy, 'production or interleave')::glow_api.problem;
   end if;
-  if verdict = 'correct' then
-    perform glow_api.require_text('output', output, 1000000);
-  elsif output is not null then
-    perform glow_api.refuse('PT422', 'output', output, 'an output only with the verdict correct');
+  if call.hits is null or jsonb_typeof(call.hits) <> 'array' or jsonb_array_length(call.hits) > 1000 then
+    return row('PT422', 'hits', left(call.hits::text, 80), 'an array of at most 1000 hits')::glow_api.problem;
   end if;
-  if dimensions is null or jsonb_typeof(dimensions) <> 'object' then
-    perform glow_api.refuse('PT422', 'dimensions', dimensions::text, 'an object of quality dimension and score');
-  end if;
-  perform glow_api.require_text('notes', notes, 10000, true);
-  select e.agent into owner from glow.executions e where e.execution_id = submit_annotation.execution_id;
-  if owner is null then
-    perform glow_api.refuse('PT404', 'execution_id', execution_id, 'the id of a logged execution');
-  end if;
-  if idempotency_key is not null then
-    perform pg_advisory_xact_lock(hashtextextended(owner || chr(31) || idempotency_key, 9));
-  end if;
-  perform pg_advisory_xact_lock(hashtextextended(execution_id || chr(31) || reviewer, 8));
-
-  if idempotency_key is not null then
-    select a.* into known from glow.expert_annotations a
-     where a.agent = owner and a.idempotency_key = submit_annotation.idempotency_key;
-    if found then
-      if known.payload_hash <> hash then
-        perform glow_api.refuse('PT409', 'idempotency_key', idempotency_key, 'a new key: this one was used for other contents');
+  for hit in select * from jsonb_array_elements(call.hits) loop
+    if jsonb_typeof(hit) <> 'object' or jsonb_typeof(hit -> 'rank') is distinct from 'number'
+       or jsonb_typeof(hit -> 'chunk_id') is distinct from 'string' then
+      return row('PT422', 'hits', left(hit::text, 80), 'objects with at least rank and chunk_id')::glow_api.problem;
+    end if;
+    if (hit ->> 'rank')::numeric not between 1 and 1000 or (hit ->> 'rank')::numeric % 1 <> 0 then
+      return row('PT422', 'hits.rank', hit ->> 'rank', 'a whole number from 1 to 1000')::glow_api.problem;
+    end if;
+    problem := glow_api.id_problem('{hits.chunk_id}', array[hit ->> 'chunk_id'], 1);
+    if problem.code is not null then return problem; end if;
+    if not glow_api.is_number(hit -> 'score', -1e300, 1e300) then
+      return row('PT422', 'hits.score', hit ->> 'score', 'a finite number')::glow_api.problem;
+    end if;
+    if not glow_api.is_number(hit -> 'propensity', 1e-9, 1) then
+      return row('PT422', 'hits.propensity', hit ->> 'propensity', 'a probability above 0, up to 1')::glow_api.problem;
+    end if;
+    if coalesce(hit ->> 'leg', 'both') not in ('dense', 'lexical', 'both') then
+      return row('PT422', 'hits.leg', hit ->> 'leg', 'dense, lexical or both')::glow_api.problem;
+    end if;
+    if coalesce(hit ->> 'explicit', '0') not in ('-1', '0', '1') then
+      return row('PT422', 'hits.explicit', hit ->> 'explicit', '-1, 0 or 1')::glow_api.problem;
+    end if;
+    foreach flag in array '{shown,cited,clicked,kept}'::text[] loop
+      if coalesce(jsonb_typeof(hit -> flag), 'null') not in ('boolean', 'null') then
+        return row('PT422', 'hits.' || flag, hit ->> flag, 'true or false')::glow_api.problem;
       end if;
-      return jsonb_build_object('annotation_id', known.annotation_id, 'status', 'replayed');
-    end if;
+    end loop;
+  end loop;
+  if (select count(*) <> count(distinct h -> 'rank') or count(*) <> count(distinct h ->> 'chunk_id')
+        from jsonb_array_elements(call.hits) h) then
+    return row('PT422', 'hits', left(call.hits::text, 80), 'each rank and each chunk_id once')::glow_api.problem;
   end if;
-  select a.* into known from glow.expert_annotations a
-   where a.execution_id = submit_annotation.execution_id and a.reviewer = submit_annotation.reviewer
-     and a.superseded_by is null;
-  if found and known.payload_hash = hash then
-    return jsonb_build_object('annotation_id', known.annotation_id, 'status', 'unchanged');
-  end if;
-
-  new_id := nextval(pg_get_serial_sequence('glow.expert_annotations', 'annotation_id'));
-  update glow.expert_annotations a set superseded_by = new_id where a.annotation_id = known.annotation_id;
-  insert into glow.expert_annotations (
-    annotation_id, execution_id, agent, reviewer, verdict, output, dimensions, notes, idempotency_key, payload_hash)
-  overriding system value
-  values (new_id, execution_id, owner, reviewer, verdict, output, dimensions, notes, idempotency_key, hash);
-  return jsonb_strip_nulls(jsonb_build_object(
-    'annotation_id', new_id, 'status', 'accepted', 'supersedes', known.annotation_id));
+  return null;
 end $$;
-COMMENT ON FUNCTION glow_api.submit_annotation(execution_id text, reviewer text, verdict text, output text, dimensions jsonb, notes text, idempotency_key text) IS 'Records an expert''s judgement: approve the output, correct it (with the right output) or reject it. One current judgement per reviewer and execution; a change supersedes and the old row stays.';
-REVOKE ALL ON FUNCTION glow_api.submit_annotation(execution_id text, reviewer text, verdict text, output text, dimensions jsonb, notes text, idempotency_key text) FROM PUBLIC;
+COMMENT ON FUNCTION glow_api.retrieval_problem(call glow_api.retrieval_call) IS 'What is wrong with a search, or null.';
+REVOKE ALL ON FUNCTION glow_api.retrieval_problem(call glow_api.retrieval_call) FROM PUBLIC;
 
-CREATE FUNCTION glow_api.submit_demonstration(agent text, expert text, input text, output text, notes text DEFAULT NULL::text, idempotency_key text DEFAULT NULL::text) RETURNS jsonb
+CREATE FUNCTION glow_api.revoke_token_keys() RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-#variable_conflict use_column
-declare
-  hash bytea := glow_api.payload_hash(jsonb_build_array(expert, input, output, notes));
-  known glow.demonstrations;
-  new_id bigint;
 begin
-  perform glow_api.require_agent(agent);
-  perform glow_api.require_id('expert', expert);
-  perform glow_api.require_text('input', input, 1000000);
-  perform glow_api.require_text('output', output, 1000000);
-  perform glow_api.require_text('notes', notes, 10000, true);
-  perform glow_api.require_id('idempotency_key', idempotency_key, true);
-  insert into glow.demonstrations (agent, expert, input, output, notes, idempotency_key, payload_hash)
-  values (agent, expert, input, output, notes, idempotency_key, hash)
-  on conflict (agent, idempotency_key) where idempotency_key is not null do nothing
-  returning demonstration_id into new_id;
-  if new_id is null then
-    select d.* into known from glow.demonstrations d
-     where d.agent = submit_demonstration.agent and d.idempotency_key = submit_demonstration.idempotency_key;
-    if known.payload_hash <> hash then
-      perform glow_api.refuse('PT409', 'idempotency_key', idempotency_key, 'a new key: this one was used for other contents');
-    end if;
-    return jsonb_build_object('demonstration_id', known.demonstration_id, 'status', 'replayed');
-  end if;
-  return jsonb_build_object('demonstration_id', new_id, 'status', 'accepted');
+  perform glow_api.rotate_token_key();
+  delete from glow.token_keys k where k.retired_at is not null;
+  return jsonb_build_object('status', 'revoked');
 end $$;
-COMMENT ON FUNCTION glow_api.submit_demonstration(agent text, expert text, input text, output text, notes text, idempotency_key text) IS 'Records an expert''s own example of an input and its right output.';
-REVOKE ALL ON FUNCTION glow_api.submit_demonstration(agent text, expert text, input text, output text, notes text, idempotency_key text) FROM PUBLIC;
+COMMENT ON FUNCTION glow_api.revoke_token_keys() IS 'Ends every token issued so far, at once: for when a key may have leaked.';
+REVOKE ALL ON FUNCTION glow_api.revoke_token_keys() FROM PUBLIC;
 
-CREATE FUNCTION glow_api.submit_feedback(agent text, execution_id text, user_id text, thumbs integer DEFAULT NULL::integer, rating integer DEFAULT NULL::integer, dimensions jsonb DEFAULT NULL::jsonb, issues text[] DEFAULT '{}'::text[], comment text DEFAULT NULL::text, correction text DEFAULT NULL::text, channel text DEFAULT NULL::text, conversation_id text DEFAULT NULL::text, idempotency_key text DEFAULT NULL::text, occurred_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS jsonb
+CREATE FUNCTION glow_api.rotate_token_key() RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  -- A correction alone is a fact of its own: it must not supersede the vote given before it.
-  this_kind text := case when thumbs is null and rating is null and dimensions is null and correction is not null
-                         then 'correction' else 'vote' end;
-  hash bytea := glow_api.payload_hash(jsonb_build_array(
-    execution_id, user_id, thumbs, rating, dimensions, issues, comment, correction, channel, conversation_id));
-  known glow.agent_feedback;
-  owner text;
-  new_id bigint;
+  secret bytea := '';
+  inner_pad bytea := '';
+  outer_pad bytea := '';
+  new_id integer;
 begin
-  perform glow_api.require_agent(agent);
-  perform glow_api.require_id('execution_id', execution_id);
-  perform glow_api.require_id('user_id', user_id);
-  perform glow_api.require_id('channel', channel, true);
-  perform glow_api.require_id('conversation_id', conversation_id, true);
-  perform glow_api.require_id('idempotency_key', idempotency_key, true);
-  perform glow_api.require_feedback(thumbs, rating, dimensions, issues, comment, correction);
-
-  -- Two calls with one key, and two votes of one person on one execution, at the same instant: the second waits. Keys
-  -- first, always, so that two calls cannot wait for each other.
-  if idempotency_key is not null then
-    perform pg_advisory_xact_lock(hashtextextended(agent || chr(31) || idempotency_key, 6));
-  end if;
-  perform pg_advisory_xact_lock(hashtextextended(execution_id || chr(31) || user_id || chr(31) || this_kind, 7));
-
-  select e.agent into owner from glow.executions e where e.execution_id = submit_feedback.execution_id;
-  if owner <> agent then
-    perform glow_api.refuse('PT409', 'agent', agent, 'the agent that this execution was logged for');
-  end if;
-  if idempotency_key is not null then
-    select f.* into known from glow.agent_feedback f
-     where f.agent = submit_feedback.agent and f.idempotency_key = submit_feedback.idempotency_key;
-    if found then
-      if known.payload_hash <> hash then
-        perform glow_api.refuse('PT409', 'idempotency_key', idempotency_key, 'a new key: this one was used for other contents');
-      end if;
-      return jsonb_build_object('feedback_id', known.feedback_id, 'status', 'replayed', 'execution_known', owner is not null);
-    end if;
-  end if;
-  select f.* into known from glow.agent_feedback f
-   where f.execution_id = submit_feedback.execution_id and f.user_id = submit_feedback.user_id
-     and f.kind = this_kind and f.superseded_by is null;
-  if found and known.payload_hash = hash then
-    return jsonb_build_object('feedback_id', known.feedback_id, 'status', 'unchanged', 'execution_known', owner is not null);
-  end if;
-
-  new_id := nextval(pg_get_serial_sequence('glow.agent_feedback', 'feedback_id'));
-  update glow.agent_feedback f set superseded_by = new_id where f.feedback_id = known.feedback_id;
-  insert into glow.agent_feedback (
-    feedback_id, agent, execution_id, user_id, kind, thumbs, rating, dimensions, issues, comment, correction, channel,
-    conversation_id, idempotency_key, payload_hash, occurred_at)
-  overriding system value
-  values (
-    new_id, agent, execution_id, user_id, this_kind, thumbs, rating, dimensions, coalesce(issues, '{}'), comment, correction,
-    channel, conversation_id, idempotency_key, hash,
-    glow_api.not_after_now(occurred_at));
-  return jsonb_strip_nulls(jsonb_build_object(
-    'feedback_id', new_id, 'status', 'accepted', 'supersedes', known.feedback_id, 'execution_known', owner is not null));
+  perform glow_api.enter();
+  perform pg_advisory_xact_lock(hashtextextended('glow.token_keys', 0));
+  -- Random UUIDs come from the server's cryptographic source; 4 hold 488 random bits.
+  for i in 1 .. 4 loop secret := secret || uuid_send(gen_random_uuid()); end loop;
+  for i in 0 .. 63 loop
+    inner_pad := inner_pad || decode(lpad(to_hex(get_byte(secret, i) # 54), 2, '0'), 'hex');
+    outer_pad := outer_pad || decode(lpad(to_hex(get_byte(secret, i) # 92), 2, '0'), 'hex');
+  end loop;
+  update glow.token_keys k set retired_at = clock_timestamp() where k.retired_at is null;
+  insert into glow.token_keys as k (inner_pad, outer_pad) values (inner_pad, outer_pad) returning k.key_id into new_id;
+  -- No token lives longer than a day: older keys have none left to check.
+  delete from glow.token_keys k where k.retired_at < clock_timestamp() - interval '25 hours';
+  return jsonb_build_object('key_id', new_id, 'status', 'rotated');
 end $$;
-COMMENT ON FUNCTION glow_api.submit_feedback(agent text, execution_id text, user_id text, thumbs integer, rating integer, dimensions jsonb, issues text[], comment text, correction text, channel text, conversation_id text, idempotency_key text, occurred_at timestamp with time zone) IS 'Records what a user said of an execution: thumbs, stars, dimensions, issues, comment, correction. One current vote (with whatever came with it) and one current lone correction per person and execution; a change supersedes, the old row stays. Safe to retry with an idempotency key. Feedback for an execution not yet logged is kept ("execution_known": false).';
+COMMENT ON FUNCTION glow_api.rotate_token_key() IS 'Signs new tokens with a new key; tokens of the old one stay good until they expire, a day at most.';
+REVOKE ALL ON FUNCTION glow_api.rotate_token_key() FROM PUBLIC;
 
+CREATE FUNCTION glow_api.signature(key_id integer, content text) RETURNS bytea
+    LANGUAGE sql STABLE
+    RETURN (SELECT sha256((k.outer_pad || sha256((k.inner_pad || convert_to(signature.content, 'UTF8'::name))))) AS sha256 FROM glow.token_keys k WHERE (k.key_id = signature.key_id));
+COMMENT ON FUNCTION glow_api.signature(key_id integer, content text) IS 'HMAC-SHA-256 of a text by one of our keys; null when there is no such key.';
+REVOKE ALL ON FUNCTION glow_api.signature(key_id integer, content text) FROM PUBLIC;
 
-SET default_tablespace = '';
+CREATE FUNCTION glow_api.source_row(kind text, source_id text) RETURNS jsonb
+    LANGUAGE sql STABLE
+    RETURN CASE kind WHEN 'execution'::text THEN (SELECT jsonb_build_object('input', "left"((e.input)::text, 500), 'output', "left"((e.output)::text, 500), 'recorded_at', e.recorded_at) AS jsonb_build_object FROM glow.executions e WHERE (((e.tenant)::text = glow.tenant_of(source_row.source_id)) AND ((e.execution_id)::text = glow.unqualified(source_row.source_id)))) WHEN 'feedback'::text THEN (SELECT jsonb_strip_nulls(jsonb_build_object('user_id', f.user_id, 'thumbs', f.thumbs, 'rating', f.rating, 'issues', f.issues, 'comment', "left"((f.comment)::text, 500), 'correction', "left"((f.correction)::text, 500), 'recorded_at', f.recorded_at, 'superseded_by', f.superseded_by)) AS jsonb_strip_nulls FROM glow.agent_feedback f WHERE ((f.feedback_id)::text = source_row.source_id)) WHEN 'annotation'::text THEN (SELECT jsonb_strip_nulls(jsonb_build_object('reviewer', a.reviewer, 'verdict', a.verdict, 'output', "left"(a.output, 500), 'notes', "left"(a.notes, 500), 'recorded_at', a.recorded_at, 'superseded_by', a.superseded_by)) AS jsonb_strip_nulls FROM glow.expert_annotations a WHERE ((a.annotation_id)::text = source_row.source_id)) WHEN 'demonstration'::text THEN (SELECT jsonb_strip_nulls(jsonb_build_object('expert', d.expert, 'input', "left"(d.input, 500), 'output', "left"(d.output, 500), 'recorded_at', d.recorded_at)) AS jsonb_strip_nulls FROM glow.demonstrations d WHERE ((d.demonstration_id)::text = source_row.source_id)) ELSE NULL::jsonb END;
+COMMENT ON FUNCTION glow_api.source_row(kind text, source_id text) IS 'What a source row of an example says; null when it is gone.';
+REVOKE ALL ON FUNCTION glow_api.source_row(kind text, source_id text) FROM PUBLIC;
 
-SET default_table_access_method = heap;
-REVOKE ALL ON FUNCTION glow_api.submit_feedback(agent text, execution_id text, user_id text, thumbs integer, rating integer, dimensions jsonb, issues text[], comment text, correction text, channel text, conversation_id text, idempotency_key text, occurred_at timestamp with time zone) FROM PUBLIC;
+CREATE FUNCTION glow_api.standard_issues() RETURNS text[]
+    LANGUAGE sql IMMUTABLE
+    RETURN '{wrong_answer,incomplete,outdated,wrong_source,irrelevant,unclear,format,tone,policy,hallucination,other}'::text[];
+COMMENT ON FUNCTION glow_api.standard_issues() IS 'The issue categories every agent has; an agent may add its own, a user any.';
+REVOKE ALL ON FUNCTION glow_api.standard_issues() FROM PUBLIC;
+
+CREATE FUNCTION glow_api.submit_annotation(execution_id text, reviewer text, verdict text, output text DEFAULT NULL::text, dimensions jsonb DEFAULT '{}'::jsonb, notes text DEFAULT NULL::text, idempotency_key text DEFAULT NULL::text, tenant text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  caller glow_api.caller := glow_api.enter(1, coalesce(octet_length(output), 0)::bigint + coalesce(octet_length(notes), 0));
+begin
+  return glow_api.answered(glow_api.record_annotation(
+    row(execution_id, reviewer, verdict, output, dimensions, notes, idempotency_key, tenant), caller));
+end $$;
+COMMENT ON FUNCTION glow_api.submit_annotation(execution_id text, reviewer text, verdict text, output text, dimensions jsonb, notes text, idempotency_key text, tenant text) IS 'Records an expert''s judgement: approve the output, correct it (with the right output) or reject it. One current judgement per reviewer and execution; a change supersedes and the old row stays.';
+REVOKE ALL ON FUNCTION glow_api.submit_annotation(execution_id text, reviewer text, verdict text, output text, dimensions jsonb, notes text, idempotency_key text, tenant text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.submit_annotation(execution_id text, reviewer text, verdict text, output text, dimensions jsonb, notes text, idempotency_key text, tenant text) TO glow_reviewer;
+
+CREATE FUNCTION glow_api.submit_annotation_batch(rows jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  caller glow_api.caller := glow_api.enter(glow_api.require_rows(rows), pg_column_size(rows));
+begin
+  return (select coalesce(jsonb_agg(r.result order by r.n), '[]') from glow_api.record_annotation_rows(rows, caller) r);
+end $$;
+COMMENT ON FUNCTION glow_api.submit_annotation_batch(rows jsonb) IS 'Records many judgements: an array of objects with the arguments of submit_annotation. Answers one result for each, in order; a refused row stops no other.';
+REVOKE ALL ON FUNCTION glow_api.submit_annotation_batch(rows jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.submit_annotation_batch(rows jsonb) TO glow_reviewer;
+
+CREATE FUNCTION glow_api.submit_demonstration(agent text, expert text, input text, output text, notes text DEFAULT NULL::text, idempotency_key text DEFAULT NULL::text, tenant text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  caller glow_api.caller := glow_api.enter(1, coalesce(octet_length(input), 0)::bigint + coalesce(octet_length(output), 0));
+begin
+  return glow_api.answered(glow_api.record_demonstration(
+    row(agent, expert, input, output, notes, idempotency_key, tenant), caller));
+end $$;
+COMMENT ON FUNCTION glow_api.submit_demonstration(agent text, expert text, input text, output text, notes text, idempotency_key text, tenant text) IS 'Records an expert''s own example of an input and its right output.';
+REVOKE ALL ON FUNCTION glow_api.submit_demonstration(agent text, expert text, input text, output text, notes text, idempotency_key text, tenant text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.submit_demonstration(agent text, expert text, input text, output text, notes text, idempotency_key text, tenant text) TO glow_app;
+GRANT ALL ON FUNCTION glow_api.submit_demonstration(agent text, expert text, input text, output text, notes text, idempotency_key text, tenant text) TO glow_reviewer;
+
+CREATE FUNCTION glow_api.submit_demonstration_batch(rows jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  caller glow_api.caller := glow_api.enter(glow_api.require_rows(rows), pg_column_size(rows));
+begin
+  return (select coalesce(jsonb_agg(r.result order by r.n), '[]') from glow_api.record_demonstration_rows(rows, caller) r);
+end $$;
+COMMENT ON FUNCTION glow_api.submit_demonstration_batch(rows jsonb) IS 'Records many demonstrations: an array of objects with the arguments of submit_demonstration. Answers one result for each, in order; a refused row stops no other.';
+REVOKE ALL ON FUNCTION glow_api.submit_demonstration_batch(rows jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.submit_demonstration_batch(rows jsonb) TO glow_app;
+GRANT ALL ON FUNCTION glow_api.submit_demonstration_batch(rows jsonb) TO glow_reviewer;
+
+CREATE FUNCTION glow_api.submit_feedback(agent text, execution_id text, user_id text, thumbs integer DEFAULT NULL::integer, rating integer DEFAULT NULL::integer, dimensions jsonb DEFAULT NULL::jsonb, issues text[] DEFAULT '{}'::text[], comment text DEFAULT NULL::text, correction text DEFAULT NULL::text, channel text DEFAULT NULL::text, conversation_id text DEFAULT NULL::text, idempotency_key text DEFAULT NULL::text, occurred_at timestamp with time zone DEFAULT NULL::timestamp with time zone, tenant text DEFAULT NULL::text, sent_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  caller glow_api.caller := glow_api.enter(1, coalesce(octet_length(comment), 0)::bigint + coalesce(octet_length(correction), 0));
+begin
+  return glow_api.answered(glow_api.record_feedback(
+    row(agent, execution_id, user_id, thumbs, rating, dimensions, issues, comment, correction, channel, conversation_id,
+        idempotency_key, occurred_at, tenant, sent_at, null, false), caller));
+end $$;
+COMMENT ON FUNCTION glow_api.submit_feedback(agent text, execution_id text, user_id text, thumbs integer, rating integer, dimensions jsonb, issues text[], comment text, correction text, channel text, conversation_id text, idempotency_key text, occurred_at timestamp with time zone, tenant text, sent_at timestamp with time zone) IS 'Records what a user said of an execution: thumbs, stars, dimensions, issues, comment, correction. One current vote (with whatever came with it) and one current lone correction per person and execution; a change supersedes, the old row stays, and a vote older than the current one (occurred_at) becomes history only. Safe to retry with an idempotency key. Feedback for an execution not yet logged is kept ("execution_known": false).';
+REVOKE ALL ON FUNCTION glow_api.submit_feedback(agent text, execution_id text, user_id text, thumbs integer, rating integer, dimensions jsonb, issues text[], comment text, correction text, channel text, conversation_id text, idempotency_key text, occurred_at timestamp with time zone, tenant text, sent_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.submit_feedback(agent text, execution_id text, user_id text, thumbs integer, rating integer, dimensions jsonb, issues text[], comment text, correction text, channel text, conversation_id text, idempotency_key text, occurred_at timestamp with time zone, tenant text, sent_at timestamp with time zone) TO glow_app;
+
+CREATE FUNCTION glow_api.submit_feedback_batch(rows jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  caller glow_api.caller := glow_api.enter(glow_api.require_rows(rows), pg_column_size(rows));
+begin
+  return (select coalesce(jsonb_agg(r.result order by r.n), '[]') from glow_api.record_feedback_rows(rows, caller) r);
+end $$;
+COMMENT ON FUNCTION glow_api.submit_feedback_batch(rows jsonb) IS 'Records many votes: an array of objects with the arguments of submit_feedback; "withdrawn": true withdraws. Answers one result for each, in order; a refused row stops no other.';
+REVOKE ALL ON FUNCTION glow_api.submit_feedback_batch(rows jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.submit_feedback_batch(rows jsonb) TO glow_app;
+
+CREATE FUNCTION glow_api.submit_feedback_with_token(token text, thumbs integer DEFAULT NULL::integer, rating integer DEFAULT NULL::integer, dimensions jsonb DEFAULT NULL::jsonb, issues text[] DEFAULT '{}'::text[], comment text DEFAULT NULL::text, correction text DEFAULT NULL::text, channel text DEFAULT NULL::text, idempotency_key text DEFAULT NULL::text, withdrawn boolean DEFAULT false, kind text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  claims jsonb := glow_api.read_token(token);
+  caller glow_api.caller := glow_api.enter(
+    1, coalesce(octet_length(comment), 0)::bigint + coalesce(octet_length(correction), 0),
+    row(claims ->> 'tenant', claims ->> 'user_id'));
+begin
+  return glow_api.answered(glow_api.record_feedback(
+    row(claims ->> 'agent', claims ->> 'execution_id', claims ->> 'user_id', thumbs, rating, dimensions, issues, comment,
+        correction, channel, null, idempotency_key, null, claims ->> 'tenant', null, kind, withdrawn),
+    caller));
+end $$;
+COMMENT ON FUNCTION glow_api.submit_feedback_with_token(token text, thumbs integer, rating integer, dimensions jsonb, issues text[], comment text, correction text, channel text, idempotency_key text, withdrawn boolean, kind text) IS 'submit_feedback for a browser: agent, execution and user come from the signed token.';
+REVOKE ALL ON FUNCTION glow_api.submit_feedback_with_token(token text, thumbs integer, rating integer, dimensions jsonb, issues text[], comment text, correction text, channel text, idempotency_key text, withdrawn boolean, kind text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.submit_feedback_with_token(token text, thumbs integer, rating integer, dimensions jsonb, issues text[], comment text, correction text, channel text, idempotency_key text, withdrawn boolean, kind text) TO glow_app;
+GRANT ALL ON FUNCTION glow_api.submit_feedback_with_token(token text, thumbs integer, rating integer, dimensions jsonb, issues text[], comment text, correction text, channel text, idempotency_key text, withdrawn boolean, kind text) TO glow_browser;
+
+CREATE FUNCTION glow_api.text_problem(field text, value text, most integer, required boolean DEFAULT false) RETURNS glow_api.problem
+    LANGUAGE plpgsql IMMUTABLE
+    AS $$
+begin
+  if value is null and not required then return null; end if;
+  if value is null or value = '' then
+    return row('PT422', field, value, 'a text that is not empty')::glow_api.problem;
+  elsif octet_length(value) > most then
+    return row('PT413', field, octet_length(value) || ' bytes', 'at most ' || most || ' bytes')::glow_api.problem;
+  end if;
+  return null;
+end $$;
+COMMENT ON FUNCTION glow_api.text_problem(field text, value text, most integer, required boolean) IS 'What is wrong with a text that is missing, empty or too long.';
+REVOKE ALL ON FUNCTION glow_api.text_problem(field text, value text, most integer, required boolean) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.why(dataset text, example text) RETURNS TABLE(split text, source text, quality double precision, rule_version text, reason text, kind text, source_id text, role text, said jsonb)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform glow_api.enter();
+  if not exists (select from glow.dataset_examples d where d.dataset_id = why.dataset and d.example_id = why.example) then
+    perform glow_api.refuse('PT404', 'example', example, 'an example of this dataset; see dataset_examples');
+  end if;
+  return query
+  select d.split, x.source, x.quality, x.rule_version, x.reason, s.kind, s.source_id, s.role,
+         glow_api.source_row(s.kind, s.source_id)
+    from glow.dataset_examples d
+    join glow.learning_examples x using (example_version)
+    join glow.example_sources s using (example_version)
+   where d.dataset_id = why.dataset and d.example_id = why.example
+   order by s.kind, s.source_id, s.role;
+end $$;
+COMMENT ON FUNCTION glow_api.why(dataset text, example text) IS 'Why an example is in a dataset: the rule that admitted it, its split, and every source row with what it says.';
+REVOKE ALL ON FUNCTION glow_api.why(dataset text, example text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.why(dataset text, example text) TO glow_engineer;
+
+CREATE FUNCTION glow_api.withdraw_feedback(agent text, execution_id text, user_id text, kind text DEFAULT 'vote'::text, idempotency_key text DEFAULT NULL::text, occurred_at timestamp with time zone DEFAULT NULL::timestamp with time zone, tenant text DEFAULT NULL::text, sent_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  caller glow_api.caller := glow_api.enter(1);
+  call glow_api.feedback_call;
+begin
+  call.agent := agent; call.execution_id := execution_id; call.user_id := user_id; call.kind := kind;
+  call.idempotency_key := idempotency_key; call.occurred_at := occurred_at; call.tenant := tenant;
+  call.sent_at := sent_at; call.withdrawn := true;
+  return glow_api.answered(glow_api.record_feedback(call, caller));
+end $$;
+COMMENT ON FUNCTION glow_api.withdraw_feedback(agent text, execution_id text, user_id text, kind text, idempotency_key text, occurred_at timestamp with time zone, tenant text, sent_at timestamp with time zone) IS 'Takes back a person''s current vote or lone correction. The history stays; nothing is current until the next vote.';
+REVOKE ALL ON FUNCTION glow_api.withdraw_feedback(agent text, execution_id text, user_id text, kind text, idempotency_key text, occurred_at timestamp with time zone, tenant text, sent_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.withdraw_feedback(agent text, execution_id text, user_id text, kind text, idempotency_key text, occurred_at timestamp with time zone, tenant text, sent_at timestamp with time zone) TO glow_app;
+
+CREATE FUNCTION glow_api.success_metrics() RETURNS TABLE(metric text, value double precision, low double precision, high double precision, target double precision, status text, detail text, measured_at timestamp with time zone)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform glow_api.enter();
+  return query
+  select distinct on (m.metric) m.metric, m.value, m.low, m.high, m.target, m.status, m.detail, m.measured_at
+    from glow.success_metrics m order by m.metric, m.measured_at desc;
+end $$;
+COMMENT ON FUNCTION glow_api.success_metrics() IS 'The newest measurement of each success metric, with its interval and its target.';
+REVOKE ALL ON FUNCTION glow_api.success_metrics() FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.success_metrics() TO glow_viewer;
+GRANT ALL ON FUNCTION glow_api.success_metrics() TO glow_engineer;
+GRANT ALL ON FUNCTION glow_api.success_metrics() TO glow_pipeline;

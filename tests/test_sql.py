@@ -23,10 +23,13 @@ QUERIES = [(noun, name) for noun in NOUNS for name in load(noun)]
 RUNNERS = {"_row", "_rows", "_run", "_run_many"}
 
 FUNCTIONS = """
-select p.oid::regprocedure::text as signature, p.prosecdef as definer, p.prosrc like '%glow.%' as reads_tables,
+select p.oid::regprocedure::text as signature, p.prosecdef as definer, r.rolname as owner,
        obj_description(p.oid, 'pg_proc') as comment, has_function_privilege('public', p.oid, 'execute') as public,
-       coalesce((select setting from unnest(p.proconfig) setting where setting like 'search_path=%'), '') as path
-  from pg_proc p where p.pronamespace = 'glow_api'::regnamespace order by 1
+       coalesce((select setting from unnest(p.proconfig) setting where setting like 'search_path=%'), '') as path,
+       exists (select from aclexplode(p.proacl) a where a.grantee not in (0, p.proowner)) as granted,
+       p.prosrc ~ 'glow_api[.](enter|require_caller|open_request)[(]' as enters
+  from pg_proc p join pg_roles r on r.oid = p.proowner
+ where p.pronamespace = 'glow_api'::regnamespace order by 1
 """
 
 
@@ -108,12 +111,15 @@ def test_the_store_of_a_noun_runs_its_queries_all_of_them_and_no_other(noun: str
 
 def test_every_function_of_the_api_is_closed_and_documented(connection: psycopg.Connection) -> None:
     found = []
-    for signature, definer, reads_tables, comment, public, path in connection.execute(FUNCTIONS).fetchall():
+    for signature, definer, owner, comment, public, path, granted, enters in connection.execute(FUNCTIONS).fetchall():
         flaws = {
             "has no comment": not comment,
-            "reads tables without security definer": reads_tables and not definer,
-            "does not pin a search_path that ends in pg_temp": not re.search(r"\bpg_temp$", path),
             "may be executed by PUBLIC": public,
+            "does not belong to glow_owner": owner != "glow_owner",
+            "is granted but does not run as its owner": granted and not definer,
+            "runs as its owner but does not pin a search_path that ends in pg_temp": definer
+            and not re.search(r"\bpg_temp$", path),
+            "is granted but does not begin by finding out who calls": granted and not enters,
         }
         found += [f"{signature} {flaw}" for flaw, is_so in flaws.items() if is_so]
     assert not found, "\n".join(found)

@@ -14,6 +14,7 @@ from psycopg.pq import TransactionStatus
 from glow_pipelines.database import sql_files
 from glow_pipelines.database.connect import connect
 from glow_pipelines.database.errors import DatabaseUnavailable, MigrationError
+from glow_pipelines.database.roles import ensure_roles
 from glow_pipelines.database.sql_files import SqlFile
 
 OLDEST_SERVER = 150000
@@ -56,11 +57,17 @@ def migrate(url: str, sql_folder: Path | None = None) -> MigrationReport:
     with connect(url, autocommit=True) as connection:
         _check_server(connection)
         connection.execute("select pg_advisory_lock(%s)", (_LOCK,))  # freed by the server if we are killed
+        ensure_roles(connection)
+        # In a schema of its own name for every role: without it the owner's name would decide where the type lives. By
+        # the user who connects: on some servers only an administrator may.
+        connection.execute("create extension if not exists vector schema public")
         connection.execute(_BOOKKEEPING)
         pending = pending_migrations(migrations, _read_applied(connection))
         for file in pending:
             _apply(connection, file)
         refreshed = _refresh_api(connection, api, sql_files.joint_hash([*migrations, *api]))
+        if connection.execute("select to_regproc('glow.ensure_partitions')").fetchone() != (None,):
+            connection.execute("select glow.ensure_partitions()")
     return MigrationReport(tuple(file.name for file in pending), refreshed)
 
 
@@ -130,6 +137,7 @@ def _read_applied(connection: psycopg.Connection) -> dict[str, str]:
 def _apply(connection: psycopg.Connection, file: SqlFile) -> None:
     with connection.transaction():
         _execute(connection, file)
+        connection.execute("reset role")
         connection.execute(
             "insert into glow_migrations.applied (name, sha256) values (%s, %s)", (file.name, file.sha256)
         )
@@ -142,15 +150,18 @@ def _refresh_api(connection: psycopg.Connection, files: Sequence[SqlFile], joint
     if row == (joint,):
         return False
     with connection.transaction():
-        connection.execute("drop schema if exists glow_api cascade; create schema glow_api")
+        connection.execute("set local role glow_owner; drop schema if exists glow_api cascade; create schema glow_api")
         for file in files:
             _execute(connection, file)
+        connection.execute("reset role")
         connection.execute(_REMEMBER_API, (joint,))
     return True
 
 
 def _execute(connection: psycopg.Connection, file: SqlFile) -> None:
-    connection.execute("reset all")  # a `set search_path` of one file must not decide where the next one creates
+    # Everything belongs to one role nobody logs in as. A `set search_path` of one file must not decide where the next
+    # one creates.
+    connection.execute("reset all; set local role glow_owner")
     try:
         connection.execute(file.text.encode())
     except psycopg.Error as error:

@@ -24,19 +24,22 @@ from glow_pipelines.database.server import EmbeddedServer
 
 HEADER = """\
 -- The whole schema as it is today, for reading. Written by `make schema` from sql/migrations and sql/api: change those.
--- A test proves that it is what they make, and that an empty database loaded with it is the same.
+-- A test proves that it is what they make, and that an empty database loaded with it is the same. Not here: the roles
+-- (glow_pipelines/database/roles.py), and the partitions of each month, which glow.ensure_partitions makes.
 
 CREATE EXTENSION IF NOT EXISTS vector SCHEMA public;
 """
-TITLES = ("Schemas", "Kinds of text", "What tables rely on", "Tables, the oldest first", "Functions apps call")
+TITLES = ("Schemas", "Kinds of values, and counters", "What tables rely on", "Tables, the oldest first", "Functions apps call")
 SCHEMAS, DOMAINS, HELPERS, TABLES, API = range(len(TITLES))
 
 _BANNER = re.compile(r"^--\n-- Name: (.+); Type: (.+); Schema: (.+); Owner: .*\n--\n", re.MULTILINE)
 _TABLE = re.compile(r"\b(?:TABLE ONLY|ON TABLE|TABLE|COLUMN|ON) glow\.(\w+)")
 _REFERENCE = re.compile(r" REFERENCES glow\.(\w+)")
+_CREATED = re.compile(r"(CREATE TABLE .*?)\n\)(\nPARTITION BY [^;]+)?;\s*(.*)", re.DOTALL)
 _CONSTRAINT = re.compile(r"ALTER TABLE ONLY [\w.]+\n    ADD (CONSTRAINT [^;]+);")
 _IDENTITY = re.compile(r"ALTER TABLE [\w.]+ ALTER COLUMN (\w+) ADD (GENERATED \w+(?: \w+)? AS IDENTITY) \(")
-_OF_TABLES = {"TABLE", "CONSTRAINT", "FK CONSTRAINT", "INDEX", "SEQUENCE", "DEFAULT", "TRIGGER"}
+_OF_TABLES = {"TABLE", "CONSTRAINT", "FK CONSTRAINT", "INDEX", "SEQUENCE", "DEFAULT", "TRIGGER", "POLICY"}
+_OF_TABLES |= {"ROW SECURITY", "CHECK CONSTRAINT"}
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,8 @@ def render(url: str, binaries: Binaries) -> str:
     """
     with connect(url) as connection:
         rows = connection.execute(
-            "select relname from pg_class where relnamespace = 'glow'::regnamespace and relkind = 'r' order by oid"
+            "select relname from pg_class where relnamespace = 'glow'::regnamespace and relkind in ('r', 'p')"
+            " and not relispartition order by oid"
         ).fetchall()
     order = {name: position for position, (name,) in enumerate(rows)}
     sections: dict[int, list[str]] = {section: [] for section in range(len(TITLES))}
@@ -84,6 +88,7 @@ def _dump(url: str, binaries: Binaries) -> str:
     parts = conninfo_to_dict(urls.for_libpq(url))
     password = str(parts.pop("password", "") or "")  # by environment: command lines are everybody's to read
     command = [binaries.program("pg_dump"), "--schema-only", "--no-owner", "--schema=glow", "--schema=glow_api"]
+    command += ["--exclude-table=glow.*_default", "--exclude-table=glow.*_[0-9][0-9][0-9][0-9]_[0-9][0-9]"]
     command += ["--dbname", make_conninfo("", **{name: str(value) for name, value in parts.items()})]
     environ = {**os.environ, "PGPASSWORD": password}
     answer = subprocess.run(command, capture_output=True, text=True, env=environ, check=False)
@@ -97,7 +102,8 @@ def _read(dump: str) -> list[Statement]:
     body = dump.partition("\n--\n-- PostgreSQL database dump complete")[0]
     _, *pieces = _BANNER.split(body)
     return [
-        Statement(name, kind, schema, text.strip())
+        # Without the partitions an index of the parent alone is all there is.
+        Statement(name, kind, schema, text.strip().replace(" ON ONLY ", " ON "))
         for name, kind, schema, text in zip(pieces[::4], pieces[1::4], pieces[2::4], pieces[3::4], strict=True)
     ]
 
@@ -131,18 +137,20 @@ def _home(statement: Statement, order: Mapping[str, int]) -> str:
 
 def _joined(statements: Sequence[Statement]) -> str:
     """One subject: a table with its keys and identities written inside it, then what else belongs to it."""
-    own, table, after = None, "", []
+    own, table, end, after = None, "", "", []
     for each in statements:
         constraint, identity = _CONSTRAINT.fullmatch(each.text), _IDENTITY.match(each.text)
-        if each.type == "TABLE":
-            own, table = each.table, each.text.removesuffix("\n);")
+        created = _CREATED.fullmatch(each.text) if each.type == "TABLE" else None
+        if created:
+            own, table, end = each.table, created[1], f"\n){created[2] or ''};"
+            after += [created[3]] if created[3] else []  # forced row security
         elif constraint and each.table == own:
             table += f",\n    {constraint[1]}"
         elif identity:
             table = re.sub(rf"(?m)^(    {identity[1]} \w+) NOT NULL", rf"\1 {identity[2]}", table)
         else:
             after.append(each.text.replace("\n\t", "\n    "))
-    return "\n".join([f"{table}\n);", *after] if table else after)
+    return "\n".join([table + end, *after] if table else after)
 
 
 def main() -> None:

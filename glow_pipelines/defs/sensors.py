@@ -66,7 +66,7 @@ def feedback_arrivals(
     """Events are projections of rows: written at least once, the rows are the truth."""
     seen: dict[str, str] = json.loads(context.cursor or "{}")
     with services.store.transaction() as t:
-        arrived = t.feedback.arrivals(seen, threshold=1)
+        arrived = t.feedback.arrivals(seen, threshold=1, most_rows=100_000)
     if not arrived:
         return dg.SkipReason("no new feedback")
     known = set(context.instance.get_dynamic_partitions("agent"))

@@ -43,7 +43,10 @@ class Datasets(Noun):
         )
 
     def replace_examples(self, agent: str, examples: Iterable[LearningExample]) -> ExampleChanges:
-        """Make these the examples in force of an agent; what changed gets a new row, what vanished is closed."""
+        """Make these the examples in force of an agent; what changed gets a new row, what vanished is closed.
+
+        Not what rests on an execution that retention removed: the text is gone, what was learned from it stays.
+        """
         current = {row["example_id"]: row for row in self._rows("current_examples", agent=agent)}
         written = unchanged = 0
         for example in examples:
@@ -55,9 +58,10 @@ class Datasets(Noun):
                 self._run("supersede_example", example_version=row["example_version"])
             self._insert(example)
             written += 1
-        for row in current.values():
+        vanished = [row for row in current.values() if not row["rests_on_expired"]]
+        for row in vanished:
             self._run("supersede_example", example_version=row["example_version"])
-        return ExampleChanges(written, len(current), unchanged)
+        return ExampleChanges(written, len(vanished), unchanged)
 
     def _insert(self, example: LearningExample) -> None:
         row = self._row(

@@ -28,7 +28,8 @@ class Agent:
 
 @dataclass(frozen=True)
 class Arrival:
-    """New feedback of an agent behind the horizon: how many rows, the newest id, and the horizon it was read at."""
+    """New feedback of an agent behind the horizon: how many rows (as far as counted), the newest id among them, and the
+    horizon it was read at."""
 
     agent: str
     arrived: int
@@ -79,10 +80,18 @@ class Feedback(Noun):
         """Feedback older than `age` whose execution never came, by agent."""
         return {row["agent"]: row["waiting"] for row in self._rows("waiting_feedback", age=age)}
 
-    def arrivals(self, watermarks: dict[str, str], threshold: int, most: int = 50) -> list[Arrival]:
-        """Agents with at least `threshold` new rows since their watermark (agent -> xid)."""
+    def arrivals(self, watermarks: dict[str, str], threshold: int, most: int = 50, most_rows: int = 0) -> list[Arrival]:
+        """Agents with at least `threshold` new rows since their watermark (agent -> xid).
+
+        `arrived` counts up to the greater of `threshold` and `most_rows`, and stops there.
+        """
         rows = self._rows(
-            "feedback_arrivals", watermarks=json(watermarks), threshold=threshold, horizon=self.horizon(), most=most
+            "feedback_arrivals",
+            watermarks=json(watermarks),
+            threshold=threshold,
+            most_rows=most_rows,
+            horizon=self.horizon(),
+            most=most,
         )
         return [Arrival(**row) for row in rows]
 

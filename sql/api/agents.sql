@@ -2,14 +2,30 @@
 
 create function glow_api.register_agent(
   agent text, description text default '', evaluation jsonb default null, prompt jsonb default null,
-  split_shares numeric[] default '{0.8,0.1,0.1}'
+  split_shares numeric[] default '{0.8,0.1,0.1}', tenant text default null, issues text[] default null
 ) returns jsonb language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
+  caller glow_api.caller := glow_api.enter();
   version text;
   created boolean;
+  known glow.agents;
 begin
   if agent is null or agent !~ '^[a-z0-9][a-z0-9_.-]{0,62}$' then
     perform glow_api.refuse('PT422', 'agent', agent, 'a name of 1 to 63 of a-z 0-9 _ . - that begins with a letter or digit');
+  end if;
+  if tenant <> caller.tenant then
+    perform glow_api.refuse('PT403', 'tenant', tenant, 'the tenant of this login');
+  end if;
+  tenant := coalesce(tenant, caller.tenant);
+  select a.* into known from glow.agents a where a.agent = register_agent.agent;
+  if known.tenant is distinct from register_agent.tenant and known.agent is not null and register_agent.tenant is not null then
+    perform glow_api.refuse('PT409', 'tenant', tenant, 'the tenant it was registered with: its examples are that tenant''s');
+  elsif tenant !~ '^[a-z0-9][a-z0-9_.-]{0,62}$' then
+    perform glow_api.refuse('PT422', 'tenant', tenant, 'a name of 1 to 63 of a-z 0-9 _ . - that begins with a letter or digit');
+  end if;
+  if issues is not null and (cardinality(issues) > 100 or exists (
+    select from unnest(issues) as i(issue) where issue is null or length(issue) not between 1 and 80 or issue ~ '[[:cntrl:]]')) then
+    perform glow_api.refuse('PT422', 'issues', issues::text, 'at most 100 categories of 1 to 80 characters');
   end if;
   description := coalesce(description, '');
   if length(description) > 2000 then
@@ -39,14 +55,16 @@ begin
       'instruction (text), and if wanted choices (texts), max_tokens, input_prefix; rules and demonstrations are learned');
   end if;
 
-  insert into glow.agents as a (agent, description, evaluation, train_share, val_share, test_share)
-  values (register_agent.agent, description, evaluation, split_shares[1], split_shares[2], split_shares[3])
+  insert into glow.agents as a (agent, tenant, description, evaluation, issues, train_share, val_share, test_share)
+  values (register_agent.agent, register_agent.tenant, description, evaluation, coalesce(issues, '{}'),
+          split_shares[1], split_shares[2], split_shares[3])
   on conflict on constraint agents_pkey do nothing
   returning true into created;
   if created is null then
     -- The shares stay as they are: they decided the splits of examples that already exist.
     update glow.agents a
-       set description = register_agent.description, evaluation = coalesce(register_agent.evaluation, a.evaluation)
+       set description = register_agent.description, evaluation = coalesce(register_agent.evaluation, a.evaluation),
+           issues = coalesce(register_agent.issues, a.issues)
      where a.agent = register_agent.agent;
   end if;
 
@@ -61,10 +79,11 @@ begin
     on conflict do nothing;
     if found then
       insert into glow.prompt_alias_history (agent, alias, prompt_version, revision, moved_by, reason)
-      values (register_agent.agent, 'production', version, 1, current_user, 'registered');
+      values (register_agent.agent, 'production', version, 1, session_user, 'registered');
     end if;
   end if;
   return jsonb_build_object('agent', agent, 'created', coalesce(created, false), 'prompt_version', version);
 end $$;
 comment on function glow_api.register_agent is
-  'Makes an agent known, with how its answers are judged and its first prompt. Safe to call again; the split shares never change.';
+  'Makes an agent known, with how its answers are judged and its first prompt, its own issue categories and, '
+  'if it serves one tenant only, that tenant. Safe to call again; split shares and tenant never change.';

@@ -1,172 +1,382 @@
--- Feedback.
+-- Feedback: votes, corrections, withdrawals.
 
-create function glow_api.require_feedback(
-  thumbs integer, rating integer, dimensions jsonb, issues text[], comment text, correction text
-) returns void language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+create type glow_api.feedback_call as (
+  agent text, execution_id text, user_id text, thumbs integer, rating integer, dimensions jsonb, issues text[],
+  comment text, correction text, channel text, conversation_id text, idempotency_key text, occurred_at timestamptz,
+  tenant text, sent_at timestamptz, kind text, withdrawn boolean);
+
+create function glow_api.opinion_problem(call glow_api.feedback_call) returns glow_api.problem
+  language plpgsql immutable as $$
 declare
+  said boolean := call.thumbs is not null or call.rating is not null or call.dimensions is not null
+    or call.comment is not null or call.correction is not null or coalesce(cardinality(call.issues), 0) > 0;
   dimension record;
   issue text;
 begin
-  if thumbs is not null and thumbs not in (-1, 1) then
-    perform glow_api.refuse('PT422', 'thumbs', thumbs::text, '1 for up, -1 for down');
+  if call.withdrawn and said then
+    return row('PT422', 'withdrawn', 'true', 'a withdrawal alone: it says nothing else')::glow_api.problem;
+  elsif not call.withdrawn and not said then
+    return row('PT422', 'feedback', null, 'at least one of thumbs, rating, dimensions, issues, comment, correction')::glow_api.problem;
   end if;
-  if rating is not null and rating not between 1 and 5 then
-    perform glow_api.refuse('PT422', 'rating', rating::text, 'whole stars from 1 to 5');
+  if call.thumbs not in (-1, 1) then
+    return row('PT422', 'thumbs', call.thumbs::text, '1 for up, -1 for down')::glow_api.problem;
+  elsif call.rating not between 1 and 5 then
+    return row('PT422', 'rating', call.rating::text, 'whole stars from 1 to 5')::glow_api.problem;
   end if;
-  if dimensions is not null then
-    if jsonb_typeof(dimensions) <> 'object' then
-      perform glow_api.refuse('PT422', 'dimensions', dimensions::text, 'an object of dimension and stars');
+  if call.dimensions is not null then
+    if jsonb_typeof(call.dimensions) <> 'object' then
+      return row('PT422', 'dimensions', left(call.dimensions::text, 80), 'an object of dimension and stars')::glow_api.problem;
     end if;
-    for dimension in select * from jsonb_each(dimensions) loop
+    for dimension in select * from jsonb_each(call.dimensions) loop
       if dimension.key not in ('accuracy', 'helpfulness', 'clarity', 'completeness')
          or jsonb_typeof(dimension.value) <> 'number' or dimension.value::numeric not between 1 and 5 then
-        perform glow_api.refuse('PT422', 'dimensions.' || left(dimension.key, 40), dimension.value::text,
-          'accuracy, helpfulness, clarity or completeness, each 1 to 5');
+        return row('PT422', 'dimensions.' || left(dimension.key, 40), left(dimension.value::text, 80),
+          'accuracy, helpfulness, clarity or completeness, each 1 to 5')::glow_api.problem;
       end if;
     end loop;
   end if;
-  foreach issue in array coalesce(issues, '{}') loop
+  if cardinality(call.issues) > 20 then
+    return row('PT422', 'issues', cardinality(call.issues)::text, 'at most 20 categories')::glow_api.problem;
+  end if;
+  foreach issue in array coalesce(call.issues, '{}') loop
     if issue is null or length(issue) not between 1 and 80 or issue ~ '[[:cntrl:]]' then
-      perform glow_api.refuse('PT422', 'issues', issue, 'categories of 1 to 80 characters');
+      return row('PT422', 'issues', issue, 'categories of 1 to 80 characters')::glow_api.problem;
     end if;
   end loop;
-  if cardinality(issues) > 20 then
-    perform glow_api.refuse('PT422', 'issues', cardinality(issues)::text, 'at most 20 categories');
+  if length(call.comment) > 10000 then
+    return row('PT413', 'comment', length(call.comment) || ' characters', 'at most 10000 characters')::glow_api.problem;
   end if;
-  perform glow_api.require_text('comment', comment, 40000, true);
-  if length(comment) > 10000 then
-    perform glow_api.refuse('PT413', 'comment', length(comment) || ' characters', 'at most 10000 characters');
-  end if;
-  perform glow_api.require_text('correction', correction, 1000000, true);
-  if thumbs is null and rating is null and dimensions is null and comment is null and correction is null
-     and coalesce(cardinality(issues), 0) = 0 then
-    perform glow_api.refuse('PT422', 'feedback', null, 'at least one of thumbs, rating, dimensions, issues, comment, correction');
-  end if;
+  return coalesce(glow_api.text_problem('comment', call.comment, 40000),
+                  glow_api.text_problem('correction', call.correction, 1000000));
 end $$;
+comment on function glow_api.opinion_problem is 'What is wrong with what a user says: out of range, contradictory, or nothing.';
 
-comment on function glow_api.require_feedback is 'Refuses feedback outside its ranges, or that says nothing.';
+create function glow_api.feedback_problem(call glow_api.feedback_call, caller glow_api.caller) returns glow_api.problem
+  language plpgsql stable as $$
+declare
+  problem glow_api.problem := glow_api.caller_problem(call.tenant, caller.tenant, call.agent);
+begin
+  if problem.code is not null then return problem; end if;
+  problem := glow_api.id_problem(
+    '{execution_id,user_id,channel,conversation_id,idempotency_key}',
+    array[call.execution_id, call.user_id, call.channel, call.conversation_id, call.idempotency_key], 2);
+  if problem.code is not null then return problem; end if;
+  if call.user_id <> caller.person then
+    return row('PT403', 'user_id', call.user_id, 'the person this login speaks for')::glow_api.problem;
+  elsif call.kind not in ('vote', 'correction') then
+    return row('PT422', 'kind', call.kind, 'vote or correction')::glow_api.problem;
+  end if;
+  return glow_api.opinion_problem(call);
+end $$;
+comment on function glow_api.feedback_problem is 'What is wrong with a piece of feedback, or null.';
+
+create function glow_api.completed(call glow_api.feedback_call, caller glow_api.caller) returns glow_api.feedback_call
+  language plpgsql volatile as $$
+begin
+  call.tenant := coalesce(call.tenant, caller.tenant, 'default');
+  call.withdrawn := coalesce(call.withdrawn, false);
+  call.issues := coalesce(call.issues, '{}');
+  call.occurred_at := glow_api.occurred(call.occurred_at, call.sent_at);
+  -- A correction alone is a fact of its own: it must not supersede the vote given before it.
+  call.kind := case when call.withdrawn then coalesce(call.kind, 'vote')
+                    when call.thumbs is null and call.rating is null and call.dimensions is null and call.correction is not null
+                      then 'correction' else 'vote' end;
+  return call;
+end $$;
+comment on function glow_api.completed(glow_api.feedback_call, glow_api.caller) is 'A call with everything it left open.';
+
+create function glow_api.feedback_hash(call glow_api.feedback_call) returns bytea
+  language sql immutable
+  return glow_api.payload_hash(jsonb_build_array(
+    call.execution_id, call.user_id, call.kind, call.withdrawn, call.thumbs, call.rating, call.dimensions, call.issues,
+    call.comment, call.correction, call.channel, call.conversation_id));
+comment on function glow_api.feedback_hash is 'What makes two pieces of feedback the same: whose, of what, and what they say.';
+
+-- The vote machine. `current_feedback` has one row for each person, execution and kind; whoever holds its lock decides.
+--   accepted   the newest word of the person: it is current now, and supersedes what was
+--   unchanged  says what is current already
+--   late       older than what is current: kept as history, changes nothing
+--   withdrawn  the person takes back what was current; a late vote cannot revive it
+--   replayed   the idempotency key was answered before
+-- A call that holds its key already (record_feedback_rows took it for many at once) says so.
+create function glow_api.record_feedback(
+  call glow_api.feedback_call, caller glow_api.caller, claimed_id bigint default null
+) returns jsonb language plpgsql as $$
+declare
+  problem glow_api.problem := glow_api.feedback_problem(call, caller);
+  hash bytea;
+  owner text;
+  known glow.current_feedback;
+  used glow.feedback_keys;
+  new_id bigint;
+  overruled_by bigint;
+  arrived timestamptz := clock_timestamp();
+begin
+  if problem.code is not null then return glow_api.refused(problem); end if;
+  call := glow_api.completed(call, caller);
+  hash := glow_api.feedback_hash(call);
+  select k.agent into owner from glow.execution_keys k
+   where k.tenant = call.tenant and k.execution_id = call.execution_id;
+  if owner <> call.agent then
+    return glow_api.refused(row('PT409', 'agent', call.agent, 'the agent that this execution was logged for'));
+  end if;
+
+  new_id := coalesce(claimed_id, nextval('glow.feedback_ids'));
+  -- Keys first, votes second, always: two calls cannot wait for each other.
+  if call.idempotency_key is not null and claimed_id is null then
+    insert into glow.feedback_keys (tenant, agent, idempotency_key, feedback_id, payload_hash, recorded_at)
+    values (call.tenant, call.agent, call.idempotency_key, new_id, hash, arrived)
+    on conflict do nothing;
+    if not found then
+      select k.* into used from glow.feedback_keys k
+       where k.tenant = call.tenant and k.agent = call.agent and k.idempotency_key = call.idempotency_key;
+      if used.payload_hash <> hash then
+        return glow_api.refused(row('PT409', 'idempotency_key', call.idempotency_key,
+          'a new key: this one was used for other contents'));
+      end if;
+      return jsonb_build_object('feedback_id', used.feedback_id, 'status', 'replayed', 'execution_known', owner is not null);
+    end if;
+  end if;
+
+  insert into glow.current_feedback (
+    tenant, execution_id, user_id, kind, agent, feedback_id, withdrawn, payload_hash, occurred_at, recorded_at)
+  values (call.tenant, call.execution_id, call.user_id, call.kind, call.agent, new_id, call.withdrawn, hash,
+          call.occurred_at, arrived)
+  on conflict do nothing;
+  if not found then
+    select c.* into known from glow.current_feedback c
+     where c.tenant = call.tenant and c.execution_id = call.execution_id and c.user_id = call.user_id and c.kind = call.kind
+       for update;
+    if call.occurred_at < known.occurred_at then
+      overruled_by := known.feedback_id;
+    elsif known.payload_hash = hash then
+      -- Said again later: from now on it is this later instant that an older vote comes too late for.
+      update glow.current_feedback c set occurred_at = call.occurred_at
+       where c.tenant = call.tenant and c.execution_id = call.execution_id and c.user_id = call.user_id and c.kind = call.kind;
+      update glow.feedback_keys k set feedback_id = known.feedback_id
+       where k.tenant = call.tenant and k.agent = call.agent and k.idempotency_key = call.idempotency_key;
+      return jsonb_build_object('feedback_id', known.feedback_id, 'status', 'unchanged', 'execution_known', owner is not null);
+    else
+      update glow.agent_feedback f set superseded_by = new_id
+       where f.feedback_id = known.feedback_id and f.recorded_at = known.recorded_at and not f.withdrawn;
+      update glow.current_feedback c
+         set agent = call.agent, feedback_id = new_id, withdrawn = call.withdrawn, payload_hash = hash,
+             occurred_at = call.occurred_at, recorded_at = arrived
+       where c.tenant = call.tenant and c.execution_id = call.execution_id and c.user_id = call.user_id and c.kind = call.kind;
+    end if;
+  end if;
+
+  insert into glow.agent_feedback (
+    feedback_id, tenant, agent, execution_id, user_id, kind, withdrawn, thumbs, rating, dimensions, issues, comment,
+    correction, channel, conversation_id, idempotency_key, occurred_at, recorded_at, superseded_by)
+  values (
+    new_id, call.tenant, call.agent, call.execution_id, call.user_id, call.kind, call.withdrawn, call.thumbs, call.rating,
+    call.dimensions, call.issues, call.comment, call.correction, call.channel, call.conversation_id, call.idempotency_key,
+    call.occurred_at, arrived, case when call.withdrawn then new_id else overruled_by end);
+  return jsonb_strip_nulls(jsonb_build_object(
+    'feedback_id', new_id,
+    'status', case when overruled_by is not null then 'late' when call.withdrawn then 'withdrawn' else 'accepted' end,
+    'execution_known', owner is not null, 'superseded_by', overruled_by,
+    'supersedes', case when overruled_by is null and not known.withdrawn then known.feedback_id end));
+end $$;
+comment on function glow_api.record_feedback is 'Writes a vote, a correction or a withdrawal, or says why not.';
+
+-- First words of a person on an execution, which are nearly all, are written together. What is left (refused, a change,
+-- a retry, two of one person in the batch) goes through the vote machine one by one, in the order given.
+create function glow_api.record_feedback_rows(rows jsonb, caller glow_api.caller) returns table (n bigint, result jsonb)
+  language plpgsql as $$
+#variable_conflict use_column
+declare
+  given record;
+  arrived timestamptz := clock_timestamp();
+begin
+  for given in
+    with called as materialized (
+      select r.n, m.problem as misfit,
+             case when m.n is null then jsonb_populate_record(null::glow_api.feedback_call, r.entry) end as call
+        from jsonb_array_elements(rows) with ordinality as r(entry, n)
+        left join glow_api.misfits(rows, '{
+          "agent": "string", "execution_id": "string", "user_id": "string", "thumbs": "integer", "rating": "integer",
+          "dimensions": "object", "issues": "texts", "comment": "string", "correction": "string", "channel": "string",
+          "conversation_id": "string", "idempotency_key": "string", "occurred_at": "instant", "tenant": "string",
+          "sent_at": "instant", "kind": "string", "withdrawn": "boolean"}') m using (n)
+    ), judged as materialized (
+      select c.n, c.call, glow_api.completed(c.call, caller) as whole,
+             case when c.call is null then c.misfit else glow_api.feedback_problem(c.call, caller) end as problem
+        from called c
+    ), told as materialized (
+      select j.n, j.call, j.problem, j.whole, (j.whole).tenant, (j.whole).agent, (j.whole).execution_id, (j.whole).user_id,
+             (j.whole).kind, (j.whole).idempotency_key, glow_api.feedback_hash(j.whole) as hash, k.agent as owner,
+             nextval('glow.feedback_ids') as feedback_id,
+             count(*) over (partition by (j.whole).tenant, (j.whole).execution_id, (j.whole).user_id, (j.whole).kind) as words,
+             count(*) over (partition by (j.whole).tenant, (j.whole).agent, (j.whole).idempotency_key) as keys
+        from judged j
+        left join glow.execution_keys k on k.tenant = (j.whole).tenant and k.execution_id = (j.whole).execution_id
+    ), first as materialized (
+      -- In one order of keys for everybody: two batches that hold the same votes do not wait for each other.
+      select t.* from told t
+       where t.problem is null and t.words = 1 and (t.idempotency_key is null or t.keys = 1)
+         and (t.owner is null or t.owner = t.agent)
+         and not exists (
+           select from glow.current_feedback c
+            where c.tenant = t.tenant and c.execution_id = t.execution_id and c.user_id = t.user_id and c.kind = t.kind)
+       order by t.tenant, t.execution_id, t.user_id
+    ), keyed as (
+      insert into glow.feedback_keys as k (tenant, agent, idempotency_key, feedback_id, payload_hash, recorded_at)
+      select f.tenant, f.agent, f.idempotency_key, f.feedback_id, f.hash, arrived
+        from first f where f.idempotency_key is not null
+      on conflict do nothing
+      returning k.feedback_id
+    ), placed as (
+      insert into glow.current_feedback as c (
+        tenant, execution_id, user_id, kind, agent, feedback_id, withdrawn, payload_hash, occurred_at, recorded_at)
+      select f.tenant, f.execution_id, f.user_id, f.kind, f.agent, f.feedback_id, (f.whole).withdrawn, f.hash,
+             (f.whole).occurred_at, arrived
+        from first f
+       where f.idempotency_key is null or f.feedback_id in (select k.feedback_id from keyed k)
+      on conflict do nothing
+      returning c.feedback_id
+    ), written as (
+      insert into glow.agent_feedback (
+        feedback_id, tenant, agent, execution_id, user_id, kind, withdrawn, thumbs, rating, dimensions, issues, comment,
+        correction, channel, conversation_id, idempotency_key, occurred_at, recorded_at, superseded_by)
+      select f.feedback_id, f.tenant, f.agent, f.execution_id, f.user_id, f.kind, (f.whole).withdrawn, (f.whole).thumbs,
+             (f.whole).rating, (f.whole).dimensions, (f.whole).issues, (f.whole).comment, (f.whole).correction,
+             (f.whole).channel, (f.whole).conversation_id, f.idempotency_key, (f.whole).occurred_at, arrived,
+             case when (f.whole).withdrawn then f.feedback_id end
+        from first f
+       where (f.feedback_id in (select p.feedback_id from placed p)) is true
+    )
+    -- `(x in (…)) is true` above and `x in (…)` here are hashed; a join of two CTEs, which have no statistics, is a loop
+    -- in a loop, and took twenty seconds for ten thousand rows.
+    select t.n, t.call, t.problem, t.owner, (t.whole).withdrawn, t.feedback_id,
+           t.feedback_id in (select p.feedback_id from placed p) as written,
+           case when t.feedback_id in (select k.feedback_id from keyed k) then t.feedback_id end as claimed
+      from told t
+     order by t.n
+  loop
+    n := given.n;
+    result := case
+      when (given.problem).code is not null then glow_api.refused(given.problem)
+      when given.written then jsonb_build_object('feedback_id', given.feedback_id, 'execution_known', given.owner is not null,
+        'status', case when given.withdrawn then 'withdrawn' else 'accepted' end)
+      else glow_api.record_feedback(given.call, caller, given.claimed) end;
+    return next;
+  end loop;
+end $$;
+comment on function glow_api.record_feedback_rows is 'Writes many pieces of feedback given as JSON objects; answers for each.';
 
 create function glow_api.submit_feedback(
   agent text, execution_id text, user_id text, thumbs integer default null, rating integer default null,
   dimensions jsonb default null, issues text[] default '{}', comment text default null, correction text default null,
   channel text default null, conversation_id text default null, idempotency_key text default null,
-  occurred_at timestamptz default null
+  occurred_at timestamptz default null, tenant text default null, sent_at timestamptz default null
 ) returns jsonb language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-  -- A correction alone is a fact of its own: it must not supersede the vote given before it.
-  this_kind text := case when thumbs is null and rating is null and dimensions is null and correction is not null
-                         then 'correction' else 'vote' end;
-  hash bytea := glow_api.payload_hash(jsonb_build_array(
-    execution_id, user_id, thumbs, rating, dimensions, issues, comment, correction, channel, conversation_id));
-  known glow.agent_feedback;
-  owner text;
-  new_id bigint;
+  caller glow_api.caller := glow_api.enter(1, coalesce(octet_length(comment), 0)::bigint + coalesce(octet_length(correction), 0));
 begin
-  perform glow_api.require_agent(agent);
-  perform glow_api.require_id('execution_id', execution_id);
-  perform glow_api.require_id('user_id', user_id);
-  perform glow_api.require_id('channel', channel, true);
-  perform glow_api.require_id('conversation_id', conversation_id, true);
-  perform glow_api.require_id('idempotency_key', idempotency_key, true);
-  perform glow_api.require_feedback(thumbs, rating, dimensions, issues, comment, correction);
-
-  -- Two calls with one key, and two votes of one person on one execution, at the same instant: the second waits. Keys
-  -- first, always, so that two calls cannot wait for each other.
-  if idempotency_key is not null then
-    perform pg_advisory_xact_lock(hashtextextended(agent || chr(31) || idempotency_key, 6));
-  end if;
-  perform pg_advisory_xact_lock(hashtextextended(execution_id || chr(31) || user_id || chr(31) || this_kind, 7));
-
-  select e.agent into owner from glow.executions e where e.execution_id = submit_feedback.execution_id;
-  if owner <> agent then
-    perform glow_api.refuse('PT409', 'agent', agent, 'the agent that this execution was logged for');
-  end if;
-  if idempotency_key is not null then
-    select f.* into known from glow.agent_feedback f
-     where f.agent = submit_feedback.agent and f.idempotency_key = submit_feedback.idempotency_key;
-    if found then
-      if known.payload_hash <> hash then
-        perform glow_api.refuse('PT409', 'idempotency_key', idempotency_key, 'a new key: this one was used for other contents');
-      end if;
-      return jsonb_build_object('feedback_id', known.feedback_id, 'status', 'replayed', 'execution_known', owner is not null);
-    end if;
-  end if;
-  select f.* into known from glow.agent_feedback f
-   where f.execution_id = submit_feedback.execution_id and f.user_id = submit_feedback.user_id
-     and f.kind = this_kind and f.superseded_by is null;
-  if found and known.payload_hash = hash then
-    return jsonb_build_object('feedback_id', known.feedback_id, 'status', 'unchanged', 'execution_known', owner is not null);
-  end if;
-
-  new_id := nextval(pg_get_serial_sequence('glow.agent_feedback', 'feedback_id'));
-  update glow.agent_feedback f set superseded_by = new_id where f.feedback_id = known.feedback_id;
-  insert into glow.agent_feedback (
-    feedback_id, agent, execution_id, user_id, kind, thumbs, rating, dimensions, issues, comment, correction, channel,
-    conversation_id, idempotency_key, payload_hash, occurred_at)
-  overriding system value
-  values (
-    new_id, agent, execution_id, user_id, this_kind, thumbs, rating, dimensions, coalesce(issues, '{}'), comment, correction,
-    channel, conversation_id, idempotency_key, hash,
-    glow_api.not_after_now(occurred_at));
-  return jsonb_strip_nulls(jsonb_build_object(
-    'feedback_id', new_id, 'status', 'accepted', 'supersedes', known.feedback_id, 'execution_known', owner is not null));
+  return glow_api.answered(glow_api.record_feedback(
+    row(agent, execution_id, user_id, thumbs, rating, dimensions, issues, comment, correction, channel, conversation_id,
+        idempotency_key, occurred_at, tenant, sent_at, null, false), caller));
 end $$;
 comment on function glow_api.submit_feedback is
   'Records what a user said of an execution: thumbs, stars, dimensions, issues, comment, correction. One current vote '
   '(with whatever came with it) and one current lone correction per person and execution; a change supersedes, the old '
-  'row stays. Safe to retry with an '
+  'row stays, and a vote older than the current one (occurred_at) becomes history only. Safe to retry with an '
   'idempotency key. Feedback for an execution not yet logged is kept ("execution_known": false).';
 
-create function glow_api.feedback_stats(agent text, since timestamptz default '-infinity') returns jsonb
+create function glow_api.withdraw_feedback(
+  agent text, execution_id text, user_id text, kind text default 'vote', idempotency_key text default null,
+  occurred_at timestamptz default null, tenant text default null, sent_at timestamptz default null
+) returns jsonb language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  caller glow_api.caller := glow_api.enter(1);
+  call glow_api.feedback_call;
+begin
+  call.agent := agent; call.execution_id := execution_id; call.user_id := user_id; call.kind := kind;
+  call.idempotency_key := idempotency_key; call.occurred_at := occurred_at; call.tenant := tenant;
+  call.sent_at := sent_at; call.withdrawn := true;
+  return glow_api.answered(glow_api.record_feedback(call, caller));
+end $$;
+comment on function glow_api.withdraw_feedback is
+  'Takes back a person''s current vote or lone correction. The history stays; nothing is current until the next vote.';
+
+create function glow_api.submit_feedback_batch(rows jsonb) returns jsonb
+  language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  caller glow_api.caller := glow_api.enter(glow_api.require_rows(rows), pg_column_size(rows));
+begin
+  return (select coalesce(jsonb_agg(r.result order by r.n), '[]') from glow_api.record_feedback_rows(rows, caller) r);
+end $$;
+comment on function glow_api.submit_feedback_batch is
+  'Records many votes: an array of objects with the arguments of submit_feedback; "withdrawn": true withdraws. Answers '
+  'one result for each, in order; a refused row stops no other.';
+
+create function glow_api.standard_issues() returns text[]
+  language sql immutable
+  return '{wrong_answer,incomplete,outdated,wrong_source,irrelevant,unclear,format,tone,policy,hallucination,other}'::text[];
+comment on function glow_api.standard_issues is 'The issue categories every agent has; an agent may add its own, a user any.';
+
+create function glow_api.feedback_stats(
+  agent text, since timestamptz default '-infinity', tenant text default null
+) returns jsonb
   language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 declare
+  own text := (glow_api.require_caller(tenant, agent)).tenant;
   result jsonb;
 begin
-  perform glow_api.require_agent(agent);
   since := coalesce(since, '-infinity');
   with said as (
-    select f.* from glow.agent_feedback f
+    select f.*, k.agent is not null as known
+      from glow.agent_feedback f
+      left join glow.execution_keys k on k.tenant = f.tenant and k.execution_id = f.execution_id and k.agent = f.agent
      where f.agent = feedback_stats.agent and f.superseded_by is null and f.recorded_at >= since
+       and f.tenant = coalesce(own, f.tenant)
   ), ran as (
     select count(*) as executions from glow.executions e
-     where e.agent = feedback_stats.agent and e.recorded_at >= since
+     where e.agent = feedback_stats.agent and e.recorded_at >= since and e.tenant = coalesce(own, e.tenant)
   )
   select jsonb_build_object(
     'agent', feedback_stats.agent,
     'executions', (select executions from ran),
-    'executions_with_feedback', count(distinct s.execution_id) filter (
-      where exists (select from glow.executions e where e.execution_id = s.execution_id and e.agent = s.agent)),
-    'waiting_for_execution', count(*) filter (
-      where not exists (select from glow.executions e where e.execution_id = s.execution_id and e.agent = s.agent)),
+    'executions_with_feedback', count(distinct (s.tenant, s.execution_id)) filter (where s.known),
+    'waiting_for_execution', count(*) filter (where not s.known),
     'thumbs_up', count(*) filter (where s.thumbs = 1),
     'thumbs_down', count(*) filter (where s.thumbs = -1),
     'mean_rating', round(avg(s.rating), 3),
     'ratings', count(s.rating),
     'corrections', count(s.correction),
     'comments', count(s.comment),
-    'users', count(distinct s.user_id),
+    'users', count(distinct (s.tenant, s.user_id)),
     'last_feedback_at', max(s.recorded_at))
     into result from said s;
   return result;
 end $$;
 comment on function glow_api.feedback_stats is 'Counts of an agent''s current feedback since an instant.';
 
-create function glow_api.common_issues(agent text, since timestamptz default '-infinity', most integer default 10)
-  returns table (issue text, occurrences bigint, users bigint, share numeric, last_at timestamptz)
+create function glow_api.common_issues(
+  agent text, since timestamptz default '-infinity', most integer default 10, tenant text default null
+) returns table (issue text, occurrences bigint, users bigint, share numeric, last_at timestamptz, vocabulary text)
   language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  own text := (glow_api.require_caller(tenant, agent)).tenant;
 begin
-  perform glow_api.require_agent(agent);
   since := coalesce(since, '-infinity');
   if most is null or most not between 1 and 1000 then
     perform glow_api.refuse('PT422', 'most', most::text, 'a number of rows from 1 to 1000');
   end if;
   return query
-  select i.issue, count(*), count(distinct f.user_id),
-         round(count(*) / sum(count(*)) over (), 4), max(f.recorded_at)
-    from glow.agent_feedback f cross join lateral unnest(f.issues) as i(issue)
+  select i.issue, count(*), count(distinct (f.tenant, f.user_id)),
+         round(count(*) / sum(count(*)) over (), 4), max(f.recorded_at),
+         case when i.issue = any(glow_api.standard_issues()) then 'standard'
+              when i.issue = any(a.issues) then 'agent' else 'other' end
+    from glow.agent_feedback f join glow.agents a on a.agent = f.agent
+         cross join lateral unnest(f.issues) as i(issue)
    where f.agent = common_issues.agent and f.superseded_by is null and f.recorded_at >= since
-   group by i.issue
+     and f.tenant = coalesce(own, f.tenant)
+   group by i.issue, a.issues
    order by count(*) desc, i.issue
    limit most;
 end $$;
-comment on function glow_api.common_issues is 'What users complain about, most frequent first: occurrences, people, share.';
+comment on function glow_api.common_issues is 'What users complain about, most frequent first: occurrences, people, share, and whether the '
+  'category is a standard one, one of the agent''s own, or neither.';

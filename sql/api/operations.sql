@@ -1,8 +1,10 @@
 -- The state of the whole loop.
 
 create function glow_api.learning_stats() returns jsonb
-  language sql stable security definer set search_path = pg_catalog, pg_temp as $$
-  select jsonb_build_object(
+  language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  perform glow_api.enter();
+  return jsonb_build_object(
     'agents', (select count(*) from glow.agents),
     'executions', (select count(*) from glow.executions),
     'feedback', (select count(*) from glow.agent_feedback f where f.superseded_by is null),
@@ -24,6 +26,18 @@ create function glow_api.learning_stats() returns jsonb
       select coalesce(jsonb_object_agg(x.state, x.n), '{}') from (
         select t.state, count(*) as n from glow.training_runs t group by t.state) x),
     'model_calls_cached', (select count(*) from glow.responses),
-    'model_cost_usd', (select coalesce(sum(r.cost_usd), 0) from glow.responses r))
-$$;
+    'model_cost_usd', (select coalesce(sum(r.cost_usd), 0) from glow.responses r));
+end $$;
 comment on function glow_api.learning_stats is 'Counts over the whole loop, for a dashboard''s first row.';
+
+create function glow_api.success_metrics()
+  returns table (metric text, value double precision, low double precision, high double precision, target double precision,
+                 status text, detail text, measured_at timestamptz)
+  language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  perform glow_api.enter();
+  return query
+  select distinct on (m.metric) m.metric, m.value, m.low, m.high, m.target, m.status, m.detail, m.measured_at
+    from glow.success_metrics m order by m.metric, m.measured_at desc;
+end $$;
+comment on function glow_api.success_metrics is 'The newest measurement of each success metric, with its interval and its target.';

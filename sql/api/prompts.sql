@@ -1,8 +1,10 @@
 -- Prompts and their assignment.
 
-create function glow_api.resolve_prompt(agent text, unit text default null) returns jsonb
+create function glow_api.resolve_prompt(agent text, unit text default null, tenant text default null) returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
+  own text := (glow_api.require_caller(tenant, agent)).tenant;
+  problem glow_api.problem := glow_api.id_problem('{unit}', array[unit], 0);
   experiment glow.learning_experiments;
   salt text;
   bucket integer;
@@ -10,8 +12,7 @@ declare
   version text;
   content jsonb;
 begin
-  perform glow_api.require_agent(agent);
-  perform glow_api.require_id('unit', unit, true);
+  if problem.code is not null then perform glow_api.refuse(problem); end if;
   select a.prompt_version into version from glow.prompt_aliases a
    where a.agent = resolve_prompt.agent and a.alias = 'production';
   if version is null then
@@ -19,6 +20,7 @@ begin
   end if;
 
   if unit is not null then
+    unit := glow.qualified(coalesce(own, 'default'), unit);
     -- Held until commit: an experiment cannot stop between the choice and the exposure.
     select x.* into experiment from glow.learning_experiments x
      where x.agent = resolve_prompt.agent and x.state = 'running' for share;

@@ -1,90 +1,156 @@
 -- Retrieval.
 
-create function glow_api.log_retrieval(
-  event_id text, agent text, query text, hits jsonb, execution_id text default null, policy text default 'production',
-  configuration text default null, user_id text default null, conversation_id text default null,
-  occurred_at timestamptz default null
-) returns jsonb language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+create type glow_api.retrieval_call as (
+  event_id text, agent text, query text, hits jsonb, execution_id text, policy text, configuration text, user_id text,
+  conversation_id text, occurred_at timestamptz, tenant text, sent_at timestamptz);
+
+create function glow_api.retrieval_problem(call glow_api.retrieval_call) returns glow_api.problem
+  language plpgsql stable as $$
 declare
+  problem glow_api.problem := glow_api.id_problem(
+    '{event_id,execution_id,user_id,conversation_id,configuration}',
+    array[call.event_id, call.execution_id, call.user_id, call.conversation_id, call.configuration], 1);
   hit jsonb;
   flag text;
-  known glow.retrieval_events;
-  created boolean;
 begin
-  perform glow_api.require_id('event_id', event_id);
-  perform glow_api.require_agent(agent);
-  perform glow_api.require_text('query', query, 100000);
-  perform glow_api.require_id('execution_id', execution_id, true);
-  perform glow_api.require_id('user_id', user_id, true);
-  perform glow_api.require_id('conversation_id', conversation_id, true);
-  perform glow_api.require_id('configuration', configuration, true);
-  if policy is null or policy not in ('production', 'interleave') then
-    perform glow_api.refuse('PT422', 'policy', policy, 'production or interleave');
+  if problem.code is null then problem := glow_api.text_problem('query', call.query, 100000, true); end if;
+  if problem.code is not null then return problem; end if;
+  if call.policy not in ('production', 'interleave') then
+    return row('PT422', 'policy', call.policy, 'production or interleave')::glow_api.problem;
   end if;
-  if hits is null or jsonb_typeof(hits) <> 'array' or jsonb_array_length(hits) > 1000 then
-    perform glow_api.refuse('PT422', 'hits', left(hits::text, 80), 'an array of at most 1000 hits');
+  if call.hits is null or jsonb_typeof(call.hits) <> 'array' or jsonb_array_length(call.hits) > 1000 then
+    return row('PT422', 'hits', left(call.hits::text, 80), 'an array of at most 1000 hits')::glow_api.problem;
   end if;
-  for hit in select * from jsonb_array_elements(hits) loop
+  for hit in select * from jsonb_array_elements(call.hits) loop
     if jsonb_typeof(hit) <> 'object' or jsonb_typeof(hit -> 'rank') is distinct from 'number'
        or jsonb_typeof(hit -> 'chunk_id') is distinct from 'string' then
-      perform glow_api.refuse('PT422', 'hits', hit::text, 'objects with at least rank and chunk_id');
+      return row('PT422', 'hits', left(hit::text, 80), 'objects with at least rank and chunk_id')::glow_api.problem;
     end if;
     if (hit ->> 'rank')::numeric not between 1 and 1000 or (hit ->> 'rank')::numeric % 1 <> 0 then
-      perform glow_api.refuse('PT422', 'hits.rank', hit ->> 'rank', 'a whole number from 1 to 1000');
+      return row('PT422', 'hits.rank', hit ->> 'rank', 'a whole number from 1 to 1000')::glow_api.problem;
     end if;
-    perform glow_api.require_id('hits.chunk_id', hit ->> 'chunk_id');
+    problem := glow_api.id_problem('{hits.chunk_id}', array[hit ->> 'chunk_id'], 1);
+    if problem.code is not null then return problem; end if;
     if not glow_api.is_number(hit -> 'score', -1e300, 1e300) then
-      perform glow_api.refuse('PT422', 'hits.score', hit ->> 'score', 'a finite number');
+      return row('PT422', 'hits.score', hit ->> 'score', 'a finite number')::glow_api.problem;
     end if;
     if not glow_api.is_number(hit -> 'propensity', 1e-9, 1) then
-      perform glow_api.refuse('PT422', 'hits.propensity', hit ->> 'propensity', 'a probability above 0, up to 1');
+      return row('PT422', 'hits.propensity', hit ->> 'propensity', 'a probability above 0, up to 1')::glow_api.problem;
     end if;
     if coalesce(hit ->> 'leg', 'both') not in ('dense', 'lexical', 'both') then
-      perform glow_api.refuse('PT422', 'hits.leg', hit ->> 'leg', 'dense, lexical or both');
+      return row('PT422', 'hits.leg', hit ->> 'leg', 'dense, lexical or both')::glow_api.problem;
     end if;
     if coalesce(hit ->> 'explicit', '0') not in ('-1', '0', '1') then
-      perform glow_api.refuse('PT422', 'hits.explicit', hit ->> 'explicit', '-1, 0 or 1');
+      return row('PT422', 'hits.explicit', hit ->> 'explicit', '-1, 0 or 1')::glow_api.problem;
     end if;
     foreach flag in array '{shown,cited,clicked,kept}'::text[] loop
       if coalesce(jsonb_typeof(hit -> flag), 'null') not in ('boolean', 'null') then
-        perform glow_api.refuse('PT422', 'hits.' || flag, hit ->> flag, 'true or false');
+        return row('PT422', 'hits.' || flag, hit ->> flag, 'true or false')::glow_api.problem;
       end if;
     end loop;
   end loop;
   if (select count(*) <> count(distinct h -> 'rank') or count(*) <> count(distinct h ->> 'chunk_id')
-        from jsonb_array_elements(hits) h) then
-    perform glow_api.refuse('PT422', 'hits', left(hits::text, 80), 'each rank and each chunk_id once');
+        from jsonb_array_elements(call.hits) h) then
+    return row('PT422', 'hits', left(call.hits::text, 80), 'each rank and each chunk_id once')::glow_api.problem;
   end if;
+  return null;
+end $$;
+comment on function glow_api.retrieval_problem is 'What is wrong with a search, or null.';
 
-  insert into glow.retrieval_events (
-    event_id, agent, execution_id, query, policy, configuration, user_id, conversation_id, occurred_at)
-  values (event_id, agent, execution_id, query, policy, configuration, user_id, conversation_id,
-          glow_api.not_after_now(occurred_at))
-  on conflict on constraint retrieval_events_pkey do nothing
-  returning true into created;
-  if created is null then
-    select r.* into known from glow.retrieval_events r where r.event_id = log_retrieval.event_id for update;
-    if known.agent <> agent or known.query <> query then
-      perform glow_api.refuse('PT409', 'event_id', event_id, 'a new id: this one was logged for another agent or query');
+create function glow_api.record_retrieval(call glow_api.retrieval_call, caller glow_api.caller) returns jsonb
+  language plpgsql as $$
+declare
+  problem glow_api.problem;
+  known glow.retrieval_keys;
+  arrived timestamptz := clock_timestamp();
+  hash bytea;
+  created boolean;
+begin
+  problem := glow_api.caller_problem(call.tenant, caller.tenant, call.agent);
+  if problem.code is null then problem := glow_api.retrieval_problem(call); end if;
+  if problem.code is not null then return glow_api.refused(problem); end if;
+  call.tenant := coalesce(call.tenant, caller.tenant, 'default');
+  hash := sha256(convert_to(call.query, 'UTF8'));
+
+  insert into glow.retrieval_keys (tenant, event_id, agent, query_hash, recorded_at)
+  values (call.tenant, call.event_id, call.agent, hash, arrived)
+  on conflict do nothing;
+  created := found;
+  if created then
+    insert into glow.retrieval_events (
+      tenant, event_id, agent, execution_id, query, policy, configuration, user_id, conversation_id, occurred_at, recorded_at)
+    values (call.tenant, call.event_id, call.agent, call.execution_id, call.query, coalesce(call.policy, 'production'),
+            call.configuration, call.user_id, call.conversation_id,
+            glow_api.occurred(call.occurred_at, call.sent_at), arrived);
+  else
+    select k.* into known from glow.retrieval_keys k
+     where k.tenant = call.tenant and k.event_id = call.event_id for update;
+    if known.agent <> call.agent or known.query_hash <> hash then
+      return glow_api.refused(row('PT409', 'event_id', call.event_id,
+        'a new id: this one was logged for another agent or query'));
     end if;
+    arrived := known.recorded_at;
     -- Readers that passed the event must see it again: a click is news.
-    update glow.retrieval_events r set xid = pg_current_xact_id() where r.event_id = log_retrieval.event_id;
+    update glow.retrieval_events r set xid = pg_current_xact_id()
+     where r.tenant = call.tenant and r.event_id = call.event_id and r.recorded_at = arrived;
   end if;
 
   insert into glow.retrieval_hits as h (
-    event_id, rank, chunk_id, score, leg, propensity, shown, cited, clicked, kept, explicit)
-  select log_retrieval.event_id, x.rank, x.chunk_id, coalesce(x.score, 0), coalesce(x.leg, 'both'),
+    tenant, event_id, rank, chunk_id, score, leg, propensity, shown, cited, clicked, kept, explicit, recorded_at)
+  select call.tenant, call.event_id, x.rank, x.chunk_id, coalesce(x.score, 0), coalesce(x.leg, 'both'),
          coalesce(x.propensity, greatest(1.0 / x.rank, 0.1)), coalesce(x.shown, true), coalesce(x.cited, false),
-         coalesce(x.clicked, false), coalesce(x.kept, false), coalesce(x.explicit, 0)
-    from jsonb_to_recordset(hits) as x(
+         coalesce(x.clicked, false), coalesce(x.kept, false), coalesce(x.explicit, 0), arrived
+    from jsonb_to_recordset(call.hits) as x(
       rank smallint, chunk_id text, score double precision, leg text, propensity double precision,
       shown boolean, cited boolean, clicked boolean, kept boolean, explicit smallint)
   -- What was shown stays as logged; what the user did is added as it happens and never taken back by a late retry.
-  on conflict on constraint retrieval_hits_pkey do update
+  on conflict (tenant, event_id, rank, recorded_at) do update
      set cited = h.cited or excluded.cited, clicked = h.clicked or excluded.clicked, kept = h.kept or excluded.kept,
          explicit = case when excluded.explicit <> 0 then excluded.explicit else h.explicit end;
-  return jsonb_build_object('event_id', event_id, 'status', case when created then 'accepted' else 'merged' end);
+  return jsonb_build_object('event_id', call.event_id, 'status', case when created then 'accepted' else 'merged' end);
+end $$;
+comment on function glow_api.record_retrieval is 'Writes a search or adds to it, or says why not.';
+
+create function glow_api.log_retrieval(
+  event_id text, agent text, query text, hits jsonb, execution_id text default null, policy text default 'production',
+  configuration text default null, user_id text default null, conversation_id text default null,
+  occurred_at timestamptz default null, tenant text default null, sent_at timestamptz default null
+) returns jsonb language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  caller glow_api.caller := glow_api.enter(1, coalesce(octet_length(query), 0)::bigint + coalesce(pg_column_size(hits), 0));
+begin
+  return glow_api.answered(glow_api.record_retrieval(
+    row(event_id, agent, query, hits, execution_id, policy, configuration, user_id, conversation_id, occurred_at, tenant,
+        sent_at), caller));
 end $$;
 comment on function glow_api.log_retrieval is
   'Records a search: what was shown at which rank. Call it again with the same event_id to add clicks, citations and '
   'verdicts as they happen.';
+
+create function glow_api.record_retrieval_rows(rows jsonb, caller glow_api.caller) returns table (n bigint, result jsonb)
+  language plpgsql as $$
+#variable_conflict use_column
+begin
+  return query
+  select r.n, case when m.n is null
+                   then glow_api.record_retrieval(jsonb_populate_record(null::glow_api.retrieval_call, r.entry), caller)
+                   else glow_api.refused(m.problem) end
+    from (select e.entry, e.n from jsonb_array_elements(rows) with ordinality as e(entry, n)
+           order by e.entry ->> 'event_id', e.n offset 0) r
+    left join glow_api.misfits(rows, '{
+    "event_id": "string", "agent": "string", "query": "string", "hits": "array", "execution_id": "string", "policy": "string",
+    "configuration": "string", "user_id": "string", "conversation_id": "string", "occurred_at": "instant", "tenant": "string",
+    "sent_at": "instant"}') m using (n);
+end $$;
+comment on function glow_api.record_retrieval_rows is 'Writes many retrievals given as JSON objects; answers for each.';
+
+create function glow_api.log_retrieval_batch(rows jsonb) returns jsonb
+  language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  caller glow_api.caller := glow_api.enter(glow_api.require_rows(rows), pg_column_size(rows));
+begin
+  return (select coalesce(jsonb_agg(r.result order by r.n), '[]') from glow_api.record_retrieval_rows(rows, caller) r);
+end $$;
+comment on function glow_api.log_retrieval_batch is
+  'Records many searches: an array of objects with the arguments of log_retrieval. Answers one result for each, in '
+  'order; a refused row stops no other.';

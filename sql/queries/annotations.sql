@@ -2,7 +2,7 @@
 
 -- annotations_of_agent --
 -- Current annotations of an agent, each with the answer it judges.
-select a.annotation_id as id, a.execution_id, a.agent, a.reviewer, a.verdict, a.output, a.dimensions, a.notes
+select a.annotation_id as id, glow.qualified(a.tenant, a.execution_id) as execution_id, a.agent, a.reviewer, a.verdict, a.output, a.dimensions, a.notes
   from glow.expert_annotations a
  where a.agent = %(agent)s and a.superseded_by is null order by a.annotation_id
 

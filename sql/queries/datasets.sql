@@ -9,7 +9,10 @@ select pg_advisory_xact_lock(hashtextextended('glow.curation', 0))
 select x.example_version, x.example_id, x.content_hash, x.status, x.quality, x.expert_approved, x.source, x.reason,
        x.rejected_target,
        coalesce((select jsonb_agg(jsonb_build_array(s.kind, s.source_id, s.role) order by s.kind, s.source_id, s.role)
-                   from glow.example_sources s where s.example_version = x.example_version), '[]') as sources
+                   from glow.example_sources s where s.example_version = x.example_version), '[]') as sources,
+       exists (select from glow.example_sources s
+                 join glow.execution_keys k on k.tenant = glow.tenant_of(s.source_id) and k.execution_id = glow.unqualified(s.source_id)
+                where s.example_version = x.example_version and s.kind = 'execution' and k.expired_at is not null) as rests_on_expired
   from glow.learning_examples x where x.agent = %(agent)s and x.superseded_at is null
 
 -- known_groups --

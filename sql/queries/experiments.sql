@@ -27,9 +27,10 @@ select variant, count(*) as units from glow.exposures
 -- person, because votes of one person are correlated.
 select x.unit_id, x.variant, count(f.thumbs) filter (where f.thumbs = 1) as up, count(f.thumbs) as votes
   from glow.exposures x
-  join glow.executions e on e.user_id = x.unit_id and e.agent = %(agent)s and e.recorded_at >= x.first_exposed_at
+  join glow.executions e on glow.qualified(e.tenant, e.user_id) = x.unit_id and e.agent = %(agent)s and e.recorded_at >= x.first_exposed_at
        and e.prompt_version = case x.variant when 'treatment' then %(treatment)s else %(control)s end
-  left join glow.agent_feedback f on f.execution_id = e.execution_id and f.superseded_by is null
+  left join glow.agent_feedback f
+         on f.tenant = e.tenant and f.execution_id = e.execution_id and f.agent = e.agent and f.superseded_by is null
  where x.experiment_id = %(experiment_id)s and x.phase = %(phase)s
  group by x.unit_id, x.variant order by x.unit_id
 
@@ -40,13 +41,13 @@ values (%(experiment_id)s, %(phase)s, %(statistics)s, %(decision)s, %(reason)s)
 
 -- agent_traffic --
 -- Users and days of an agent over the last four weeks.
-select count(distinct user_id) as users,
+select count(distinct glow.qualified(tenant, user_id)) as users,
        greatest(1, ceil(extract(epoch from max(started_at) - min(started_at)) / 86400))::int as days
   from glow.executions where agent = %(agent)s and started_at > clock_timestamp() - interval '28 days'
 
 -- votes_per_user --
 -- Thumbs of each user of an agent, for the plan of an experiment.
-select user_id, count(*) filter (where thumbs = 1) as up, count(*) as votes
+select glow.qualified(tenant, user_id) as user_id, count(*) filter (where thumbs = 1) as up, count(*) as votes
   from glow.agent_feedback
  where agent = %(agent)s and superseded_by is null and thumbs is not null
- group by user_id order by user_id
+ group by 1 order by 1

@@ -26,9 +26,9 @@ on conflict (request_key) do nothing
 -- baseline votes those on a registered prompt.
 select
   (select count(*) from glow.executions) as executions,
-  (select count(distinct f.execution_id) from glow.agent_feedback f join glow.executions e using (execution_id)
+  (select count(distinct (f.tenant, f.execution_id)) from glow.agent_feedback f join glow.executions e using (tenant, execution_id, agent)
     where f.superseded_by is null) as executions_with_feedback,
-  (select count(distinct f.execution_id) from glow.agent_feedback f join glow.executions e using (execution_id)
+  (select count(distinct (f.tenant, f.execution_id)) from glow.agent_feedback f join glow.executions e using (tenant, execution_id, agent)
     where f.superseded_by is null and f.correction is not null) as executions_corrected,
   (select count(*) from glow.expert_annotations where superseded_by is null) as annotations,
   (select count(*) from glow.expert_annotations where superseded_by is null and verdict <> 'reject') as annotations_approved,
@@ -37,16 +37,16 @@ select
   (select count(distinct example_id) from glow.learning_examples
     where status = 'approved' and superseded_at is null and recorded_at > clock_timestamp() - interval '7 days') as new_examples,
   (select count(*) from glow.learning_experiments where state = 'stopped') as experiments_concluded,
-  (select count(*) from glow.agent_feedback f join glow.executions e using (execution_id)
+  (select count(*) from glow.agent_feedback f join glow.executions e using (tenant, execution_id, agent)
      join glow.prompt_versions p on p.agent = e.agent and p.prompt_version = e.prompt_version
     where f.superseded_by is null and f.thumbs is not null and p.operator <> 'registered') as votes,
-  (select count(*) from glow.agent_feedback f join glow.executions e using (execution_id)
+  (select count(*) from glow.agent_feedback f join glow.executions e using (tenant, execution_id, agent)
      join glow.prompt_versions p on p.agent = e.agent and p.prompt_version = e.prompt_version
     where f.superseded_by is null and f.thumbs = 1 and p.operator <> 'registered') as votes_up,
-  (select count(*) from glow.agent_feedback f join glow.executions e using (execution_id)
+  (select count(*) from glow.agent_feedback f join glow.executions e using (tenant, execution_id, agent)
      join glow.prompt_versions p on p.agent = e.agent and p.prompt_version = e.prompt_version
     where f.superseded_by is null and f.thumbs is not null and p.operator = 'registered') as baseline_votes,
-  (select count(*) from glow.agent_feedback f join glow.executions e using (execution_id)
+  (select count(*) from glow.agent_feedback f join glow.executions e using (tenant, execution_id, agent)
      join glow.prompt_versions p on p.agent = e.agent and p.prompt_version = e.prompt_version
     where f.superseded_by is null and f.thumbs = 1 and p.operator = 'registered') as baseline_votes_up
 

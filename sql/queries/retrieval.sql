@@ -33,26 +33,30 @@ select chunk_id as id, text, content_hash from glow.chunks
 
 -- retrieval_events --
 -- Retrieval events of an agent with their hits, newest prompt of the same shape as log_retrieval takes.
-select e.event_id as id, e.query, e.policy, e.user_id, e.conversation_id, e.execution_id,
+select glow.qualified(e.tenant, e.event_id) as id, e.query, e.policy, glow.qualified(e.tenant, e.user_id) as user_id,
+       glow.qualified(e.tenant, e.conversation_id) as conversation_id, glow.qualified(e.tenant, e.execution_id) as execution_id,
        jsonb_agg(jsonb_build_object(
          'chunk_id', h.chunk_id, 'rank', h.rank, 'score', h.score, 'leg', h.leg, 'propensity', h.propensity,
          'shown', h.shown, 'cited', h.cited, 'clicked', h.clicked, 'kept', h.kept, 'explicit', h.explicit)
          order by h.rank) as hits
-  from glow.retrieval_events e join glow.retrieval_hits h using (event_id)
+  from glow.retrieval_events e join glow.retrieval_hits h using (tenant, event_id, recorded_at)
  where e.agent = %(agent)s
- group by e.event_id order by e.event_id
+ group by e.tenant, e.event_id, e.recorded_at order by id
 
 -- search_arrivals --
 -- Agents with many new searches behind the horizon, since each agent's own watermark (a JSON object agent -> xid).
-with bounds as materialized (
-  select a.agent, coalesce((%(watermarks)s::jsonb ->> a.agent)::xid8, '0'::xid8) as since from glow.agents a
-)
-select e.agent
-  from glow.retrieval_events e join bounds b on b.agent = e.agent
- where e.xid >= (select min(since) from bounds) and e.xid >= b.since and e.xid < %(horizon)s::text::xid8
- group by e.agent
-having count(*) >= %(threshold)s
- order by e.agent
+-- Counts no further than the threshold, like feedback_arrivals.
+select a.agent
+  from glow.agents a
+ cross join lateral (
+   select count(*) as arrived from (
+     select from glow.retrieval_events e
+      where e.agent = a.agent and e.xid >= coalesce((%(watermarks)s::jsonb ->> a.agent)::xid8, '0'::xid8)
+        and e.xid < %(horizon)s::text::xid8
+      order by e.xid
+      limit %(threshold)s) x) n
+ where n.arrived >= %(threshold)s
+ order by a.agent
 
 -- cached_embeddings --
 -- Known embeddings of texts.

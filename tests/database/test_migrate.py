@@ -19,6 +19,7 @@ from glow_pipelines.database import (
     sql_folder,
 )
 from glow_pipelines.database.migrate import check_server
+from glow_pipelines.database.roles import ensure_roles
 from glow_pipelines.database.urls import with_database
 
 FIRST = "create table votes (id int);"
@@ -31,6 +32,9 @@ def empty_url(postgres: EmbeddedServer) -> Iterator[str]:
     name = f"glow_empty_{uuid4().hex}"
     url = postgres.url(name)
     assert ensure_database(url)
+    with connect(url, autocommit=True) as connection:
+        ensure_roles(connection)
+        connection.execute("grant create on schema public to glow_owner")  # where the migrations of these tests create
     yield url
     with connect(postgres.url("postgres"), autocommit=True) as connection:
         connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))

@@ -156,7 +156,7 @@ def test_a_late_commit_is_not_stepped_over(store: Store, database_url: str) -> N
         assert first == []  # the horizon stands before the open transaction, so neither row is taken yet
         late.commit()
     with store.transaction() as t:
-        (arrival,) = t.feedback.arrivals({}, threshold=1)
+        (arrival,) = t.feedback.arrivals({}, threshold=1, most_rows=100)
     assert arrival.arrived == 2
     with store.transaction() as t:
         assert t.feedback.arrivals({"coder": arrival.horizon}, threshold=1) == []

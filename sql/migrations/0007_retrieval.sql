@@ -73,8 +73,19 @@ create table glow.retrieval_gates (
 create trigger immutable before update or delete on glow.retrieval_gates
   for each row execute function glow.refuse_change();
 
+-- Which event ids are taken, and in which month the event and its hits are.
+create table glow.retrieval_keys (
+  tenant      glow.tenant_name not null,
+  event_id    glow.identifier not null,
+  agent       glow.agent_name not null references glow.agents,
+  query_hash  bytea not null,
+  recorded_at timestamptz not null,
+  primary key (tenant, event_id)
+);
+
 create table glow.retrieval_events (
-  event_id        glow.identifier primary key,
+  tenant          glow.tenant_name not null,
+  event_id        glow.identifier not null,
   agent           glow.agent_name not null references glow.agents,
   execution_id    glow.identifier,
   query           text not null check (octet_length(query) between 1 and 100000),
@@ -82,15 +93,18 @@ create table glow.retrieval_events (
   configuration   text,
   user_id         glow.identifier,
   conversation_id glow.identifier,
-  occurred_at     timestamptz not null default clock_timestamp(),
-  recorded_at     timestamptz not null default clock_timestamp(),
-  xid             xid8 not null default pg_current_xact_id()
-);
-create index retrieval_events_by_arrival on glow.retrieval_events (xid, event_id) include (agent);
-create index retrieval_events_by_agent on glow.retrieval_events (agent, recorded_at);
+  occurred_at     timestamptz not null,
+  recorded_at     timestamptz not null,
+  xid             xid8 not null default pg_current_xact_id(),
+  primary key (tenant, event_id, recorded_at)
+) partition by range (recorded_at);
+comment on table glow.retrieval_events is 'One search: what was asked, and by which configuration it was answered.';
+create index retrieval_events_by_agent on glow.retrieval_events (agent, xid);
+create index retrieval_events_by_time on glow.retrieval_events using brin (recorded_at);
 
 create table glow.retrieval_hits (
-  event_id   glow.identifier not null references glow.retrieval_events,
+  tenant     glow.tenant_name not null,
+  event_id   glow.identifier not null,
   rank       smallint not null check (rank between 1 and 1000),
   chunk_id   glow.identifier not null,
   score      double precision not null check (score > '-Infinity' and score < 'Infinity'),
@@ -102,9 +116,16 @@ create table glow.retrieval_hits (
   clicked    boolean not null default false,
   kept       boolean not null default false,
   explicit   smallint not null default 0 check (explicit in (-1, 0, 1)),
-  primary key (event_id, rank),
-  unique (event_id, chunk_id)
-);
+  -- Of the event: a hit lies in the partition of its event and goes with it.
+  recorded_at timestamptz not null,
+  primary key (tenant, event_id, rank, recorded_at),
+  unique (tenant, event_id, chunk_id, recorded_at)
+) partition by range (recorded_at);
+comment on table glow.retrieval_hits is 'What a search showed at which rank, and what the user did with it.';
+
+select glow.secure('glow.retrieval_keys'),
+       glow.secure('glow.retrieval_events'),
+       glow.secure('glow.retrieval_hits');
 
 create table glow.embedding_training_pairs (
   pair_id           text primary key,

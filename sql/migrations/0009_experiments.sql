@@ -27,7 +27,8 @@ create unique index one_running_experiment on glow.learning_experiments (agent) 
 create table glow.exposures (
   experiment_id text not null references glow.learning_experiments,
   phase         integer not null,
-  unit_id       glow.identifier not null,
+  -- Of one tenant (glow.qualified): u-1 here and u-1 there are two people.
+  unit_id       text not null,
   variant       text not null check (variant in ('control', 'treatment')),
   bucket        integer not null check (bucket between 0 and 999999),
   first_exposed_at timestamptz not null default clock_timestamp(),

@@ -1,0 +1,92 @@
+-- Months: made ahead, and dropped when they are older than wanted.
+
+create function glow.month_of(instant timestamptz) returns timestamptz
+  language sql immutable strict parallel safe
+  return date_trunc('month', instant at time zone 'UTC') at time zone 'UTC';
+
+create function glow.partition_name(relation regclass, month timestamptz) returns text
+  language sql stable
+  return (select relname from pg_class where oid = relation) || to_char(month at time zone 'UTC', '_YYYY_MM');
+
+create function glow.partitioned_tables() returns table (relation regclass, name name)
+  language sql stable as $$
+  select c.oid::regclass, c.relname
+    from pg_class c join pg_partitioned_table p on p.partrelid = c.oid
+   where c.relnamespace = 'glow'::regnamespace and p.partstrat = 'r'
+$$;
+
+-- The default partition takes rows of a month that nobody made: nothing is lost when upkeep stops for a year. Its rows
+-- move into their month here.
+create function glow.ensure_partitions(months_ahead integer default 3) returns setof text
+  language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  parent record;
+  month timestamptz;
+  home text;
+begin
+  perform pg_advisory_xact_lock(hashtextextended('glow.partitions', 0));
+  for parent in select * from glow.partitioned_tables() order by name loop
+    if to_regclass(format('glow.%I', parent.name || '_default')) is null then
+      execute format('create table glow.%I partition of %s default', parent.name || '_default', parent.relation);
+      return next parent.name || '_default';
+    end if;
+    for month in execute format(
+      'select glow.month_of(clock_timestamp()) + make_interval(months => n) from generate_series(0, $1) n
+       union select distinct glow.month_of(recorded_at) from glow.%I order by 1', parent.name || '_default')
+      using months_ahead
+    loop
+      home := glow.partition_name(parent.relation, month);
+      continue when to_regclass(format('glow.%I', home)) is not null;
+      -- Attached and not created in place: that would lock out every writer of the parent.
+      execute format('create table glow.%I (like %s including defaults including constraints including indexes)', home, parent.relation);
+      execute format('with moved as (delete from glow.%I where recorded_at >= $1 and recorded_at < $2 returning *)
+                      insert into glow.%I select * from moved', parent.name || '_default', home)
+        using month, month + interval '1 month';
+      execute format('alter table %s attach partition glow.%I for values from (%L) to (%L)',
+                     parent.relation, home, month, month + interval '1 month');
+      return next home;
+    end loop;
+  end loop;
+end $$;
+comment on function glow.ensure_partitions is 'Makes the partitions of this month and the next ones; returns the new ones.';
+
+-- Whole months only, and never the default partition: what is there has not been looked at by upkeep.
+create function glow.drop_partitions(parent regclass, before timestamptz) returns setof text
+  language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  old record;
+begin
+  perform pg_advisory_xact_lock(hashtextextended('glow.partitions', 0));
+  for old in
+    select c.relname as name from pg_inherits i join pg_class c on c.oid = i.inhrelid
+     where i.inhparent = parent and c.relname ~ '_[0-9]{4}_[0-9]{2}$'
+       and to_date(right(c.relname, 7), 'YYYY_MM') + interval '1 month' <= before at time zone 'UTC'
+     order by c.relname
+  loop
+    execute format('drop table glow.%I', old.name);
+    return next old.name;
+  end loop;
+end $$;
+comment on function glow.drop_partitions is 'Drops the partitions that end before an instant; returns their names.';
+
+-- The rows go with their partition, their identities after them: a key outlives its row only where something stands on it.
+create function glow.expire(before timestamptz) returns setof text
+  language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  month timestamptz := glow.month_of(before);
+begin
+  perform set_config('glow.tenant', '*', true);
+  return query select glow.drop_partitions(t.relation, month) from glow.partitioned_tables() t order by t.name;
+  delete from glow.current_feedback where recorded_at < month;
+  delete from glow.feedback_keys where recorded_at < month;
+  delete from glow.retrieval_keys where recorded_at < month;
+  update glow.execution_keys k set expired_at = clock_timestamp()
+   where recorded_at < month and expired_at is null
+     and (exists (select from glow.expert_annotations a where a.tenant = k.tenant and a.execution_id = k.execution_id)
+       or exists (select from glow.example_sources s
+                   where s.kind = 'execution' and s.source_id = glow.qualified(k.tenant, k.execution_id)));
+  delete from glow.execution_keys where recorded_at < month and expired_at is null;
+end $$;
+comment on function glow.expire is
+  'Retention: removes executions, feedback and searches recorded in months that ended before an instant. What was learned from them stays.';
+revoke execute on function glow.ensure_partitions, glow.drop_partitions, glow.expire from public;
