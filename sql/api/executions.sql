@@ -45,7 +45,7 @@ end $$;
 comment on function glow_api.execution_problem is 'What is wrong with an execution, or null.';
 
 create function glow_api.execution_hash(call glow_api.execution_call) returns bytea
-  language sql immutable
+  language sql stable
   return glow_api.payload_hash(jsonb_build_array(call.agent, call.input, call.output, call.user_id,
     call.conversation_id, call.channel, call.prompt_version, call.model));
 comment on function glow_api.execution_hash is 'What makes an execution with a known id the same execution.';

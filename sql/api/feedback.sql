@@ -51,12 +51,38 @@ begin
 end $$;
 comment on function glow_api.opinion_problem is 'What is wrong with what a user says: out of range, contradictory, or nothing.';
 
+create function glow_api.has_scores(dimensions jsonb) returns boolean
+  language sql immutable
+  return jsonb_typeof(dimensions) = 'object' and not jsonb_path_exists(dimensions, '$.keyvalue() ? (!(
+    (@.key == "accuracy" || @.key == "helpfulness" || @.key == "clarity" || @.key == "completeness")
+    && @.value.type() == "number" && @.value >= 1 && @.value <= 5))');
+comment on function glow_api.has_scores is 'Whether dimensions are the known ones, each from 1 to 5 stars.';
+
+-- Nearly every call is in order, and one expression sees that. A transaction prepares each expression it meets anew:
+-- asked one by one, the questions of feedback_problem took as long as the insert.
+create function glow_api.is_in_order(call glow_api.feedback_call, caller glow_api.caller) returns boolean
+  language sql stable
+  return coalesce(
+    glow_api.is_id(call.execution_id) and glow_api.is_id(call.user_id) and coalesce(glow_api.is_id(call.channel), true)
+    and coalesce(glow_api.is_id(call.conversation_id), true) and coalesce(glow_api.is_id(call.idempotency_key), true)
+    and (caller.person is null or call.user_id = caller.person)
+    and coalesce(call.kind in ('vote', 'correction'), true) and call.withdrawn is not true
+    and num_nonnulls(call.thumbs, call.rating, call.dimensions, call.comment, call.correction) > 0
+    and coalesce(call.thumbs in (-1, 1), true) and coalesce(call.rating between 1 and 5, true)
+    and coalesce(glow_api.has_scores(call.dimensions), true)
+    and coalesce(cardinality(call.issues) between 0 and 20 and array_position(call.issues, null) is null
+      and array_position(call.issues, '') is null and length(array_to_string(call.issues, '')) <= 80
+      and array_to_string(call.issues, '') !~ '[[:cntrl:]]', true)
+    and coalesce(length(call.comment) between 1 and 10000, true)
+    and coalesce(octet_length(call.correction) between 1 and 1000000, true), false);
+comment on function glow_api.is_in_order is 'Whether feedback is beyond doubt; if not, feedback_problem says what is wrong, if anything.';
+
 create function glow_api.feedback_problem(call glow_api.feedback_call, caller glow_api.caller) returns glow_api.problem
   language plpgsql stable as $$
 declare
-  problem glow_api.problem := glow_api.caller_problem(call.tenant, caller.tenant, call.agent);
+  problem glow_api.problem;
 begin
-  if problem.code is not null then return problem; end if;
+  if glow_api.is_in_order(call, caller) then return null; end if;
   problem := glow_api.id_problem(
     '{execution_id,user_id,channel,conversation_id,idempotency_key}',
     array[call.execution_id, call.user_id, call.channel, call.conversation_id, call.idempotency_key], 2);
@@ -68,25 +94,24 @@ begin
   end if;
   return glow_api.opinion_problem(call);
 end $$;
-comment on function glow_api.feedback_problem is 'What is wrong with a piece of feedback, or null.';
+comment on function glow_api.feedback_problem is 'What is wrong with a piece of feedback, or null. Not who calls, and for which agent: caller_problem.';
 
 create function glow_api.completed(call glow_api.feedback_call, caller glow_api.caller) returns glow_api.feedback_call
-  language plpgsql volatile as $$
-begin
-  call.tenant := coalesce(call.tenant, caller.tenant, 'default');
-  call.withdrawn := coalesce(call.withdrawn, false);
-  call.issues := coalesce(call.issues, '{}');
-  call.occurred_at := glow_api.occurred(call.occurred_at, call.sent_at);
-  -- A correction alone is a fact of its own: it must not supersede the vote given before it.
-  call.kind := case when call.withdrawn then coalesce(call.kind, 'vote')
-                    when call.thumbs is null and call.rating is null and call.dimensions is null and call.correction is not null
-                      then 'correction' else 'vote' end;
-  return call;
-end $$;
+  language sql volatile
+  return row(
+    call.agent, call.execution_id, call.user_id, call.thumbs, call.rating, call.dimensions, coalesce(call.issues, '{}'),
+    call.comment, call.correction, call.channel, call.conversation_id, call.idempotency_key,
+    case when call.occurred_at is null then clock_timestamp() else glow_api.occurred(call.occurred_at, call.sent_at) end,
+    coalesce(call.tenant, caller.tenant, 'default'), call.sent_at,
+    -- A correction alone is a fact of its own: it must not supersede the vote given before it.
+    case when call.withdrawn then coalesce(call.kind, 'vote')
+         when num_nonnulls(call.thumbs, call.rating, call.dimensions) = 0 and call.correction is not null then 'correction'
+         else 'vote' end,
+    coalesce(call.withdrawn, false))::glow_api.feedback_call;
 comment on function glow_api.completed(glow_api.feedback_call, glow_api.caller) is 'A call with everything it left open.';
 
 create function glow_api.feedback_hash(call glow_api.feedback_call) returns bytea
-  language sql immutable
+  language sql stable
   return glow_api.payload_hash(jsonb_build_array(
     call.execution_id, call.user_id, call.kind, call.withdrawn, call.thumbs, call.rating, call.dimensions, call.issues,
     call.comment, call.correction, call.channel, call.conversation_id));
@@ -105,6 +130,7 @@ create function glow_api.record_feedback(
 declare
   problem glow_api.problem := glow_api.feedback_problem(call, caller);
   hash bytea;
+  agent_known boolean;
   owner text;
   known glow.current_feedback;
   used glow.feedback_keys;
@@ -112,14 +138,21 @@ declare
   overruled_by bigint;
   arrived timestamptz := clock_timestamp();
 begin
+  if problem.code is null and call.tenant is not null then
+    problem := glow_api.caller_problem(call.tenant, caller.tenant, call.agent);
+  end if;
   if problem.code is not null then return glow_api.refused(problem); end if;
   call := glow_api.completed(call, caller);
-  hash := glow_api.feedback_hash(call);
-  select k.agent into owner from glow.execution_keys k
-   where k.tenant = call.tenant and k.execution_id = call.execution_id;
-  if owner <> call.agent then
+  select a.tenant is null or a.tenant = call.tenant, k.agent into agent_known, owner
+    from glow.agents a
+    left join glow.execution_keys k on k.tenant = call.tenant and k.execution_id = call.execution_id
+   where a.agent = call.agent;
+  if agent_known is not true then
+    return glow_api.refused(glow_api.caller_problem(call.tenant, caller.tenant, call.agent));
+  elsif owner <> call.agent then
     return glow_api.refused(row('PT409', 'agent', call.agent, 'the agent that this execution was logged for'));
   end if;
+  hash := glow_api.feedback_hash(call);
 
   new_id := coalesce(claimed_id, nextval('glow.feedback_ids'));
   -- Keys first, votes second, always: two calls cannot wait for each other.
@@ -173,6 +206,9 @@ begin
     new_id, call.tenant, call.agent, call.execution_id, call.user_id, call.kind, call.withdrawn, call.thumbs, call.rating,
     call.dimensions, call.issues, call.comment, call.correction, call.channel, call.conversation_id, call.idempotency_key,
     call.occurred_at, arrived, case when call.withdrawn then new_id else overruled_by end);
+  if known.feedback_id is null and not call.withdrawn then
+    return jsonb_build_object('feedback_id', new_id, 'status', 'accepted', 'execution_known', owner is not null);
+  end if;
   return jsonb_strip_nulls(jsonb_build_object(
     'feedback_id', new_id,
     'status', case when overruled_by is not null then 'late' when call.withdrawn then 'withdrawn' else 'accepted' end,
@@ -202,8 +238,12 @@ begin
           "sent_at": "instant", "kind": "string", "withdrawn": "boolean"}') m using (n)
     ), judged as materialized (
       select c.n, c.call, glow_api.completed(c.call, caller) as whole,
-             case when c.call is null then c.misfit else glow_api.feedback_problem(c.call, caller) end as problem
-        from called c
+             case when c.call is null then c.misfit
+                  when a.tenant is not null or a.agent is null or (c.call).tenant is not null
+                    then coalesce(glow_api.caller_problem((c.call).tenant, caller.tenant, (c.call).agent),
+                                  glow_api.feedback_problem(c.call, caller))
+                  else glow_api.feedback_problem(c.call, caller) end as problem
+        from called c left join glow.agents a on a.agent = (c.call).agent
     ), told as materialized (
       select j.n, j.call, j.problem, j.whole, (j.whole).tenant, (j.whole).agent, (j.whole).execution_id, (j.whole).user_id,
              (j.whole).kind, (j.whole).idempotency_key, glow_api.feedback_hash(j.whole) as hash, k.agent as owner,

@@ -2,6 +2,7 @@
 
 create function glow_api.open_request(kind text, agent text, parameters jsonb, reason text) returns jsonb
   language plpgsql as $$
+#variable_conflict use_column
 declare
   caller glow_api.caller := glow_api.require_caller(null, agent);
   asked glow.requests;
@@ -10,7 +11,8 @@ begin
     perform glow_api.refuse('PT413', 'reason', length(reason) || ' characters', 'at most 2000 characters');
   end if;
   insert into glow.requests as r (kind, agent, parameters, reason, requested_by)
-  values (kind, agent, jsonb_strip_nulls(parameters), coalesce(reason, ''), coalesce(caller.person, session_user))
+  values (open_request.kind, open_request.agent, jsonb_strip_nulls(open_request.parameters),
+          coalesce(open_request.reason, ''), coalesce(caller.person, session_user))
   on conflict (kind, agent) where state in ('queued', 'started') do nothing
   returning r.* into asked;
   if asked.request_id is null then
@@ -74,7 +76,7 @@ declare
 begin
   update glow.requests r
      set state = 'cancelled', finished_at = clock_timestamp(),
-         outcome = jsonb_build_object('cancelled_by', coalesce(caller.person, session_user), 'reason', left(reason, 2000))
+         outcome = jsonb_build_object('cancelled_by', coalesce(caller.person, session_user), 'reason', left(cancel_request.reason, 2000))
    where r.request_id = cancel_request.request_id and r.state = 'queued';
   if not found then
     perform glow_api.refuse('PT409', 'request_id', request_id::text, 'a request that is still queued; a run is ended in Dagster');

@@ -17,7 +17,7 @@ create table glow.agents (
   registered_at timestamptz not null default clock_timestamp(),
   check (train_share > 0 and val_share >= 0 and test_share >= 0 and train_share + val_share + test_share = 1)
 );
-comment on table glow.agents is 'One row per agent. The name is the Dagster partition key.';
+comment on table glow.agents is 'One row per agent, never deleted. The name is the Dagster partition key.';
 
 -- Domains and not checks of the tables: a statement prepares each check of its table anew, half the time of an insert.
 create domain glow.long_text as text check (octet_length(value) <= 1000000);

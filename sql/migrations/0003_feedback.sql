@@ -12,8 +12,9 @@ create sequence glow.feedback_ids;
 create table glow.agent_feedback (
   feedback_id     bigint not null default nextval('glow.feedback_ids'),
   tenant          glow.tenant_name not null,
-  agent           glow.agent_name not null references glow.agents,
-  -- No foreign key: feedback may arrive before its execution and is kept until that arrives.
+  -- No foreign key, here and to the execution: the functions look the agent up anyway, a second look took a sixth of the
+  -- whole call; and feedback may arrive before its execution and is kept until that arrives.
+  agent           glow.agent_name not null,
   execution_id    glow.identifier not null,
   user_id         glow.identifier not null,
   kind            glow.feedback_kind not null,
@@ -34,9 +35,8 @@ create table glow.agent_feedback (
   xid             xid8 not null default pg_current_xact_id(),
   primary key (feedback_id, recorded_at),
   constraint says_something_or_takes_it_back check (
-    case when withdrawn then superseded_by = feedback_id and num_nonnulls(thumbs, rating, dimensions, comment, correction) = 0
-         when kind = 'correction' then correction is not null
-         else num_nonnulls(thumbs, rating, dimensions, comment, correction) > 0 or cardinality(issues) > 0 end)
+    withdrawn = (num_nonnulls(thumbs, rating, dimensions, comment, correction) = 0 and issues = '{}')
+    and (not withdrawn or superseded_by = feedback_id))
 ) partition by range (recorded_at);
 comment on table glow.agent_feedback is 'Votes, ratings, issues, comments and corrections. The current one of a person has superseded_by null.';
 create index feedback_by_execution on glow.agent_feedback (tenant, execution_id);
@@ -46,11 +46,11 @@ create index feedback_by_time on glow.agent_feedback using brin (recorded_at);
 -- The constraint that a table in partitions cannot have: one current vote of a person on an execution, in whichever
 -- month it was given. The row is what a changed vote locks, and `occurred_at` what it must not be older than.
 create table glow.current_feedback (
-  tenant       glow.tenant_name not null,
-  execution_id glow.identifier not null,
-  user_id      glow.identifier not null,
-  kind         glow.feedback_kind not null,
-  agent        glow.agent_name not null,
+  tenant       text not null,
+  execution_id text not null,
+  user_id      text not null,
+  kind         text not null,
+  agent        text not null,
   feedback_id  bigint not null,
   withdrawn    boolean not null,
   payload_hash bytea not null,
@@ -62,9 +62,9 @@ comment on table glow.current_feedback is 'Which row of agent_feedback is the ne
 
 -- What makes a retry the same call, for ever and in every partition.
 create table glow.feedback_keys (
-  tenant          glow.tenant_name not null,
-  agent           glow.agent_name not null,
-  idempotency_key glow.identifier not null,
+  tenant          text not null,
+  agent           text not null,
+  idempotency_key text not null,
   feedback_id     bigint not null,
   payload_hash    bytea not null,
   recorded_at     timestamptz not null,
