@@ -128,6 +128,7 @@ def test_every_module_keeps_to_its_room() -> None:
         ("database.urls", "from glow_pipelines.settings import Settings"),
         ("settings", "from glow_pipelines.database import connect"),
         ("client", "from glow_pipelines.store import Store"),
+        ("client.openai", "import openai"),  # the caller brings its own
         ("defs.prompts", "import psycopg"),
         ("defs.prompts", "from sqlalchemy.engine import make_url"),
         ("defs.prompts", "def f(t):\n    t.connection.execute('select 1')"),
@@ -152,6 +153,7 @@ def test_a_trespass_is_found(module: str, source: str) -> None:
         ("store.responses", "from glow_pipelines.providers.cache import CachedResponse"),
         ("store.__init__", "from glow_pipelines.store.store import Store\nfrom .noun import Noun"),
         ("client", "import psycopg\nfrom glow_pipelines.database import urls\nconnection.execute('select 1')"),
+        ("client.spool", "import sqlite3"),
         ("providers.tuning", "from openai import OpenAI\nfrom glow_pipelines.settings import Settings"),
         ("defs.prompts", "import dagster as dg\nimport time\nfrom glow_pipelines.steps.training import plan"),
         ("demo.turn", "import dagster as dg\nfrom glow_pipelines.definitions import defs"),

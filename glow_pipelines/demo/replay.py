@@ -84,7 +84,7 @@ class Replay:
 
     def _classify(self, agent: str, asked: Sequence[Case]) -> None:
         found = self.client.resolve_prompt(agent)
-        prompt = Prompt.from_json(found["prompt"])
+        prompt = Prompt.from_json(found.prompt)
         labels = prompt.choices or ()
         requests = [_request(prompt, case.input) for case in asked]
         answers = self.services.chat.complete_many(
@@ -97,7 +97,7 @@ class Replay:
             at = self._instant(number, len(asked))
             self.client.log_execution(
                 execution, agent, case.input, answer.text, user_id=user.id, channel="web",
-                prompt_version=found["prompt_version"], model=self.services.chat.name, started_at=at,
+                prompt_version=found.prompt_version, model=self.services.chat.name, started_at=at,
             )  # fmt: skip
             self._vote(agent, execution, user, answer.text, case, labels, "wrong_answer", at)
             if rng.random() < 0.35:
@@ -184,7 +184,7 @@ class Replay:
     def _answer(self, index: RetrievalIndex, asked: Sequence[Case], vectors: np.ndarray) -> None:
         """Some questions are answered by the model from the best passage, and voted on."""
         found = self.client.resolve_prompt(HELPDESK)
-        prompt = Prompt.from_json(found["prompt"])
+        prompt = Prompt.from_json(found.prompt)
         best = [
             index.search(case.input, vector.astype(np.float64), 1)[0].chunk_id
             for case, vector in zip(asked, vectors, strict=False)
@@ -205,7 +205,7 @@ class Replay:
             at = self._instant(number, len(asked))
             self.client.log_execution(
                 execution, HELPDESK, case.input, answer.text, user_id=user.id, channel="web",
-                prompt_version=found["prompt_version"], model=self.services.chat.name, started_at=at,
+                prompt_version=found.prompt_version, model=self.services.chat.name, started_at=at,
                 metadata={"passage": chunk},
             )  # fmt: skip
             self._vote(HELPDESK, execution, user, chunk, case, (), "wrong_source", at)

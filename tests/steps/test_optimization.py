@@ -87,7 +87,7 @@ def test_a_spent_group_fails_another_gate(services: Services) -> None:
 def test_feedback_that_comes_later_is_not_seen_by_a_resumed_optimization(services: Services, curated: str) -> None:
     with GlowClient(curated) as client, services.store.transaction() as t:
         run = t.feedback.executions_of_agent("coder")[0]
-        version = client.resolve_prompt("coder")["prompt_version"]
+        version = client.resolve_prompt("coder").prompt_version
         client.log_execution("now", "coder", "a taxi at night", "meals", prompt_version=version)
         client.submit_feedback("coder", "now", "u1", correction="travel")
         before = Optimization.open(services, "coder").corrections

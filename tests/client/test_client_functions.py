@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 
 import psycopg
 import pytest
@@ -23,19 +24,19 @@ def test_registering_again_keeps_the_first_prompt_and_the_shares(client: GlowCli
     again = client.register_agent(
         "coder", "now described", prompt={"instruction": "Other"}, split_shares=(0.5, 0.2, 0.3)
     )
-    assert again["created"] is False
+    assert again.created is False
     assert client.resolve_prompt("coder") == first
-    assert first["prompt"] == PROMPT
+    assert first.prompt == PROMPT
 
 
 def test_a_vote_changes_and_its_history_stays(client: GlowClient, database_url: str) -> None:
     client.log_execution("e1", "coder", "taxi", "meals", user_id="u1")
     up = client.submit_feedback("coder", "e1", "u1", thumbs=1)
     down = client.submit_feedback("coder", "e1", "u1", thumbs=-1, issues=["wrong_answer"], correction="travel")
-    assert down["supersedes"] == up["feedback_id"]
+    assert down.supersedes == up.feedback_id
     stats = client.feedback_stats("coder")
-    assert (stats["thumbs_up"], stats["thumbs_down"], stats["corrections"]) == (0, 1, 1)
-    assert client.common_issues("coder")[0]["issue"] == "wrong_answer"
+    assert (stats.thumbs_up, stats.thumbs_down, stats.corrections) == (0, 1, 1)
+    assert client.common_issues("coder")[0].issue == "wrong_answer"
     with psycopg.connect(database_url) as connection:
         assert connection.execute("select count(*) from glow.agent_feedback").fetchone() == (2,)
 
@@ -43,9 +44,9 @@ def test_a_vote_changes_and_its_history_stays(client: GlowClient, database_url: 
 def test_a_correction_alone_leaves_the_vote(client: GlowClient) -> None:
     client.log_execution("e1", "coder", "taxi", "meals")
     client.submit_feedback("coder", "e1", "u1", thumbs=-1)
-    assert "supersedes" not in client.submit_feedback("coder", "e1", "u1", correction="travel")
+    assert client.submit_feedback("coder", "e1", "u1", correction="travel").supersedes is None
     stats = client.feedback_stats("coder")
-    assert (stats["thumbs_down"], stats["corrections"]) == (1, 1)
+    assert (stats.thumbs_down, stats.corrections) == (1, 1)
 
 
 def test_a_retry_with_the_same_key_changes_nothing(client: GlowClient) -> None:
@@ -53,24 +54,24 @@ def test_a_retry_with_the_same_key_changes_nothing(client: GlowClient) -> None:
     first = client.submit_feedback("coder", "e1", "u1", thumbs=1, idempotency_key="k")
     client.submit_feedback("coder", "e1", "u1", thumbs=-1)
     retry = client.submit_feedback("coder", "e1", "u1", thumbs=1, idempotency_key="k")
-    assert (retry["status"], retry["feedback_id"]) == ("replayed", first["feedback_id"])
-    assert client.feedback_stats("coder")["thumbs_down"] == 1
+    assert (retry.status, retry.feedback_id) == ("replayed", first.feedback_id)
+    assert client.feedback_stats("coder").thumbs_down == 1
     with pytest.raises(Conflict, match="idempotency_key"):
         client.submit_feedback("coder", "e1", "u1", thumbs=-1, idempotency_key="k")
 
 
 def test_feedback_before_its_execution_is_kept_and_joined(client: GlowClient) -> None:
     early = client.submit_feedback("coder", "e1", "u1", thumbs=1)
-    assert early["execution_known"] is False
-    assert client.feedback_stats("coder")["waiting_for_execution"] == 1
-    assert client.log_execution("e1", "coder", "taxi", "travel")["feedback_waiting"] == 1
+    assert early.execution_known is False
+    assert client.feedback_stats("coder").waiting_for_execution == 1
+    assert client.log_execution("e1", "coder", "taxi", "travel").feedback_waiting == 1
     stats = client.feedback_stats("coder")
-    assert (stats["waiting_for_execution"], stats["executions_with_feedback"]) == (0, 1)
+    assert (stats.waiting_for_execution, stats.executions_with_feedback) == (0, 1)
 
 
 def test_an_execution_id_means_one_execution(client: GlowClient) -> None:
-    assert client.log_execution("e1", "coder", "taxi", "travel")["status"] == "accepted"
-    assert client.log_execution("e1", "coder", "taxi", "travel")["status"] == "replayed"
+    assert client.log_execution("e1", "coder", "taxi", "travel").status == "accepted"
+    assert client.log_execution("e1", "coder", "taxi", "travel").status == "replayed"
     with pytest.raises(Conflict, match="execution_id"):
         client.log_execution("e1", "coder", "taxi", "meals")
 
@@ -113,7 +114,7 @@ def test_bad_feedback_is_refused_by_field_and_nothing_is_written(
     client.log_execution("e1", "coder", "taxi", "meals")
     with pytest.raises(error, match=field):
         client.submit_feedback("coder", "e1", "u1", **arguments)  # type: ignore[arg-type]
-    assert client.feedback_stats("coder")["users"] == 0
+    assert client.feedback_stats("coder").users == 0
 
 
 def test_hostile_text_is_stored_as_text(client: GlowClient, database_url: str) -> None:
@@ -136,21 +137,19 @@ def test_unknown_things_are_not_found(client: GlowClient) -> None:
 
 def test_annotations_and_demonstrations(client: GlowClient) -> None:
     client.log_execution("e1", "coder", "taxi", "meals")
-    assert client.submit_annotation("e1", "x1", "correct", output="travel")["status"] == "accepted"
-    assert client.submit_annotation("e1", "x1", "correct", output="travel")["status"] == "unchanged"
-    assert "supersedes" in client.submit_annotation("e1", "x1", "approve")
+    assert client.submit_annotation("e1", "x1", "correct", output="travel").status == "accepted"
+    assert client.submit_annotation("e1", "x1", "correct", output="travel").status == "unchanged"
+    assert client.submit_annotation("e1", "x1", "approve").supersedes is not None
     with pytest.raises(InvalidValue, match="output"):
         client.submit_annotation("e1", "x2", "correct")
     first = client.submit_demonstration("coder", "x1", "train", "travel", idempotency_key="d")
-    assert client.submit_demonstration("coder", "x1", "train", "travel", idempotency_key="d") == {
-        **first,
-        "status": "replayed",
-    }
+    again = client.submit_demonstration("coder", "x1", "train", "travel", idempotency_key="d")
+    assert again == replace(first, status="replayed")
 
 
 def test_clicks_are_added_to_a_logged_search(client: GlowClient, database_url: str) -> None:
     hits = [{"chunk_id": "a", "rank": 1, "score": 0.9}, {"chunk_id": "b", "rank": 2, "score": 0.5}]
-    assert client.log_retrieval("r1", "coder", "tax?", hits, policy="interleave")["status"] == "accepted"
+    assert client.log_retrieval("r1", "coder", "tax?", hits, policy="interleave").status == "accepted"
     client.log_retrieval("r1", "coder", "tax?", [{"chunk_id": "b", "rank": 2, "clicked": True}])
     client.log_retrieval("r1", "coder", "tax?", hits)  # a late retry of the first call takes no click back
     with psycopg.connect(database_url) as connection:
@@ -165,7 +164,7 @@ def test_clicks_are_added_to_a_logged_search(client: GlowClient, database_url: s
 def test_learning_stats_counts(client: GlowClient) -> None:
     client.log_execution("e1", "coder", "taxi", "meals")
     stats = client.learning_stats()
-    assert (stats["agents"], stats["executions"], stats["feedback"]) == (1, 1, 0)
+    assert (stats.agents, stats.executions, stats.feedback) == (1, 1, 0)
 
 
 AGENT = {"agent": "x"}
@@ -221,7 +220,7 @@ def test_one_key_for_two_executions_at_once_is_a_conflict(client: GlowClient) ->
     def vote(execution: str) -> None:
         barrier.wait()
         try:
-            outcomes.append(client.submit_feedback("coder", execution, "u", thumbs=1, idempotency_key="k")["status"])
+            outcomes.append(client.submit_feedback("coder", execution, "u", thumbs=1, idempotency_key="k").status)
         except Conflict:
             outcomes.append("conflict")
 
@@ -238,4 +237,4 @@ def test_feedback_for_an_execution_of_another_agent_is_nobodys(client: GlowClien
     client.submit_feedback("coder", "e1", "u", thumbs=1)
     client.log_execution("e1", "other", "in", "out")
     stats = client.feedback_stats("coder")
-    assert (stats["executions_with_feedback"], stats["waiting_for_execution"]) == (0, 1)
+    assert (stats.executions_with_feedback, stats.waiting_for_execution) == (0, 1)

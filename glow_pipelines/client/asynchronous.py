@@ -1,0 +1,120 @@
+"""AsyncGlowClient: the same calls as GlowClient, for asyncio.
+
+Belongs here: running a call over a pool, with retries. Does not: any call's own definition.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+from uuid import uuid4
+
+from psycopg_pool import AsyncConnectionPool
+
+from glow_pipelines.client import batches, reading, writing
+from glow_pipelines.client.call import Call, Rows, statement
+from glow_pipelines.client.connections import AsyncConnection, options
+from glow_pipelines.client.errors import Unavailable, translated
+from glow_pipelines.client.methods import look_like
+from glow_pipelines.client.retries import Retries
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+def _runs(build: Callable[_P, Call[_T]]) -> Callable[Concatenate["AsyncGlowClient", _P], Awaitable[_T]]:
+    """The method that runs what `build` builds."""
+
+    def method(self: "AsyncGlowClient", /, *args: _P.args, **kwargs: _P.kwargs) -> Awaitable[_T]:
+        return self.run(build(*args, **kwargs))
+
+    look_like(method, build)
+    return method
+
+
+class AsyncGlowClient(AbstractAsyncContextManager["AsyncGlowClient"]):
+    """Calls glow_api from the tasks of one event loop. Close it or use `async with`. Arguments: see GlowClient."""
+
+    def __init__(
+        self,
+        url: str,
+        pool_size: int = 4,
+        *,
+        timeout: float = 10.0,
+        prepare_threshold: int | None = 5,
+        retries: Retries | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        new_key: Callable[[], str] = lambda: str(uuid4()),
+    ) -> None:
+        self._retries, self._clock, self._sleep, self._new_key = retries or Retries(), clock, sleep, new_key
+        self._failures: dict[str, Exception] = {}
+        self._pool: AsyncConnectionPool[AsyncConnection] = AsyncConnectionPool(
+            connection_class=AsyncConnection,
+            open=False,  # it needs the loop, which there may not be yet
+            **options(url, pool_size, timeout, prepare_threshold, self._failures),
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections. Calls fail from now on."""
+        await self._pool.close()
+
+    async def run(self, call: Call[_T], timeout: float | None = None) -> _T:
+        """What a call answers; the methods are this with one of the definitions. `timeout`: as of the client."""
+        call, attempt = call.with_key(self._new_key), 1
+        while True:
+            try:
+                return call.answer(await self._rows(call, timeout))
+            except Unavailable as error:
+                wait = self._retries.wait(call, error, attempt)
+                if wait is None:
+                    raise
+            await self._sleep(wait)
+            await self._pool.check()  # the others of the pool were lost with this one
+            attempt += 1
+
+    async def _rows(self, call: Call[Any], timeout: float | None) -> Rows:
+        with translated(self._failures):
+            if self._pool.closed:
+                await self._pool.open()
+            query, arguments = statement(call.at(self._clock()), call.function)
+            async with self._pool.connection(timeout) as connection:
+                return await (await connection.execute(query, arguments)).fetchall()
+
+    register_agent = _runs(writing.register_agent)
+    log_execution = _runs(writing.log_execution)
+    submit_feedback = _runs(writing.submit_feedback)
+    withdraw_feedback = _runs(writing.withdraw_feedback)
+    log_retrieval = _runs(writing.log_retrieval)
+    submit_annotation = _runs(writing.submit_annotation)
+    submit_demonstration = _runs(writing.submit_demonstration)
+    issue_feedback_token = _runs(writing.issue_feedback_token)
+    submit_feedback_with_token = _runs(writing.submit_feedback_with_token)
+    log_execution_batch = _runs(batches.log_execution_batch)
+    submit_feedback_batch = _runs(batches.submit_feedback_batch)
+    log_retrieval_batch = _runs(batches.log_retrieval_batch)
+    submit_annotation_batch = _runs(batches.submit_annotation_batch)
+    submit_demonstration_batch = _runs(batches.submit_demonstration_batch)
+    resolve_prompt = _runs(reading.resolve_prompt)
+    feedback_stats = _runs(reading.feedback_stats)
+    common_issues = _runs(reading.common_issues)
+    learning_stats = _runs(reading.learning_stats)
+    success_metrics = _runs(reading.success_metrics)
+    datasets = _runs(reading.datasets)
+    why = _runs(reading.why)
+    effect_of = _runs(reading.effect_of)
+    request_prompt_optimization = _runs(reading.request_prompt_optimization)
+    request_dataset = _runs(reading.request_dataset)
+    request_training_run = _runs(reading.request_training_run)
+    request_status = _runs(reading.request_status)
+    cancel_request = _runs(reading.cancel_request)
