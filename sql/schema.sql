@@ -21,7 +21,7 @@ GRANT USAGE ON SCHEMA glow_api TO glow_pipeline;
 
 -- Kinds of values, and counters
 
-CREATE DOMAIN glow.agent_name AS text
+CREATE DOMAIN glow.agent_name AS text COLLATE pg_catalog."C"
     CONSTRAINT agent_name_check CHECK ((VALUE ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'::text));
 
 CREATE DOMAIN glow.comment_text AS text
@@ -30,7 +30,7 @@ CREATE DOMAIN glow.comment_text AS text
 CREATE DOMAIN glow.feedback_kind AS text
     CONSTRAINT feedback_kind_check CHECK ((VALUE = ANY (ARRAY['vote'::text, 'correction'::text])));
 
-CREATE DOMAIN glow.identifier AS text
+CREATE DOMAIN glow.identifier AS text COLLATE pg_catalog."C"
     CONSTRAINT identifier_check CHECK ((((length(VALUE) >= 1) AND (length(VALUE) <= 200)) AND (VALUE !~ '[[:cntrl:]]'::text)));
 
 CREATE DOMAIN glow.issue_list AS text[]
@@ -51,7 +51,7 @@ CREATE DOMAIN glow."natural" AS integer
 CREATE DOMAIN glow.stars AS smallint
     CONSTRAINT stars_check CHECK (((VALUE >= 1) AND (VALUE <= 5)));
 
-CREATE DOMAIN glow.tenant_name AS text
+CREATE DOMAIN glow.tenant_name AS text COLLATE pg_catalog."C"
     CONSTRAINT tenant_name_check CHECK ((VALUE ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'::text));
 
 CREATE DOMAIN glow.thumb AS smallint
@@ -374,11 +374,11 @@ CREATE POLICY own_tenant ON glow.agent_feedback TO glow_owner USING (((current_s
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.agent_feedback TO glow_pipeline;
 
 CREATE TABLE glow.current_feedback (
-    tenant text NOT NULL,
-    execution_id text NOT NULL,
-    user_id text NOT NULL,
-    kind text NOT NULL,
-    agent text NOT NULL,
+    tenant text NOT NULL COLLATE pg_catalog."C",
+    execution_id text NOT NULL COLLATE pg_catalog."C",
+    user_id text NOT NULL COLLATE pg_catalog."C",
+    kind text NOT NULL COLLATE pg_catalog."C",
+    agent text NOT NULL COLLATE pg_catalog."C",
     feedback_id bigint NOT NULL,
     withdrawn boolean NOT NULL,
     payload_hash bytea NOT NULL,
@@ -394,9 +394,9 @@ CREATE POLICY own_tenant ON glow.current_feedback TO glow_owner USING (((current
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.current_feedback TO glow_pipeline;
 
 CREATE TABLE glow.feedback_keys (
-    tenant text NOT NULL,
-    agent text NOT NULL,
-    idempotency_key text NOT NULL,
+    tenant text NOT NULL COLLATE pg_catalog."C",
+    agent text NOT NULL COLLATE pg_catalog."C",
+    idempotency_key text NOT NULL COLLATE pg_catalog."C",
     feedback_id bigint NOT NULL,
     payload_hash bytea NOT NULL,
     recorded_at timestamp with time zone NOT NULL,
@@ -1309,9 +1309,11 @@ REVOKE ALL ON FUNCTION glow_api.answered(result jsonb) FROM PUBLIC;
 CREATE FUNCTION glow_api.apply_import(import_id text, most integer DEFAULT 5000) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET work_mem TO '64MB'
     AS $$
 declare
   caller glow_api.caller := glow_api.enter();
+  since bigint;
   until bigint;
   wanted text;
   lines bigint[];
@@ -1324,23 +1326,27 @@ declare
   known bigint := 0;
   bad bigint := 0;
 begin
-  perform from glow.imports i where i.import_id = apply_import.import_id and i.state = 'running' for update;
+  if most is null or most not between 1 and 100000 then
+    perform glow_api.refuse('PT422', 'most', most::text, 'a number of rows from 1 to 100000');
+  end if;
+  select i.line into since from glow.imports i where i.import_id = apply_import.import_id and i.state = 'running' for update;
   if not found then
     perform glow_api.refuse('PT404', 'import_id', import_id, 'an import that is running');
   end if;
-  -- A record of the file may have given several rows: they go together, or `line` could not say what is done.
+  -- A record of the file may have given several rows: they go together, or `line` could not say what is done. From
+  -- `since`: the index still holds what earlier calls deleted, and a million rows took twice as long with it in the way.
   select max(r.line) into until from (
-    select r.line from glow.import_rows r where r.import_id = apply_import.import_id order by r.line, r.part limit most) r;
+    select r.line from glow.import_rows r where r.import_id = apply_import.import_id and r.line > since
+     order by r.line, r.part limit most) r;
   -- Annotations need their execution, the rest may come in any order.
   foreach wanted in array '{execution,retrieval,feedback,annotation,demonstration}'::text[] loop
     with gone as (
       delete from glow.import_rows r
-       where r.import_id = apply_import.import_id and r.line <= until and r.kind = wanted
+       where r.import_id = apply_import.import_id and r.line > since and r.line <= until and r.kind = wanted
       returning r.line, r.part, r.payload
     )
-    select array_agg(g.line order by g.line, g.part), array_agg(g.part order by g.line, g.part),
-           array_agg(g.payload order by g.line, g.part), jsonb_agg(g.payload order by g.line, g.part)
-      into lines, parts, payloads, rows from gone g;
+    select array_agg(g.line), array_agg(g.part), array_agg(g.payload), jsonb_agg(g.payload)
+      into lines, parts, payloads, rows from (select * from gone order by line, part) g;
     continue when rows is null;
     results := array(select r.result from glow_api.record_rows(wanted, rows, caller) r order by r.n);
     insert into glow.import_refusals (import_id, line, part, kind, code, field, message, hint, payload)
@@ -1348,8 +1354,8 @@ begin
            u.result ->> 'hint', u.payload
       from unnest(lines, parts, payloads, results) as u(line, part, payload, result)
      where u.result ->> 'status' = 'refused';
-    select count(*) filter (where r.status in ('accepted', 'withdrawn', 'late', 'merged')) as accepted,
-           count(*) filter (where r.status in ('replayed', 'unchanged')) as replayed,
+    select count(*) filter (where r.status in ('accepted', 'withdrawn', 'late')) as accepted,
+           count(*) filter (where r.status in ('replayed', 'unchanged', 'merged')) as replayed,
            count(*) filter (where r.status = 'refused') as refused
       into counted from (select u.result ->> 'status' as status from unnest(results) as u(result)) r;
     taken := taken + counted.accepted;
@@ -1360,9 +1366,7 @@ begin
      set line = coalesce(until, i.line), accepted = i.accepted + taken, replayed = i.replayed + known,
          refused = i.refused + bad, updated_at = clock_timestamp()
    where i.import_id = apply_import.import_id;
-  return jsonb_build_object(
-    'applied', taken + known + bad, 'accepted', taken, 'replayed', known, 'refused', bad, 'line', until,
-    'left', (select count(*) from glow.import_rows r where r.import_id = apply_import.import_id));
+  return jsonb_build_object('applied', taken + known + bad, 'accepted', taken, 'replayed', known, 'refused', bad, 'line', until);
 end $$;
 COMMENT ON FUNCTION glow_api.apply_import(import_id text, most integer) IS 'Applies the next rows of a file in their order, in one transaction: each is written or recorded as refused, and the import remembers how far it is.';
 REVOKE ALL ON FUNCTION glow_api.apply_import(import_id text, most integer) FROM PUBLIC;
@@ -1400,6 +1404,8 @@ begin
     perform glow_api.refuse('PT422', 'calls_per_minute', calls_per_minute::text, 'a number above 0, or null for no limit');
   elsif bytes_per_call < 1 then
     perform glow_api.refuse('PT422', 'bytes_per_call', bytes_per_call::text, 'a number above 0, or null for no limit');
+  elsif length(note) > 1000 then
+    perform glow_api.refuse('PT413', 'note', length(note) || ' characters', 'at most 1000 characters');
   end if;
   insert into glow.logins as l (login, tenant, tenant_claim, person, person_claim, calls_per_minute, bytes_per_call, note)
   values (login, tenant, tenant_claim, person, person_claim, calls_per_minute, bytes_per_call, coalesce(note, ''))
@@ -1409,7 +1415,7 @@ begin
          bytes_per_call = excluded.bytes_per_call, note = excluded.note, bound_at = clock_timestamp();
   return jsonb_build_object('login', login, 'tenant', tenant, 'status', 'bound');
 end $_$;
-COMMENT ON FUNCTION glow_api.bind_login(login text, tenant text, tenant_claim text[], person text, person_claim text[], calls_per_minute integer, bytes_per_call integer, note text) IS 'Binds a database login to a tenant, a person and limits. Without tenant and tenant_claim it serves every tenant. A login that was never bound speaks for the tenant default, without limits.';
+COMMENT ON FUNCTION glow_api.bind_login(login text, tenant text, tenant_claim text[], person text, person_claim text[], calls_per_minute integer, bytes_per_call integer, note text) IS 'Binds a database login to a tenant, a person and limits. tenant_claim and person_claim are paths of keys in the setting request.jwt.claims, for the login of a gateway that verifies tokens. Without tenant and tenant_claim it serves every tenant. A login that was never bound speaks for the tenant default, without limits.';
 REVOKE ALL ON FUNCTION glow_api.bind_login(login text, tenant text, tenant_claim text[], person text, person_claim text[], calls_per_minute integer, bytes_per_call integer, note text) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.caller_problem(tenant text, own text, agent text) RETURNS glow_api.problem
@@ -1485,21 +1491,23 @@ GRANT ALL ON FUNCTION glow_api.common_issues(agent text, since timestamp with ti
 GRANT ALL ON FUNCTION glow_api.common_issues(agent text, since timestamp with time zone, most integer, tenant text) TO glow_engineer;
 
 CREATE FUNCTION glow_api.occurred(instant timestamp with time zone, sent_at timestamp with time zone) RETURNS timestamp with time zone
-    LANGUAGE sql
+    LANGUAGE plpgsql
     AS $$
-  select case when corrected < timestamptz '2000-01-01 00:00:00+00' then clock_timestamp()
-              else least(corrected, clock_timestamp()) end
-    from (select case when not isfinite(instant) or instant not between timestamptz '1900-01-01' and timestamptz '2200-01-01' then null
-                      when isfinite(sent_at) and sent_at between timestamptz '1900-01-01' and timestamptz '2200-01-01'
-                        then instant + make_interval(mins => round(extract(epoch from clock_timestamp() - sent_at) / 60)::integer)
-                      else instant end) as x(corrected)
-$$;
+declare
+  known constant tstzrange := '[1900-01-01, 2200-01-01]';
+begin
+  if sent_at is not null and instant <@ known and sent_at <@ known then
+    instant := instant + make_interval(mins => round(extract(epoch from clock_timestamp() - sent_at) / 60)::integer);
+  end if;
+  return case when instant >= timestamptz '2000-01-01 00:00:00+00' and isfinite(instant) then least(instant, clock_timestamp())
+              else clock_timestamp() end;
+end $$;
 COMMENT ON FUNCTION glow_api.occurred(instant timestamp with time zone, sent_at timestamp with time zone) IS 'When something happened by the server''s clock, from the sender''s instants of happening and of sending.';
 REVOKE ALL ON FUNCTION glow_api.occurred(instant timestamp with time zone, sent_at timestamp with time zone) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.completed(call glow_api.feedback_call, caller glow_api.caller) RETURNS glow_api.feedback_call
     LANGUAGE sql
-    RETURN ROW((call).agent, (call).execution_id, (call).user_id, (call).thumbs, (call).rating, (call).dimensions, COALESCE((call).issues, '{}'::text[]), (call).comment, (call).correction, (call).channel, (call).conversation_id, (call).idempotency_key, CASE WHEN ((call).occurred_at IS NULL) THEN clock_timestamp() ELSE glow_api.occurred((call).occurred_at, (call).sent_at) END, COALESCE((call).tenant, (caller).tenant, 'default'::text), (call).sent_at, CASE WHEN (call).withdrawn THEN COALESCE((call).kind, 'vote'::text) WHEN ((num_nonnulls((call).thumbs, (call).rating, (call).dimensions) = 0) AND ((call).correction IS NOT NULL)) THEN 'correction'::text ELSE 'vote'::text END, COALESCE((call).withdrawn, false))::glow_api.feedback_call;
+    RETURN ROW((call).agent, (call).execution_id, (call).user_id, (call).thumbs, (call).rating, (call).dimensions, COALESCE((call).issues, '{}'::text[]), (call).comment, (call).correction, (call).channel, (call).conversation_id, (call).idempotency_key, CASE WHEN ((call).occurred_at IS NULL) THEN clock_timestamp() ELSE glow_api.occurred((call).occurred_at, (call).sent_at) END, COALESCE((call).tenant, (caller).tenant, 'default'::text), NULL::timestamp with time zone, CASE WHEN (call).withdrawn THEN COALESCE((call).kind, 'vote'::text) WHEN ((num_nonnulls((call).thumbs, (call).rating, (call).dimensions) = 0) AND ((call).correction IS NOT NULL)) THEN 'correction'::text ELSE 'vote'::text END, COALESCE((call).withdrawn, false))::glow_api.feedback_call;
 COMMENT ON FUNCTION glow_api.completed(call glow_api.feedback_call, caller glow_api.caller) IS 'A call with everything it left open.';
 REVOKE ALL ON FUNCTION glow_api.completed(call glow_api.feedback_call, caller glow_api.caller) FROM PUBLIC;
 
@@ -1575,8 +1583,8 @@ begin
     end if;
     perform glow_api.admit(login, calls, bytes);
   elsif proved is null and not (
-    pg_has_role(session_user, 'glow_engineer', 'member') or pg_has_role(session_user, 'glow_pipeline', 'member')
-    or pg_has_role(session_user, 'glow_owner', 'member')
+    pg_has_role(session_user, 'glow_engineer', 'usage') or pg_has_role(session_user, 'glow_pipeline', 'usage')
+    or pg_has_role(session_user, 'glow_owner', 'usage')
   ) then
     caller.tenant := 'default';
   end if;
@@ -1641,7 +1649,7 @@ REVOKE ALL ON FUNCTION glow_api.execution_problem(call glow_api.execution_call, 
 
 CREATE FUNCTION glow_api.feedback_hash(call glow_api.feedback_call) RETURNS bytea
     LANGUAGE sql STABLE
-    RETURN glow_api.payload_hash(jsonb_build_array((call).execution_id, (call).user_id, (call).kind, (call).withdrawn, (call).thumbs, (call).rating, (call).dimensions, (call).issues, (call).comment, (call).correction, (call).channel, (call).conversation_id));
+    RETURN sha256(convert_to((ROW((call).execution_id, (call).user_id, (call).kind, (call).withdrawn, (call).thumbs, (call).rating, (call).dimensions, (call).issues, (call).comment, (call).correction, (call).channel, (call).conversation_id))::text, 'UTF8'::name));
 COMMENT ON FUNCTION glow_api.feedback_hash(call glow_api.feedback_call) IS 'What makes two pieces of feedback the same: whose, of what, and what they say.';
 REVOKE ALL ON FUNCTION glow_api.feedback_hash(call glow_api.feedback_call) FROM PUBLIC;
 
@@ -1720,7 +1728,7 @@ REVOKE ALL ON FUNCTION glow_api.feedback_waiting(tenant text, execution_id text,
 
 CREATE FUNCTION glow_api.is_texts(value jsonb) RETURNS boolean
     LANGUAGE sql IMMUTABLE
-    RETURN ((value IS NULL) OR (value = 'null'::jsonb) OR CASE WHEN (jsonb_typeof(value) = 'array'::text) THEN (NOT (EXISTS (SELECT FROM jsonb_array_elements(is_texts.value) e(value) WHERE (jsonb_typeof(e.value) <> 'string'::text)))) ELSE false END);
+    RETURN ((value IS NULL) OR (value = 'null'::jsonb) OR ((jsonb_typeof(value) = 'array'::text) AND (NOT jsonb_path_exists(value, 'strict $[*]?(@.type() != "string")'::jsonpath))));
 COMMENT ON FUNCTION glow_api.is_texts(value jsonb) IS 'Whether an optional JSON value is an array of texts.';
 REVOKE ALL ON FUNCTION glow_api.is_texts(value jsonb) FROM PUBLIC;
 
@@ -1737,7 +1745,7 @@ REVOKE ALL ON FUNCTION glow_api.read_instant(value text) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.fits(value jsonb, wanted text) RETURNS boolean
     LANGUAGE sql STABLE
-    RETURN CASE WHEN (value = 'null'::jsonb) THEN (wanted IS NOT NULL) WHEN (wanted = ANY (ARRAY['string'::text, 'number'::text, 'boolean'::text, 'object'::text, 'array'::text])) THEN (jsonb_typeof(value) = wanted) WHEN (wanted = 'integer'::text) THEN ((value)::text ~ '^-?[0-9]{1,9}$'::text) WHEN (wanted = 'texts'::text) THEN glow_api.is_texts(value) WHEN (wanted = 'instant'::text) THEN ((jsonb_typeof(value) = 'string'::text) AND (glow_api.read_instant((value #>> '{}'::text[])) IS NOT NULL)) ELSE false END;
+    RETURN CASE WHEN (value = 'null'::jsonb) THEN (wanted IS NOT NULL) WHEN (wanted = ANY (ARRAY['string'::text, 'number'::text, 'boolean'::text, 'object'::text, 'array'::text])) THEN (jsonb_typeof(value) = wanted) WHEN (wanted = 'integer'::text) THEN CASE WHEN (jsonb_typeof(value) = 'number'::text) THEN ((scale((value)::numeric) = 0) AND (((value)::numeric >= ('-999999999'::integer)::numeric) AND ((value)::numeric <= (999999999)::numeric))) ELSE false END WHEN (wanted = 'texts'::text) THEN glow_api.is_texts(value) WHEN (wanted = 'instant'::text) THEN ((jsonb_typeof(value) = 'string'::text) AND (glow_api.read_instant((value #>> '{}'::text[])) IS NOT NULL)) ELSE false END;
 COMMENT ON FUNCTION glow_api.fits(value jsonb, wanted text) IS 'Whether a value of a row has the type that the shape of the row wants; null where no such field is known.';
 REVOKE ALL ON FUNCTION glow_api.fits(value jsonb, wanted text) FROM PUBLIC;
 
@@ -1776,7 +1784,7 @@ REVOKE ALL ON FUNCTION glow_api.is_id(value text) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.is_in_order(call glow_api.feedback_call, caller glow_api.caller) RETURNS boolean
     LANGUAGE sql STABLE
-    RETURN COALESCE((glow_api.is_id((call).execution_id) AND glow_api.is_id((call).user_id) AND COALESCE(glow_api.is_id((call).channel), true) AND COALESCE(glow_api.is_id((call).conversation_id), true) AND COALESCE(glow_api.is_id((call).idempotency_key), true) AND (((caller).person IS NULL) OR ((call).user_id = (caller).person)) AND COALESCE(((call).kind = ANY (ARRAY['vote'::text, 'correction'::text])), true) AND ((call).withdrawn IS NOT TRUE) AND (num_nonnulls((call).thumbs, (call).rating, (call).dimensions, (call).comment, (call).correction) > 0) AND COALESCE(((call).thumbs = ANY (ARRAY['-1'::integer, 1])), true) AND COALESCE((((call).rating >= 1) AND ((call).rating <= 5)), true) AND COALESCE(glow_api.has_scores((call).dimensions), true) AND COALESCE((((cardinality((call).issues) >= 0) AND (cardinality((call).issues) <= 20)) AND (array_position((call).issues, NULL::text) IS NULL) AND (array_position((call).issues, ''::text) IS NULL) AND (length(array_to_string((call).issues, ''::text)) <= 80) AND (array_to_string((call).issues, ''::text) !~ '[[:cntrl:]]'::text)), true) AND COALESCE(((length((call).comment) >= 1) AND (length((call).comment) <= 10000)), true) AND COALESCE(((octet_length((call).correction) >= 1) AND (octet_length((call).correction) <= 1000000)), true)), false);
+    RETURN COALESCE((((length((call).execution_id) >= 1) AND (length((call).execution_id) <= 200)) AND ((length((call).user_id) >= 1) AND (length((call).user_id) <= 200)) AND COALESCE(((length((call).channel) >= 1) AND (length((call).channel) <= 200)), true) AND COALESCE(((length((call).conversation_id) >= 1) AND (length((call).conversation_id) <= 200)), true) AND COALESCE(((length((call).idempotency_key) >= 1) AND (length((call).idempotency_key) <= 200)), true) AND (concat((call).execution_id, (call).user_id, (call).channel, (call).conversation_id, (call).idempotency_key) !~ '[[:cntrl:]]'::text) AND (((caller).person IS NULL) OR ((call).user_id = (caller).person)) AND COALESCE(((call).kind = ANY (ARRAY['vote'::text, 'correction'::text])), true) AND ((call).withdrawn IS NOT TRUE) AND (num_nonnulls((call).thumbs, (call).rating, (call).dimensions, (call).comment, (call).correction) > 0) AND COALESCE(((call).thumbs = ANY (ARRAY['-1'::integer, 1])), true) AND COALESCE((((call).rating >= 1) AND ((call).rating <= 5)), true) AND COALESCE(glow_api.has_scores((call).dimensions), true) AND COALESCE((((cardinality((call).issues) >= 0) AND (cardinality((call).issues) <= 20)) AND (array_position((call).issues, NULL::text) IS NULL) AND (array_position((call).issues, ''::text) IS NULL) AND (length(array_to_string((call).issues, ''::text)) <= 80) AND (array_to_string((call).issues, ''::text) !~ '[[:cntrl:]]'::text)), true) AND COALESCE(((length((call).comment) >= 1) AND (length((call).comment) <= 10000)), true) AND COALESCE(((octet_length((call).correction) >= 1) AND (octet_length((call).correction) <= 1000000)), true)), false);
 COMMENT ON FUNCTION glow_api.is_in_order(call glow_api.feedback_call, caller glow_api.caller) IS 'Whether feedback is beyond doubt; if not, feedback_problem says what is wrong, if anything.';
 REVOKE ALL ON FUNCTION glow_api.is_in_order(call glow_api.feedback_call, caller glow_api.caller) FROM PUBLIC;
 
@@ -1897,7 +1905,7 @@ begin
     row(event_id, agent, query, hits, execution_id, policy, configuration, user_id, conversation_id, occurred_at, tenant,
         sent_at), caller));
 end $$;
-COMMENT ON FUNCTION glow_api.log_retrieval(event_id text, agent text, query text, hits jsonb, execution_id text, policy text, configuration text, user_id text, conversation_id text, occurred_at timestamp with time zone, tenant text, sent_at timestamp with time zone) IS 'Records a search: what was shown at which rank. Call it again with the same event_id to add clicks, citations and verdicts as they happen.';
+COMMENT ON FUNCTION glow_api.log_retrieval(event_id text, agent text, query text, hits jsonb, execution_id text, policy text, configuration text, user_id text, conversation_id text, occurred_at timestamp with time zone, tenant text, sent_at timestamp with time zone) IS 'Records a search: what was shown at which rank, under which policy (interleave where two rankings were mixed) and configuration (the sha of the parameters in force). Call it again with the same event_id to add clicks, citations and verdicts as they happen.';
 REVOKE ALL ON FUNCTION glow_api.log_retrieval(event_id text, agent text, query text, hits jsonb, execution_id text, policy text, configuration text, user_id text, conversation_id text, occurred_at timestamp with time zone, tenant text, sent_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.log_retrieval(event_id text, agent text, query text, hits jsonb, execution_id text, policy text, configuration text, user_id text, conversation_id text, occurred_at timestamp with time zone, tenant text, sent_at timestamp with time zone) TO glow_app;
 
@@ -2025,7 +2033,7 @@ begin
     claims := null;
   end;
   if claims is null then
-    perform glow_api.refuse('PT401', 'token', null, 'a token of issue_feedback_token, unchanged');
+    perform glow_api.refuse('PT401', 'token', left(token, 8), 'a token of issue_feedback_token, unchanged');
   elsif (claims ->> 'expires')::numeric < extract(epoch from clock_timestamp()) then
     perform glow_api.refuse('PT401', 'token', 'expired', 'a new token: this one has expired');
   end if;
@@ -2367,86 +2375,76 @@ CREATE FUNCTION glow_api.record_feedback_rows(rows jsonb, caller glow_api.caller
     AS $$
 #variable_conflict use_column
 declare
-  given record;
   arrived timestamptz := clock_timestamp();
 begin
-  for given in
-    with called as materialized (
-      select r.n, m.problem as misfit,
-             case when m.n is null then jsonb_populate_record(null::glow_api.feedback_call, r.entry) end as call
-        from jsonb_array_elements(rows) with ordinality as r(entry, n)
-        left join glow_api.misfits(rows, '{
-          "agent": "string", "execution_id": "string", "user_id": "string", "thumbs": "integer", "rating": "integer",
-          "dimensions": "object", "issues": "texts", "comment": "string", "correction": "string", "channel": "string",
-          "conversation_id": "string", "idempotency_key": "string", "occurred_at": "instant", "tenant": "string",
-          "sent_at": "instant", "kind": "string", "withdrawn": "boolean"}') m using (n)
-    ), judged as materialized (
-      select c.n, c.call, glow_api.completed(c.call, caller) as whole,
-             case when c.call is null then c.misfit
-                  when a.tenant is not null or a.agent is null or (c.call).tenant is not null
-                    then coalesce(glow_api.caller_problem((c.call).tenant, caller.tenant, (c.call).agent),
-                                  glow_api.feedback_problem(c.call, caller))
-                  else glow_api.feedback_problem(c.call, caller) end as problem
-        from called c left join glow.agents a on a.agent = (c.call).agent
-    ), told as materialized (
-      select j.n, j.call, j.problem, j.whole, (j.whole).tenant, (j.whole).agent, (j.whole).execution_id, (j.whole).user_id,
-             (j.whole).kind, (j.whole).idempotency_key, glow_api.feedback_hash(j.whole) as hash, k.agent as owner,
-             nextval('glow.feedback_ids') as feedback_id,
-             count(*) over (partition by (j.whole).tenant, (j.whole).execution_id, (j.whole).user_id, (j.whole).kind) as words,
-             count(*) over (partition by (j.whole).tenant, (j.whole).agent, (j.whole).idempotency_key) as keys
-        from judged j
-        left join glow.execution_keys k on k.tenant = (j.whole).tenant and k.execution_id = (j.whole).execution_id
-    ), first as materialized (
-      -- In one order of keys for everybody: two batches that hold the same votes do not wait for each other.
-      select t.* from told t
-       where t.problem is null and t.words = 1 and (t.idempotency_key is null or t.keys = 1)
-         and (t.owner is null or t.owner = t.agent)
-         and not exists (
-           select from glow.current_feedback c
-            where c.tenant = t.tenant and c.execution_id = t.execution_id and c.user_id = t.user_id and c.kind = t.kind)
-       order by t.tenant, t.execution_id, t.user_id
-    ), keyed as (
-      insert into glow.feedback_keys as k (tenant, agent, idempotency_key, feedback_id, payload_hash, recorded_at)
-      select f.tenant, f.agent, f.idempotency_key, f.feedback_id, f.hash, arrived
-        from first f where f.idempotency_key is not null
-      on conflict do nothing
-      returning k.feedback_id
-    ), placed as (
-      insert into glow.current_feedback as c (
-        tenant, execution_id, user_id, kind, agent, feedback_id, withdrawn, payload_hash, occurred_at, recorded_at)
-      select f.tenant, f.execution_id, f.user_id, f.kind, f.agent, f.feedback_id, (f.whole).withdrawn, f.hash,
-             (f.whole).occurred_at, arrived
-        from first f
-       where f.idempotency_key is null or f.feedback_id in (select k.feedback_id from keyed k)
-      on conflict do nothing
-      returning c.feedback_id
-    ), written as (
-      insert into glow.agent_feedback (
-        feedback_id, tenant, agent, execution_id, user_id, kind, withdrawn, thumbs, rating, dimensions, issues, comment,
-        correction, channel, conversation_id, idempotency_key, occurred_at, recorded_at, superseded_by)
-      select f.feedback_id, f.tenant, f.agent, f.execution_id, f.user_id, f.kind, (f.whole).withdrawn, (f.whole).thumbs,
-             (f.whole).rating, (f.whole).dimensions, (f.whole).issues, (f.whole).comment, (f.whole).correction,
-             (f.whole).channel, (f.whole).conversation_id, f.idempotency_key, (f.whole).occurred_at, arrived,
-             case when (f.whole).withdrawn then f.feedback_id end
-        from first f
-       where (f.feedback_id in (select p.feedback_id from placed p)) is true
-    )
-    -- `(x in (…)) is true` above and `x in (…)` here are hashed; a join of two CTEs, which have no statistics, is a loop
-    -- in a loop, and took twenty seconds for ten thousand rows.
-    select t.n, t.call, t.problem, t.owner, (t.whole).withdrawn, t.feedback_id,
-           t.feedback_id in (select p.feedback_id from placed p) as written,
-           case when t.feedback_id in (select k.feedback_id from keyed k) then t.feedback_id end as claimed
-      from told t
-     order by t.n
-  loop
-    n := given.n;
-    result := case
-      when (given.problem).code is not null then glow_api.refused(given.problem)
-      when given.written then jsonb_build_object('feedback_id', given.feedback_id, 'execution_known', given.owner is not null,
-        'status', case when given.withdrawn then 'withdrawn' else 'accepted' end)
-      else glow_api.record_feedback(given.call, caller, given.claimed) end;
-    return next;
-  end loop;
+  return query
+  with given as materialized (
+    select r.n, m.problem as misfit,
+           case when m.n is null then jsonb_populate_record(null::glow_api.feedback_call, r.entry) end as call
+      from jsonb_array_elements(rows) with ordinality as r(entry, n)
+      left join glow_api.misfits(rows, '{
+        "agent": "string", "execution_id": "string", "user_id": "string", "thumbs": "integer", "rating": "integer",
+        "dimensions": "object", "issues": "texts", "comment": "string", "correction": "string", "channel": "string",
+        "conversation_id": "string", "idempotency_key": "string", "occurred_at": "instant", "tenant": "string",
+        "sent_at": "instant", "kind": "string", "withdrawn": "boolean"}') m using (n)
+  ), called as materialized (
+    select g.n, g.misfit, case when g.call is distinct from null then glow_api.completed(g.call, caller) end as call
+      from given g
+  ), told as materialized (
+    select c.n, c.call, (c.call).tenant, (c.call).agent, (c.call).execution_id, (c.call).user_id, (c.call).kind,
+           (c.call).idempotency_key, (c.call).withdrawn, (c.call).occurred_at,
+           glow_api.feedback_hash(c.call) as hash, k.agent as owner, nextval('glow.feedback_ids') as feedback_id,
+           case when c.call is null then c.misfit
+                when a.agent is null or a.tenant is not null or (c.call).tenant <> coalesce(caller.tenant, 'default')
+                  then coalesce(glow_api.caller_problem((c.call).tenant, caller.tenant, (c.call).agent),
+                                glow_api.feedback_problem(c.call, caller))
+                when not glow_api.is_in_order(c.call, caller) then glow_api.feedback_problem(c.call, caller) end as problem
+      from called c
+      left join glow.agents a on a.agent = (c.call).agent
+      left join glow.execution_keys k on k.tenant = (c.call).tenant and k.execution_id = (c.call).execution_id
+  ), first as materialized (
+    -- In one order of keys for everybody: two batches that hold the same votes do not wait for each other.
+    select t.* from told t
+     where t.problem is null and (t.owner is null or t.owner = t.agent)
+       and ((t.tenant, t.execution_id, t.user_id, t.kind) in (
+         select d.tenant, d.execution_id, d.user_id, d.kind from told d group by 1, 2, 3, 4 having count(*) > 1)) is not true
+       and ((t.tenant, t.agent, t.idempotency_key) in (
+         select d.tenant, d.agent, d.idempotency_key from told d
+          where d.idempotency_key is not null group by 1, 2, 3 having count(*) > 1)) is not true
+     order by t.tenant, t.execution_id, t.user_id
+  ), keyed as (
+    insert into glow.feedback_keys as k (tenant, agent, idempotency_key, feedback_id, payload_hash, recorded_at)
+    select f.tenant, f.agent, f.idempotency_key, f.feedback_id, f.hash, arrived
+      from first f where f.idempotency_key is not null
+    on conflict do nothing
+    returning k.feedback_id
+  ), placed as (
+    insert into glow.current_feedback as c (
+      tenant, execution_id, user_id, kind, agent, feedback_id, withdrawn, payload_hash, occurred_at, recorded_at)
+    select f.tenant, f.execution_id, f.user_id, f.kind, f.agent, f.feedback_id, f.withdrawn, f.hash, f.occurred_at, arrived
+      from first f
+     where f.idempotency_key is null or f.feedback_id in (select k.feedback_id from keyed k)
+    on conflict do nothing
+    returning c.feedback_id
+  ), written as (
+    insert into glow.agent_feedback (
+      feedback_id, tenant, agent, execution_id, user_id, kind, withdrawn, thumbs, rating, dimensions, issues, comment,
+      correction, channel, conversation_id, idempotency_key, occurred_at, recorded_at, superseded_by)
+    select f.feedback_id, f.tenant, f.agent, f.execution_id, f.user_id, f.kind, f.withdrawn, (f.call).thumbs,
+           (f.call).rating, (f.call).dimensions, (f.call).issues, (f.call).comment, (f.call).correction,
+           (f.call).channel, (f.call).conversation_id, f.idempotency_key, f.occurred_at, arrived,
+           case when f.withdrawn then f.feedback_id end
+      from first f
+     where (f.feedback_id in (select p.feedback_id from placed p)) is true
+  )
+  select t.n,
+         case when (t.problem).code is not null then glow_api.refused(t.problem)
+              when t.feedback_id in (select p.feedback_id from placed p)
+                then jsonb_build_object('feedback_id', t.feedback_id, 'execution_known', t.owner is not null,
+                                        'status', case when t.withdrawn then 'withdrawn' else 'accepted' end)
+              else glow_api.record_feedback(t.call, caller,
+                case when t.feedback_id in (select k.feedback_id from keyed k) then t.feedback_id end) end
+    from (select told.* from told order by told.n offset 0) t;
 end $$;
 COMMENT ON FUNCTION glow_api.record_feedback_rows(rows jsonb, caller glow_api.caller) IS 'Writes many pieces of feedback given as JSON objects; answers for each.';
 REVOKE ALL ON FUNCTION glow_api.record_feedback_rows(rows jsonb, caller glow_api.caller) FROM PUBLIC;
@@ -3000,7 +2998,7 @@ begin
         correction, channel, null, idempotency_key, null, claims ->> 'tenant', null, kind, withdrawn),
     caller));
 end $$;
-COMMENT ON FUNCTION glow_api.submit_feedback_with_token(token text, thumbs integer, rating integer, dimensions jsonb, issues text[], comment text, correction text, channel text, idempotency_key text, withdrawn boolean, kind text) IS 'submit_feedback for a browser: agent, execution and user come from the signed token.';
+COMMENT ON FUNCTION glow_api.submit_feedback_with_token(token text, thumbs integer, rating integer, dimensions jsonb, issues text[], comment text, correction text, channel text, idempotency_key text, withdrawn boolean, kind text) IS 'submit_feedback for a browser: agent, execution and user come from the signed token. "withdrawn" takes the vote back, or with kind correction the lone correction.';
 REVOKE ALL ON FUNCTION glow_api.submit_feedback_with_token(token text, thumbs integer, rating integer, dimensions jsonb, issues text[], comment text, correction text, channel text, idempotency_key text, withdrawn boolean, kind text) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.submit_feedback_with_token(token text, thumbs integer, rating integer, dimensions jsonb, issues text[], comment text, correction text, channel text, idempotency_key text, withdrawn boolean, kind text) TO glow_app;
 GRANT ALL ON FUNCTION glow_api.submit_feedback_with_token(token text, thumbs integer, rating integer, dimensions jsonb, issues text[], comment text, correction text, channel text, idempotency_key text, withdrawn boolean, kind text) TO glow_browser;

@@ -96,9 +96,7 @@ comment on function glow_api.is_number is 'Whether an optional JSON value is a n
 create function glow_api.is_texts(value jsonb) returns boolean
   language sql immutable
   return value is null or value = 'null'
-      or case when jsonb_typeof(value) = 'array'
-              then not exists (select from jsonb_array_elements(value) e where jsonb_typeof(e) <> 'string')
-              else false end;
+      or jsonb_typeof(value) = 'array' and not jsonb_path_exists(value, 'strict $[*] ? (@.type() != "string")');
 comment on function glow_api.is_texts is 'Whether an optional JSON value is an array of texts.';
 
 -- Readers recurse: ten thousand nested arrays are stored without complaint and end the Python that reads them.
@@ -121,14 +119,16 @@ comment on function glow_api.read_instant is 'A text as an instant, or null.';
 -- millisecond, the time on the way, another one for each call, put quick votes into the wrong order in 13 of 30 runs.
 -- What is ahead of our clock is cut to now; a clock that was never set (1970, 1980) says nothing.
 create function glow_api.occurred(instant timestamptz, sent_at timestamptz) returns timestamptz
-  language sql volatile as $$
-  select case when corrected < timestamptz '2000-01-01 00:00:00+00' then clock_timestamp()
-              else least(corrected, clock_timestamp()) end
-    from (select case when not isfinite(instant) or instant not between timestamptz '1900-01-01' and timestamptz '2200-01-01' then null
-                      when isfinite(sent_at) and sent_at between timestamptz '1900-01-01' and timestamptz '2200-01-01'
-                        then instant + make_interval(mins => round(extract(epoch from clock_timestamp() - sent_at) / 60)::integer)
-                      else instant end) as x(corrected)
-$$;
+  language plpgsql volatile as $$
+declare
+  known constant tstzrange := '[1900-01-01, 2200-01-01]';
+begin
+  if sent_at is not null and instant <@ known and sent_at <@ known then
+    instant := instant + make_interval(mins => round(extract(epoch from clock_timestamp() - sent_at) / 60)::integer);
+  end if;
+  return case when instant >= timestamptz '2000-01-01 00:00:00+00' and isfinite(instant) then least(instant, clock_timestamp())
+              else clock_timestamp() end;
+end $$;
 comment on function glow_api.occurred is
   'When something happened by the server''s clock, from the sender''s instants of happening and of sending.';
 
@@ -137,7 +137,8 @@ create function glow_api.fits(value jsonb, wanted text) returns boolean
   language sql stable
   return case when value = 'null' then wanted is not null
               when wanted in ('string', 'number', 'boolean', 'object', 'array') then jsonb_typeof(value) = wanted
-              when wanted = 'integer' then value::text ~ '^-?[0-9]{1,9}$'
+              when wanted = 'integer' then case when jsonb_typeof(value) = 'number'
+                then scale(value::numeric) = 0 and value::numeric between -999999999 and 999999999 else false end
               when wanted = 'texts' then glow_api.is_texts(value)
               when wanted = 'instant' then jsonb_typeof(value) = 'string' and glow_api.read_instant(value #>> '{}') is not null
               else false end;

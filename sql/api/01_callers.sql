@@ -3,7 +3,8 @@
 create type glow_api.caller as (tenant text, person text);
 comment on type glow_api.caller is 'Whom a call works for: its tenant (null: all of them) and the only person it may speak for (null: anybody).';
 
--- By session_user: inside a function current_user is the function's owner. Row security goes by the setting until the end
+-- By session_user: inside a function current_user is the function's owner. By usage and not membership: a gateway's login
+-- may become every role and has the rights of none. Row security goes by the setting until the end
 -- of the transaction or the next call.
 create function glow_api.enter(calls integer default 0, bytes bigint default 0, proved glow_api.caller default null)
   returns glow_api.caller language plpgsql as $$
@@ -19,8 +20,8 @@ begin
     end if;
     perform glow_api.admit(login, calls, bytes);
   elsif proved is null and not (
-    pg_has_role(session_user, 'glow_engineer', 'member') or pg_has_role(session_user, 'glow_pipeline', 'member')
-    or pg_has_role(session_user, 'glow_owner', 'member')
+    pg_has_role(session_user, 'glow_engineer', 'usage') or pg_has_role(session_user, 'glow_pipeline', 'usage')
+    or pg_has_role(session_user, 'glow_owner', 'usage')
   ) then
     caller.tenant := 'default';
   end if;
@@ -118,6 +119,8 @@ begin
     perform glow_api.refuse('PT422', 'calls_per_minute', calls_per_minute::text, 'a number above 0, or null for no limit');
   elsif bytes_per_call < 1 then
     perform glow_api.refuse('PT422', 'bytes_per_call', bytes_per_call::text, 'a number above 0, or null for no limit');
+  elsif length(note) > 1000 then
+    perform glow_api.refuse('PT413', 'note', length(note) || ' characters', 'at most 1000 characters');
   end if;
   insert into glow.logins as l (login, tenant, tenant_claim, person, person_claim, calls_per_minute, bytes_per_call, note)
   values (login, tenant, tenant_claim, person, person_claim, calls_per_minute, bytes_per_call, coalesce(note, ''))
@@ -128,5 +131,6 @@ begin
   return jsonb_build_object('login', login, 'tenant', tenant, 'status', 'bound');
 end $$;
 comment on function glow_api.bind_login is
-  'Binds a database login to a tenant, a person and limits. Without tenant and tenant_claim it serves every tenant. A '
-  'login that was never bound speaks for the tenant default, without limits.';
+  'Binds a database login to a tenant, a person and limits. tenant_claim and person_claim are paths of keys in the setting '
+  'request.jwt.claims, for the login of a gateway that verifies tokens. Without tenant and tenant_claim it serves every '
+  'tenant. A login that was never bound speaks for the tenant default, without limits.';

@@ -63,8 +63,11 @@ comment on function glow_api.has_scores is 'Whether dimensions are the known one
 create function glow_api.is_in_order(call glow_api.feedback_call, caller glow_api.caller) returns boolean
   language sql stable
   return coalesce(
-    glow_api.is_id(call.execution_id) and glow_api.is_id(call.user_id) and coalesce(glow_api.is_id(call.channel), true)
-    and coalesce(glow_api.is_id(call.conversation_id), true) and coalesce(glow_api.is_id(call.idempotency_key), true)
+    length(call.execution_id) between 1 and 200 and length(call.user_id) between 1 and 200
+    and coalesce(length(call.channel) between 1 and 200, true)
+    and coalesce(length(call.conversation_id) between 1 and 200, true)
+    and coalesce(length(call.idempotency_key) between 1 and 200, true)
+    and concat(call.execution_id, call.user_id, call.channel, call.conversation_id, call.idempotency_key) !~ '[[:cntrl:]]'
     and (caller.person is null or call.user_id = caller.person)
     and coalesce(call.kind in ('vote', 'correction'), true) and call.withdrawn is not true
     and num_nonnulls(call.thumbs, call.rating, call.dimensions, call.comment, call.correction) > 0
@@ -102,7 +105,7 @@ create function glow_api.completed(call glow_api.feedback_call, caller glow_api.
     call.agent, call.execution_id, call.user_id, call.thumbs, call.rating, call.dimensions, coalesce(call.issues, '{}'),
     call.comment, call.correction, call.channel, call.conversation_id, call.idempotency_key,
     case when call.occurred_at is null then clock_timestamp() else glow_api.occurred(call.occurred_at, call.sent_at) end,
-    coalesce(call.tenant, caller.tenant, 'default'), call.sent_at,
+    coalesce(call.tenant, caller.tenant, 'default'), null,
     -- A correction alone is a fact of its own: it must not supersede the vote given before it.
     case when call.withdrawn then coalesce(call.kind, 'vote')
          when num_nonnulls(call.thumbs, call.rating, call.dimensions) = 0 and call.correction is not null then 'correction'
@@ -112,9 +115,9 @@ comment on function glow_api.completed(glow_api.feedback_call, glow_api.caller) 
 
 create function glow_api.feedback_hash(call glow_api.feedback_call) returns bytea
   language sql stable
-  return glow_api.payload_hash(jsonb_build_array(
+  return sha256(convert_to(row(
     call.execution_id, call.user_id, call.kind, call.withdrawn, call.thumbs, call.rating, call.dimensions, call.issues,
-    call.comment, call.correction, call.channel, call.conversation_id));
+    call.comment, call.correction, call.channel, call.conversation_id)::text, 'UTF8'));
 comment on function glow_api.feedback_hash is 'What makes two pieces of feedback the same: whose, of what, and what they say.';
 
 -- The vote machine. `current_feedback` has one row for each person, execution and kind; whoever holds its lock decides.
@@ -219,90 +222,82 @@ comment on function glow_api.record_feedback is 'Writes a vote, a correction or 
 
 -- First words of a person on an execution, which are nearly all, are written together. What is left (refused, a change,
 -- a retry, two of one person in the batch) goes through the vote machine one by one, in the order given.
+-- `(x in (…)) is true` is hashed; a join of two CTEs, which have no statistics, is a loop in a loop, and took twenty
+-- seconds for ten thousand rows.
 create function glow_api.record_feedback_rows(rows jsonb, caller glow_api.caller) returns table (n bigint, result jsonb)
   language plpgsql as $$
 #variable_conflict use_column
 declare
-  given record;
   arrived timestamptz := clock_timestamp();
 begin
-  for given in
-    with called as materialized (
-      select r.n, m.problem as misfit,
-             case when m.n is null then jsonb_populate_record(null::glow_api.feedback_call, r.entry) end as call
-        from jsonb_array_elements(rows) with ordinality as r(entry, n)
-        left join glow_api.misfits(rows, '{
-          "agent": "string", "execution_id": "string", "user_id": "string", "thumbs": "integer", "rating": "integer",
-          "dimensions": "object", "issues": "texts", "comment": "string", "correction": "string", "channel": "string",
-          "conversation_id": "string", "idempotency_key": "string", "occurred_at": "instant", "tenant": "string",
-          "sent_at": "instant", "kind": "string", "withdrawn": "boolean"}') m using (n)
-    ), judged as materialized (
-      select c.n, c.call, glow_api.completed(c.call, caller) as whole,
-             case when c.call is null then c.misfit
-                  when a.tenant is not null or a.agent is null or (c.call).tenant is not null
-                    then coalesce(glow_api.caller_problem((c.call).tenant, caller.tenant, (c.call).agent),
-                                  glow_api.feedback_problem(c.call, caller))
-                  else glow_api.feedback_problem(c.call, caller) end as problem
-        from called c left join glow.agents a on a.agent = (c.call).agent
-    ), told as materialized (
-      select j.n, j.call, j.problem, j.whole, (j.whole).tenant, (j.whole).agent, (j.whole).execution_id, (j.whole).user_id,
-             (j.whole).kind, (j.whole).idempotency_key, glow_api.feedback_hash(j.whole) as hash, k.agent as owner,
-             nextval('glow.feedback_ids') as feedback_id,
-             count(*) over (partition by (j.whole).tenant, (j.whole).execution_id, (j.whole).user_id, (j.whole).kind) as words,
-             count(*) over (partition by (j.whole).tenant, (j.whole).agent, (j.whole).idempotency_key) as keys
-        from judged j
-        left join glow.execution_keys k on k.tenant = (j.whole).tenant and k.execution_id = (j.whole).execution_id
-    ), first as materialized (
-      -- In one order of keys for everybody: two batches that hold the same votes do not wait for each other.
-      select t.* from told t
-       where t.problem is null and t.words = 1 and (t.idempotency_key is null or t.keys = 1)
-         and (t.owner is null or t.owner = t.agent)
-         and not exists (
-           select from glow.current_feedback c
-            where c.tenant = t.tenant and c.execution_id = t.execution_id and c.user_id = t.user_id and c.kind = t.kind)
-       order by t.tenant, t.execution_id, t.user_id
-    ), keyed as (
-      insert into glow.feedback_keys as k (tenant, agent, idempotency_key, feedback_id, payload_hash, recorded_at)
-      select f.tenant, f.agent, f.idempotency_key, f.feedback_id, f.hash, arrived
-        from first f where f.idempotency_key is not null
-      on conflict do nothing
-      returning k.feedback_id
-    ), placed as (
-      insert into glow.current_feedback as c (
-        tenant, execution_id, user_id, kind, agent, feedback_id, withdrawn, payload_hash, occurred_at, recorded_at)
-      select f.tenant, f.execution_id, f.user_id, f.kind, f.agent, f.feedback_id, (f.whole).withdrawn, f.hash,
-             (f.whole).occurred_at, arrived
-        from first f
-       where f.idempotency_key is null or f.feedback_id in (select k.feedback_id from keyed k)
-      on conflict do nothing
-      returning c.feedback_id
-    ), written as (
-      insert into glow.agent_feedback (
-        feedback_id, tenant, agent, execution_id, user_id, kind, withdrawn, thumbs, rating, dimensions, issues, comment,
-        correction, channel, conversation_id, idempotency_key, occurred_at, recorded_at, superseded_by)
-      select f.feedback_id, f.tenant, f.agent, f.execution_id, f.user_id, f.kind, (f.whole).withdrawn, (f.whole).thumbs,
-             (f.whole).rating, (f.whole).dimensions, (f.whole).issues, (f.whole).comment, (f.whole).correction,
-             (f.whole).channel, (f.whole).conversation_id, f.idempotency_key, (f.whole).occurred_at, arrived,
-             case when (f.whole).withdrawn then f.feedback_id end
-        from first f
-       where (f.feedback_id in (select p.feedback_id from placed p)) is true
-    )
-    -- `(x in (…)) is true` above and `x in (…)` here are hashed; a join of two CTEs, which have no statistics, is a loop
-    -- in a loop, and took twenty seconds for ten thousand rows.
-    select t.n, t.call, t.problem, t.owner, (t.whole).withdrawn, t.feedback_id,
-           t.feedback_id in (select p.feedback_id from placed p) as written,
-           case when t.feedback_id in (select k.feedback_id from keyed k) then t.feedback_id end as claimed
-      from told t
-     order by t.n
-  loop
-    n := given.n;
-    result := case
-      when (given.problem).code is not null then glow_api.refused(given.problem)
-      when given.written then jsonb_build_object('feedback_id', given.feedback_id, 'execution_known', given.owner is not null,
-        'status', case when given.withdrawn then 'withdrawn' else 'accepted' end)
-      else glow_api.record_feedback(given.call, caller, given.claimed) end;
-    return next;
-  end loop;
+  return query
+  with given as materialized (
+    select r.n, m.problem as misfit,
+           case when m.n is null then jsonb_populate_record(null::glow_api.feedback_call, r.entry) end as call
+      from jsonb_array_elements(rows) with ordinality as r(entry, n)
+      left join glow_api.misfits(rows, '{
+        "agent": "string", "execution_id": "string", "user_id": "string", "thumbs": "integer", "rating": "integer",
+        "dimensions": "object", "issues": "texts", "comment": "string", "correction": "string", "channel": "string",
+        "conversation_id": "string", "idempotency_key": "string", "occurred_at": "instant", "tenant": "string",
+        "sent_at": "instant", "kind": "string", "withdrawn": "boolean"}') m using (n)
+  ), called as materialized (
+    select g.n, g.misfit, case when g.call is distinct from null then glow_api.completed(g.call, caller) end as call
+      from given g
+  ), told as materialized (
+    select c.n, c.call, (c.call).tenant, (c.call).agent, (c.call).execution_id, (c.call).user_id, (c.call).kind,
+           (c.call).idempotency_key, (c.call).withdrawn, (c.call).occurred_at,
+           glow_api.feedback_hash(c.call) as hash, k.agent as owner, nextval('glow.feedback_ids') as feedback_id,
+           case when c.call is null then c.misfit
+                when a.agent is null or a.tenant is not null or (c.call).tenant <> coalesce(caller.tenant, 'default')
+                  then coalesce(glow_api.caller_problem((c.call).tenant, caller.tenant, (c.call).agent),
+                                glow_api.feedback_problem(c.call, caller))
+                when not glow_api.is_in_order(c.call, caller) then glow_api.feedback_problem(c.call, caller) end as problem
+      from called c
+      left join glow.agents a on a.agent = (c.call).agent
+      left join glow.execution_keys k on k.tenant = (c.call).tenant and k.execution_id = (c.call).execution_id
+  ), first as materialized (
+    -- In one order of keys for everybody: two batches that hold the same votes do not wait for each other.
+    select t.* from told t
+     where t.problem is null and (t.owner is null or t.owner = t.agent)
+       and ((t.tenant, t.execution_id, t.user_id, t.kind) in (
+         select d.tenant, d.execution_id, d.user_id, d.kind from told d group by 1, 2, 3, 4 having count(*) > 1)) is not true
+       and ((t.tenant, t.agent, t.idempotency_key) in (
+         select d.tenant, d.agent, d.idempotency_key from told d
+          where d.idempotency_key is not null group by 1, 2, 3 having count(*) > 1)) is not true
+     order by t.tenant, t.execution_id, t.user_id
+  ), keyed as (
+    insert into glow.feedback_keys as k (tenant, agent, idempotency_key, feedback_id, payload_hash, recorded_at)
+    select f.tenant, f.agent, f.idempotency_key, f.feedback_id, f.hash, arrived
+      from first f where f.idempotency_key is not null
+    on conflict do nothing
+    returning k.feedback_id
+  ), placed as (
+    insert into glow.current_feedback as c (
+      tenant, execution_id, user_id, kind, agent, feedback_id, withdrawn, payload_hash, occurred_at, recorded_at)
+    select f.tenant, f.execution_id, f.user_id, f.kind, f.agent, f.feedback_id, f.withdrawn, f.hash, f.occurred_at, arrived
+      from first f
+     where f.idempotency_key is null or f.feedback_id in (select k.feedback_id from keyed k)
+    on conflict do nothing
+    returning c.feedback_id
+  ), written as (
+    insert into glow.agent_feedback (
+      feedback_id, tenant, agent, execution_id, user_id, kind, withdrawn, thumbs, rating, dimensions, issues, comment,
+      correction, channel, conversation_id, idempotency_key, occurred_at, recorded_at, superseded_by)
+    select f.feedback_id, f.tenant, f.agent, f.execution_id, f.user_id, f.kind, f.withdrawn, (f.call).thumbs,
+           (f.call).rating, (f.call).dimensions, (f.call).issues, (f.call).comment, (f.call).correction,
+           (f.call).channel, (f.call).conversation_id, f.idempotency_key, f.occurred_at, arrived,
+           case when f.withdrawn then f.feedback_id end
+      from first f
+     where (f.feedback_id in (select p.feedback_id from placed p)) is true
+  )
+  select t.n,
+         case when (t.problem).code is not null then glow_api.refused(t.problem)
+              when t.feedback_id in (select p.feedback_id from placed p)
+                then jsonb_build_object('feedback_id', t.feedback_id, 'execution_known', t.owner is not null,
+                                        'status', case when t.withdrawn then 'withdrawn' else 'accepted' end)
+              else glow_api.record_feedback(t.call, caller,
+                case when t.feedback_id in (select k.feedback_id from keyed k) then t.feedback_id end) end
+    from (select told.* from told order by told.n offset 0) t;
 end $$;
 comment on function glow_api.record_feedback_rows is 'Writes many pieces of feedback given as JSON objects; answers for each.';
 

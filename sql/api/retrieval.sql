@@ -124,8 +124,9 @@ begin
         sent_at), caller));
 end $$;
 comment on function glow_api.log_retrieval is
-  'Records a search: what was shown at which rank. Call it again with the same event_id to add clicks, citations and '
-  'verdicts as they happen.';
+  'Records a search: what was shown at which rank, under which policy (interleave where two rankings were mixed) and '
+  'configuration (the sha of the parameters in force). Call it again with the same event_id to add clicks, '
+  'citations and verdicts as they happen.';
 
 create function glow_api.record_retrieval_rows(rows jsonb, caller glow_api.caller) returns table (n bigint, result jsonb)
   language plpgsql as $$

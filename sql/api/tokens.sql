@@ -1,7 +1,7 @@
 -- Feedback tokens: what a browser needs to vote, and nothing more. A token is `payload.signature`, both base64url; the
 -- payload is JSON with tenant, agent, execution, user and expiry, the signature HMAC-SHA-256 of it (RFC 2104). It speaks
 -- for one person on one execution until it expires: replayed, it can repeat or change that vote and never add one.
--- The function that takes it belongs to glow_pipeline (zz_privileges): its tenant is the token's, not the login's.
+-- Whom it works for is what the token says, not what the login is bound to.
 
 create function glow_api.base64url(bytes bytea) returns text
   language sql immutable
@@ -99,7 +99,7 @@ begin
     claims := null;
   end;
   if claims is null then
-    perform glow_api.refuse('PT401', 'token', null, 'a token of issue_feedback_token, unchanged');
+    perform glow_api.refuse('PT401', 'token', left(token, 8), 'a token of issue_feedback_token, unchanged');
   elsif (claims ->> 'expires')::numeric < extract(epoch from clock_timestamp()) then
     perform glow_api.refuse('PT401', 'token', 'expired', 'a new token: this one has expired');
   end if;
@@ -124,4 +124,5 @@ begin
     caller));
 end $$;
 comment on function glow_api.submit_feedback_with_token is
-  'submit_feedback for a browser: agent, execution and user come from the signed token.';
+  'submit_feedback for a browser: agent, execution and user come from the signed token. "withdrawn" takes the vote back, '
+  'or with kind correction the lone correction.';

@@ -4,15 +4,16 @@ create schema glow;
 comment on schema glow is 'Tables of Glow Pipelines. Apps never see them: they call the functions in glow_api.';
 revoke all on schema glow from public;
 
--- Ids come from the apps (trace ids, user ids), so they are text with a bound and without control characters.
-create domain glow.identifier as text
+-- Ids come from the apps (trace ids, user ids), so they are text with a bound and without control characters. Compared
+-- byte by byte: faster than by the rules of a language, and no upgrade of those rules can break an index.
+create domain glow.identifier as text collate "C"
   check (length(value) between 1 and 200 and value !~ '[[:cntrl:]]');
 
 -- Agent names become partition keys, URLs and run tags in Dagster.
-create domain glow.agent_name as text
+create domain glow.agent_name as text collate "C"
   check (value ~ '^[a-z0-9][a-z0-9_.-]{0,62}$');
 
-create domain glow.tenant_name as text
+create domain glow.tenant_name as text collate "C"
   check (value ~ '^[a-z0-9][a-z0-9_.-]{0,62}$');
 
 create table glow.logins (

@@ -46,11 +46,11 @@ create index feedback_by_time on glow.agent_feedback using brin (recorded_at);
 -- The constraint that a table in partitions cannot have: one current vote of a person on an execution, in whichever
 -- month it was given. The row is what a changed vote locks, and `occurred_at` what it must not be older than.
 create table glow.current_feedback (
-  tenant       text not null,
-  execution_id text not null,
-  user_id      text not null,
-  kind         text not null,
-  agent        text not null,
+  tenant       text collate "C" not null,
+  execution_id text collate "C" not null,
+  user_id      text collate "C" not null,
+  kind         text collate "C" not null,
+  agent        text collate "C" not null,
   feedback_id  bigint not null,
   withdrawn    boolean not null,
   payload_hash bytea not null,
@@ -62,9 +62,9 @@ comment on table glow.current_feedback is 'Which row of agent_feedback is the ne
 
 -- What makes a retry the same call, for ever and in every partition.
 create table glow.feedback_keys (
-  tenant          text not null,
-  agent           text not null,
-  idempotency_key text not null,
+  tenant          text collate "C" not null,
+  agent           text collate "C" not null,
+  idempotency_key text collate "C" not null,
   feedback_id     bigint not null,
   payload_hash    bytea not null,
   recorded_at     timestamptz not null,
