@@ -4,12 +4,14 @@ Belongs here: verbs, options and what they print. Does not: what the verbs do.
 """
 
 import shutil
+from pathlib import Path
 
 import click
 from rich.console import Console
 
 from glow_pipelines.errors import Actionable
 from glow_pipelines.files import is_held
+from glow_pipelines.importing.records import FORMATS, KINDS, Kind
 from glow_pipelines.project import DEMO_LOCK, UP_LOCK, export, find_project, open_services
 
 
@@ -21,6 +23,18 @@ class _Group(click.Group):
             return super().invoke(ctx)
         except (Actionable, OSError) as error:  # a folder that is a file, a disk that is full: the message says which
             raise click.ClickException(str(error)) from error
+
+
+def _scale(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[float, float] | None:
+    if value is None:
+        return None
+    try:
+        low, high = (float(part) for part in value.split(":"))
+    except ValueError:
+        low = high = 0.0
+    if low == high:
+        raise click.BadParameter("two different numbers are accepted, worst and best, e.g. 0:1", context, parameter)
+    return low, high
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -53,6 +67,58 @@ def up(port: int) -> None:
     from glow_pipelines.up import run_up
 
     run_up(open_services(), find_project(), port, Console())
+
+
+@main.command("import", epilog="Formats, mapping files and what is left out: docs/import.md")
+@click.argument("format", metavar="|".join(FORMATS), type=click.Choice(FORMATS))
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(dir_okay=False, allow_dash=True))
+@click.option("--agent", metavar="NAME", help="of all rows; of jsonl, csv and parquet, of those that name none")
+@click.option("--tenant", metavar="NAME", help="of all rows that name none")
+@click.option(
+    "--mapping",
+    metavar="TOML",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="of jsonl, csv and parquet with names of their own: which column is what",
+)
+@click.option("--kind", type=click.Choice(KINDS), help="of the rows, where the columns do not tell")
+@click.option("--scale", metavar="LOW:HIGH", callback=_scale, help="of the scores of other products, e.g. 0:1")
+@click.option("--dry-run", is_flag=True, help="check every row against the database and change nothing")
+@click.option(
+    "--rejected",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="refused rows with the reason; default: first file + .rejected.jsonl",
+)
+@click.option("--again", is_flag=True, help="also files that were imported before, e.g. after an agent was registered")
+def import_files(
+    format: str,
+    files: tuple[str, ...],
+    agent: str | None,
+    tenant: str | None,
+    mapping: Path | None,
+    kind: Kind | None,
+    scale: tuple[float, float] | None,
+    dry_run: bool,
+    rejected: Path | None,
+    again: bool,
+) -> None:
+    """Bring in executions, votes, searches and examples from files, or - for standard input.
+
+    Safe to repeat, and to interrupt: every row is known by its content, and a file goes on where it was.
+    """
+    from glow_pipelines.importing.records import Options
+    from glow_pipelines.importing.run import ImportRequest, run_import
+
+    request = ImportRequest(
+        format,
+        tuple(None if name == "-" else Path(name) for name in files),
+        Options(agent, tenant, kind, scale),
+        mapping,
+        rejected,
+        dry_run,
+        again,
+    )
+    run_import(open_services(), request, Console())
 
 
 @main.command()

@@ -17,6 +17,7 @@ from glow_pipelines.store.annotations import Annotations
 from glow_pipelines.store.datasets import Datasets
 from glow_pipelines.store.experiments import Experiments
 from glow_pipelines.store.feedback import Feedback
+from glow_pipelines.store.imports import Imports
 from glow_pipelines.store.models import Models
 from glow_pipelines.store.noun import Row
 from glow_pipelines.store.operations import Operations
@@ -57,6 +58,10 @@ class Transaction:
     @cached_property
     def experiments(self) -> Experiments:
         return Experiments(self.connection)
+
+    @cached_property
+    def imports(self) -> Imports:
+        return Imports(self.connection)
 
     @cached_property
     def operations(self) -> Operations:
