@@ -5,9 +5,10 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 GOLDEN := tests/golden/definitions.txt
 SCHEMA := sql/schema.sql
+REFERENCE := docs/reference/sql.md
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test check lint types docs golden schema screenshots bench clean
+.PHONY: help install demo up test check lint types docs golden schema reference screenshots bench clean
 
 help:  ## this list
 	@awk -F ':.*  ## ' '/^[a-z]+:.*  ## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +42,9 @@ golden: $(INSTALLED)  ## write the listing of all definitions anew, for review
 
 schema: $(INSTALLED)  ## write sql/schema.sql anew from the migrations
 	$(BIN)/python -m glow_pipelines.database.schema > $(SCHEMA).new && mv $(SCHEMA).new $(SCHEMA) || { rm $(SCHEMA).new; false; }
+
+reference: $(INSTALLED)  ## write docs/reference/sql.md anew from a database that the SQL files make
+	$(BIN)/python -m glow_pipelines.database.reference > $(REFERENCE).new && mv $(REFERENCE).new $(REFERENCE) || { rm $(REFERENCE).new; false; }
 
 screenshots: $(INSTALLED)  ## take the pictures under docs/ anew, in a headless Chromium
 	$(BIN)/python docs/screenshots.py

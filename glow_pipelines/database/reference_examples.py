@@ -1,0 +1,127 @@
+"""The calls that the reference shows, in the order they are made: a small story.
+
+Belongs here: what is called by whom, and what that shows. Does not: calling (`reference_calls`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+TOKEN = "PAYLOAD.SIGNATURE"  # stands for the last token that was issued
+
+
+@dataclass(frozen=True)
+class Example:
+    """A call by a login that has `role` and nothing else; `about` says what it shows."""
+
+    function: str
+    role: str
+    arguments: Mapping[str, Any]
+    about: str = ""
+
+
+_VOTE = {"agent": "expense-coder", "execution_id": "run-1", "user_id": "u-17"}
+_RUN = {"execution_id": "run-1", "agent": "expense-coder", "input": "Taxi to the client", "output": "meals"}
+_SEARCH = {"event_id": "search-1", "agent": "expense-coder", "query": "Is a taxi travel?"}
+_JUDGED = {"execution_id": "run-1", "reviewer": "ann", "verdict": "correct", "output": "travel"}
+_SHOWN = {"agent": "expense-coder", "expert": "ann", "input": "Train to Bern", "output": "travel"}
+
+# What probes start from is the first example of their function.
+EXAMPLES = (
+    Example(
+        "register_agent",
+        "glow_engineer",
+        {
+            "agent": "expense-coder",
+            "description": "Says which account an expense belongs to",
+            "evaluation": {"metric": "label", "choices": ["travel", "meals"]},
+            "prompt": {"instruction": "Which account is this expense?", "choices": ["travel", "meals"]},
+        },
+    ),
+    Example("resolve_prompt", "glow_app", {"agent": "expense-coder", "unit": "u-17"}),
+    Example(
+        "submit_feedback", "glow_app", {**_VOTE, "thumbs": 1}, "Before its execution: kept, and joined when it comes."
+    ),
+    Example("log_execution", "glow_app", {**_RUN, "user_id": "u-17", "latency_ms": 840}, "A vote has waited for it."),
+    Example("log_execution", "glow_app", {**_RUN, "user_id": "u-17", "latency_ms": 840}, "The same again: a retry."),
+    Example("log_execution", "glow_app", {**_RUN, "output": "travel"}, "The id with other contents."),
+    Example(
+        "submit_feedback",
+        "glow_app",
+        {**_VOTE, "thumbs": -1, "issues": ["wrong_answer"], "idempotency_key": "vote-1"},
+        "A changed mind: the new vote supersedes the old one.",
+    ),
+    Example(
+        "submit_feedback",
+        "glow_app",
+        {**_VOTE, "thumbs": -1, "issues": ["wrong_answer"], "idempotency_key": "vote-1"},
+        "A retry with its key: the first answer's id.",
+    ),
+    Example("submit_feedback", "glow_app", {**_VOTE, "rating": 6}, "A value that is not accepted."),
+    Example(
+        "submit_feedback",
+        "glow_app",
+        {**_VOTE, "thumbs": 1, "occurred_at": "2026-01-05T09:00:00Z"},
+        "Given before the current one and arrived after it: history only.",
+    ),
+    Example("feedback_stats", "glow_app", {"agent": "expense-coder"}),
+    Example("common_issues", "glow_app", {"agent": "expense-coder", "most": 3}),
+    Example("withdraw_feedback", "glow_app", _VOTE),
+    Example("withdraw_feedback", "glow_app", _VOTE, "Nothing left to take back."),
+    Example(
+        "log_execution_batch",
+        "glow_app",
+        {"rows": [{**_RUN, "execution_id": "run-2"}, {"execution_id": "run-3", "agent": "nobody"}]},
+    ),
+    Example(
+        "submit_feedback_batch",
+        "glow_app",
+        {"rows": [{**_VOTE, "thumbs": 1}, {**_VOTE, "rating": 6}, {**_VOTE, "withdrawn": True}]},
+        "One result for each row; the refused one stops no other.",
+    ),
+    Example("log_retrieval", "glow_app", {**_SEARCH, "hits": [{"rank": 1, "chunk_id": "policy-3", "score": 0.71}]}),
+    Example(
+        "log_retrieval",
+        "glow_app",
+        {**_SEARCH, "hits": [{"rank": 1, "chunk_id": "policy-3", "clicked": True}]},
+        "The same search again, now with a click.",
+    ),
+    Example("log_retrieval_batch", "glow_app", {"rows": [{**_SEARCH, "event_id": "search-2", "hits": []}]}),
+    Example("submit_annotation", "glow_reviewer", {**_JUDGED, "notes": "A ride to a client is travel."}),
+    Example(
+        "submit_annotation_batch",
+        "glow_reviewer",
+        {"rows": [{"execution_id": "run-2", "reviewer": "ann", "verdict": "reject"}]},
+    ),
+    Example("submit_demonstration", "glow_reviewer", _SHOWN),
+    Example("submit_demonstration_batch", "glow_reviewer", {"rows": [{**_SHOWN, "idempotency_key": "shown-1"}]}),
+    Example("issue_feedback_token", "glow_app", {**_VOTE, "valid_seconds": 900}),
+    Example("submit_feedback_with_token", "glow_browser", {"token": TOKEN, "thumbs": 1}),
+    Example("submit_feedback_with_token", "glow_browser", {"token": "eyJ9.c2ln", "thumbs": 1}, "A forged one."),
+    Example(
+        "request_prompt_optimization",
+        "glow_engineer",
+        {"agent": "expense-coder", "goals": ["accuracy"], "reason": "Q4"},
+    ),
+    Example("request_dataset", "glow_engineer", {"agent": "expense-coder", "kind": "preference"}),
+    Example("request_training_run", "glow_engineer", {"agent": "expense-coder"}),
+    Example("request_status", "glow_engineer", {"request_id": 1}),
+    Example("cancel_request", "glow_engineer", {"request_id": 1, "reason": "asked by mistake"}),
+    Example("learning_stats", "glow_engineer", {}),
+    Example("success_metrics", "glow_viewer", {}, "Nothing has been measured in this small story."),
+    Example("datasets", "glow_engineer", {"agent": "expense-coder"}, "No dataset has been built in this small story."),
+    Example("why", "glow_engineer", {"dataset": "no-dataset", "example": "no-example"}),
+    Example("effect_of", "glow_engineer", {"feedback": 1}, "Nothing has been learned from this vote yet."),
+    Example("apply_import", "glow_pipeline", {"import_id": "0" * 64}),
+    Example("rotate_token_key", "glow_owner", {}),
+    Example("revoke_token_keys", "glow_owner", {}),
+    Example("bind_login", "glow_owner", {"login": "reference_app", "tenant": "acme", "calls_per_minute": 6000}),
+)
+# What `glow import` does before apply_import: COPY.
+STAGED = (
+    "insert into glow.imports (import_id, source, format) values (repeat('0', 64), 'votes.csv', 'csv')",
+    """insert into glow.import_rows (import_id, line, kind, payload)
+       select repeat('0', 64), line, 'feedback', jsonb_build_object(
+         'agent', 'expense-coder', 'execution_id', 'run-2', 'user_id', 'u-' || line, 'thumbs', line * 2 - 1)
+         from generate_series(1, 2) line""",
+)
