@@ -140,6 +140,12 @@ class Settings:
         "GLOW_OPTIMIZATION_MAX_CALLS", whole(1, 10_000_000), "2000", "model calls one prompt optimization may spend"
     )
     time_zone: str = setting("GLOW_TIME_ZONE", TIME_ZONE, "UTC", "time zone of schedules and reports")
+    retention_months: int | None = setting(
+        "GLOW_RETENTION_MONTHS",
+        whole(1, 1200),
+        "",
+        "months that executions, feedback and searches are kept, dropped by whole months; unset: for ever",
+    )
     fine_tuning_base_model: str | None = setting(
         "GLOW_FINE_TUNING_BASE_MODEL", TEXT, "", "model a training run starts from"
     )

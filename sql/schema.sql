@@ -164,6 +164,7 @@ begin
   update glow.execution_keys k set expired_at = clock_timestamp()
    where recorded_at < month and expired_at is null
      and (exists (select from glow.expert_annotations a where a.tenant = k.tenant and a.execution_id = k.execution_id)
+       or exists (select from glow.current_feedback c where c.tenant = k.tenant and c.execution_id = k.execution_id)
        or exists (select from glow.example_sources s
                    where s.kind = 'execution' and s.source_id = glow.qualified(k.tenant, k.execution_id)));
   delete from glow.execution_keys where recorded_at < month and expired_at is null;
@@ -171,6 +172,21 @@ end $$;
 COMMENT ON FUNCTION glow.expire(before timestamp with time zone) IS 'Retention: removes executions, feedback and searches recorded in months that ended before an instant. What was learned from them stays.';
 REVOKE ALL ON FUNCTION glow.expire(before timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow.expire(before timestamp with time zone) TO glow_pipeline;
+
+CREATE FUNCTION glow.forget_calls(before interval) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  gone bigint;
+begin
+  delete from glow.call_samples where called_at < clock_timestamp() - greatest(before, interval '2 minutes');
+  get diagnostics gone = row_count;
+  return gone;
+end $$;
+COMMENT ON FUNCTION glow.forget_calls(before interval) IS 'Deletes samples of calls that no limit looks at any more.';
+REVOKE ALL ON FUNCTION glow.forget_calls(before interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow.forget_calls(before interval) TO glow_pipeline;
 
 CREATE FUNCTION glow.month_of(instant timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE

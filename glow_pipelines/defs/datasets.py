@@ -10,6 +10,7 @@ import dagster as dg
 
 from glow_pipelines.defs.metadata import counts, table
 from glow_pipelines.defs.partitions import agents
+from glow_pipelines.defs.requests import asked
 from glow_pipelines.services import Services
 
 GROUP = "datasets"
@@ -104,12 +105,16 @@ def training_dataset(context: dg.AssetExecutionContext, services: dg.ResourcePar
 
     name = context.partition_key
     as_of = datetime.now(UTC)
+    kind = asked(context, services).get("kind", "sft")
     with services.store.transaction() as t:
         agent = t.feedback.agent(name)
         t.operations.set_watermark("training_dataset", t.operations.watermark(CONSUMER), name)
         found = t.datasets.examples_as_of(name, as_of)
         version = BehaviorLearner().generate_training_dataset(
-            DatasetRule(name, shares=agent.shares), (example for _, example, _ in found), t.datasets.splits(name), as_of
+            DatasetRule(name, kind, shares=agent.shares),
+            (example for _, example, _ in found),
+            t.datasets.splits(name),
+            as_of,
         )
         verdicts = check_version(version, least=services.settings.fine_tuning_min_examples)
         balance = version.balance if agent.choices else {}

@@ -1,12 +1,27 @@
-"""The job of one turn.
+"""Jobs: what one run spans.
 
-Belongs here: which assets a run spans. Does not: when it runs (schedules, sensors).
+Belongs here: which assets a run spans. Does not: when it runs (schedules, sensors), on whose request (requests).
 """
 
 import dagster as dg
 
+_UPKEEP = dg.AssetSelection.assets("storage_upkeep")
+
 turn = dg.define_asset_job(
     "turn",
     description="One whole turn of the loop for one agent: curate, check, optimize, gate, experiment, measure.",
-    selection=dg.AssetSelection.all(),
+    selection=dg.AssetSelection.all() - _UPKEEP,
+)
+curation = dg.define_asset_job(
+    "curation",
+    description="A dataset version of one agent from all that came in: the first part of a turn.",
+    selection=dg.AssetSelection.assets("training_dataset").upstream().materializable(),
+)
+training = dg.define_asset_job(
+    "training",
+    description="The training run of one agent, on a dataset curated in the same run.",
+    selection=dg.AssetSelection.assets("fine_tuned_model").upstream().materializable(),
+)
+upkeep = dg.define_asset_job(
+    "upkeep", description="Months made ahead, old ones dropped as the settings say.", selection=_UPKEEP
 )

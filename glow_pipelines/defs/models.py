@@ -10,6 +10,7 @@ import dagster as dg
 
 from glow_pipelines.defs.metadata import counts, line, table
 from glow_pipelines.defs.partitions import agents
+from glow_pipelines.defs.requests import asked
 from glow_pipelines.services import Services
 
 GROUP = "models"
@@ -83,7 +84,7 @@ def fine_tuned_model(context: dg.AssetExecutionContext, services: dg.ResourcePar
     from glow_pipelines.steps.training import plan_run, submit_run
 
     agent = context.partition_key
-    planned = plan_run(services, agent)
+    planned = plan_run(services, agent, asked(context, services).get("base_model"))
     if planned is None:
         return dg.MaterializeResult(
             metadata={"state": "no dataset version yet"},

@@ -6,6 +6,7 @@ Belongs here: schedules. Does not: what runs on news (sensors), what a run does 
 import dagster as dg
 
 from glow_pipelines.defs.jobs import turn
+from glow_pipelines.defs.jobs import upkeep as upkeep_job
 from glow_pipelines.services import Services
 from glow_pipelines.settings import Settings
 
@@ -38,3 +39,13 @@ def nightly(
     ] or dg.SkipReason(
         f"no agent has {settings.learning_min_feedback_count} new feedback rows, none runs an experiment"
     )
+
+
+upkeep = dg.ScheduleDefinition(
+    name="upkeep",
+    job=upkeep_job,
+    cron_schedule="30 1 * * *",  # before the night's turns, and whatever LEARNING_ENABLED says
+    execution_timezone=_SETTINGS.time_zone,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every day: months ahead, retention.",
+)

@@ -21,8 +21,11 @@ from glow_pipelines.providers.tuning import (
 from glow_pipelines.services import Services
 
 
-def plan_run(services: Services, agent: str) -> TrainingPlan | None:
-    """Plan the run of the agent's newest dataset and record it once; None without a dataset."""
+def plan_run(services: Services, agent: str, base_model: str | None = None) -> TrainingPlan | None:
+    """Plan the run of the agent's newest dataset and record it once; None without a dataset.
+
+    `base_model` is the one somebody asked for; without it, that of the settings.
+    """
     settings = services.settings
     with services.store.transaction() as t:
         dataset = t.datasets.in_force(agent)
@@ -36,7 +39,7 @@ def plan_run(services: Services, agent: str) -> TrainingPlan | None:
         enabled=settings.fine_tuning_enabled,
         minimum_examples=settings.fine_tuning_min_examples,
         validation_split=settings.fine_tuning_validation_split,
-        base_model=settings.fine_tuning_base_model,
+        base_model=base_model or settings.fine_tuning_base_model,
     )
     plan = FineTuner(options, tuning_service(settings).capabilities).plan(agent, lines)
     with services.store.transaction() as t:

@@ -1,10 +1,15 @@
-"""Watermarks, the response cache and success metrics in the database.
+"""Watermarks, the response cache, success metrics and the upkeep of storage in the database.
 
-Belongs here: what the pipeline remembers about itself. Does not: what the figures mean (learning/operations).
+Belongs here: what the pipeline remembers about itself, and keeping tables in months. Does not: what the figures mean
+(learning/operations), when upkeep is due (defs).
 """
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import date
+
+import psycopg
 
 from glow_pipelines.learning.operations import Measurement
 from glow_pipelines.providers.cache import CachedResponse
@@ -12,6 +17,40 @@ from glow_pipelines.store.noun import Noun, Row
 
 EVERYTHING = "0"
 """The watermark of a consumer that has read nothing yet."""
+LOCK_WAIT = "500ms"
+"""Below deadlock_timeout: upkeep gives way before the server looks for somebody to end."""
+
+
+class TablesBusy(Exception):
+    """Somebody works with a table that upkeep wanted for itself."""
+
+
+@dataclass(frozen=True)
+class MonthlyTable:
+    """A table in months. `ahead`: months made after this one, -1 when this month is missing. `rows` is an estimate.
+
+    `outside_rows` came in a month that nobody had made, the oldest `outside_seconds` ago.
+    """
+
+    name: str
+    months: int
+    oldest: date | None
+    newest: date | None
+    rows: int
+    bytes: int
+    ahead: int
+    outside_rows: int
+    outside_seconds: float | None
+
+
+@dataclass(frozen=True)
+class Horizon:
+    """What holds incremental readers back. `open_seconds`: how long the oldest open write transaction is open, 0 when
+    none is, None when this login may not know. `held_seconds`: how long the oldest row has been held back by it."""
+
+    open_seconds: float | None
+    held_seconds: float
+    holder: str | None
 
 
 class Operations(Noun):
@@ -59,6 +98,58 @@ class Operations(Noun):
 
     def latest_measurements(self) -> list[Row]:
         return self._rows("latest_measurements")
+
+    def ensure_partitions(self) -> list[str]:
+        """Make the months ahead; returns the new partitions. Raises TablesBusy."""
+        with self._impatient():
+            return [row["name"] for row in self._rows("ensure_partitions")]
+
+    def partitioned_tables(self) -> list[str]:
+        return [row["name"] for row in self._rows("partitioned_tables")]
+
+    def drop_partitions(self, table: str, months: int) -> list[str]:
+        """Drop the months of a table that ended more than `months` months ago; returns them. Raises TablesBusy.
+
+        A transaction of its own for each table, please: it locks the whole table until it ends.
+        """
+        with self._impatient():
+            return [row["name"] for row in self._rows("drop_partitions", table=table, months=months)]
+
+    def expire(self, months: int) -> None:
+        """Remove what belonged to dropped months, when all tables have dropped them. Raises TablesBusy."""
+        with self._impatient():
+            self._rows("expire", months=months)
+
+    def forget_calls(self) -> int:
+        """Delete samples of calls that no limit looks at; returns how many."""
+        row = self._row("forget_calls")
+        assert row is not None
+        return int(row["deleted"])
+
+    def forget_staged_rows(self) -> int:
+        """Delete rows that imports have left behind; returns how many."""
+        return self._run("forget_staged_rows")
+
+    def monthly_tables(self) -> list[MonthlyTable]:
+        return [MonthlyTable(**row) for row in self._rows("partition_summary")]
+
+    def horizon_age(self) -> Horizon:
+        """How long incremental reads are held back, and by whom. In a transaction that has written nothing."""
+        holder = self._row("horizon_holder")
+        if holder is None:
+            return Horizon(0.0, 0.0, None)
+        held = self._row("held_back", horizon=holder["horizon"])
+        assert held is not None
+        named = ", ".join(f"{key} {holder[key]}" for key in ("login", "database", "application", "pid") if holder[key])
+        return Horizon(holder["seconds"], held["seconds"], named)
+
+    @contextmanager
+    def _impatient(self) -> Iterator[None]:
+        self._row("limit_lock_wait", wait=LOCK_WAIT)
+        try:
+            yield
+        except psycopg.errors.LockNotAvailable as error:
+            raise TablesBusy(str(error)) from error
 
     def learning_stats(self) -> Row:
         row = self._row("learning_stats")

@@ -22,6 +22,7 @@ from glow_pipelines.store.models import Models
 from glow_pipelines.store.noun import Row
 from glow_pipelines.store.operations import Operations
 from glow_pipelines.store.prompts import Prompts
+from glow_pipelines.store.requests import Requests
 from glow_pipelines.store.retrieval import Retrieval
 
 
@@ -62,6 +63,10 @@ class Transaction:
     @cached_property
     def imports(self) -> Imports:
         return Imports(self.connection)
+
+    @cached_property
+    def requests(self) -> Requests:
+        return Requests(self.connection)
 
     @cached_property
     def operations(self) -> Operations:

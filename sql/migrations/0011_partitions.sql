@@ -83,10 +83,23 @@ begin
   update glow.execution_keys k set expired_at = clock_timestamp()
    where recorded_at < month and expired_at is null
      and (exists (select from glow.expert_annotations a where a.tenant = k.tenant and a.execution_id = k.execution_id)
+       or exists (select from glow.current_feedback c where c.tenant = k.tenant and c.execution_id = k.execution_id)
        or exists (select from glow.example_sources s
                    where s.kind = 'execution' and s.source_id = glow.qualified(k.tenant, k.execution_id)));
   delete from glow.execution_keys where recorded_at < month and expired_at is null;
 end $$;
 comment on function glow.expire is
   'Retention: removes executions, feedback and searches recorded in months that ended before an instant. What was learned from them stays.';
-revoke execute on function glow.ensure_partitions, glow.drop_partitions, glow.expire from public;
+
+-- The samples are the owner's, so that the pipeline cannot lift a limit.
+create function glow.forget_calls(before interval) returns bigint
+  language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  gone bigint;
+begin
+  delete from glow.call_samples where called_at < clock_timestamp() - greatest(before, interval '2 minutes');
+  get diagnostics gone = row_count;
+  return gone;
+end $$;
+comment on function glow.forget_calls is 'Deletes samples of calls that no limit looks at any more.';
+revoke execute on function glow.ensure_partitions, glow.drop_partitions, glow.expire, glow.forget_calls from public;

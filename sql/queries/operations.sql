@@ -1,4 +1,4 @@
--- Watermarks, response cache, success metrics.
+-- Watermarks, response cache, success metrics, upkeep of storage.
 
 -- watermark --
 -- How far a consumer has read.
@@ -75,3 +75,98 @@ select distinct on (metric) metric, value, low, high, target, status, detail, me
 -- learning_stats --
 -- The counts apps see, for our own use.
 select glow_api.learning_stats() as stats
+
+-- limit_lock_wait --
+-- Until the end of the transaction, gives up what cannot be locked at once: whoever waits for a whole table makes
+-- every writer behind it wait too.
+select set_config('lock_timeout', %(wait)s, true)
+
+-- ensure_partitions --
+-- Makes the partitions of this month and the next ones.
+select glow.ensure_partitions() as name
+
+-- partitioned_tables --
+-- The tables kept in months.
+select name from glow.partitioned_tables() order by name
+
+-- drop_partitions --
+-- Drops the months of one table that ended so many months ago.
+select glow.drop_partitions(t.relation, glow.month_of(clock_timestamp() - make_interval(months => %(months)s))) as name
+  from glow.partitioned_tables() t where t.name = %(table)s::name
+
+-- expire --
+-- Removes what belongs to rows of months that ended so many months ago.
+select glow.expire(clock_timestamp() - make_interval(months => %(months)s)) as name
+
+-- forget_calls --
+-- Deletes samples of calls that no limit looks at any more.
+select glow.forget_calls('1 hour') as deleted
+
+-- forget_staged_rows --
+-- Staged rows of imports that ended, or that nobody went on with for a day: their file is read again from the last
+-- line applied.
+delete from glow.import_rows r
+ where not exists (select from glow.imports i
+                    where i.import_id = r.import_id and i.state = 'running'
+                      and i.updated_at > clock_timestamp() - interval '1 day')
+
+-- partition_summary --
+-- Tables in months: how many, from when to when, how many months ahead, how large; and the rows that came in a month
+-- nobody had made. Those lie before the first month or after the last, which is what lets the planner skip the months.
+with months as (
+  select p.name, i.inhrelid, to_date(substring(c.relname from '_([0-9]{4}_[0-9]{2})$'), 'YYYY_MM')::timestamp as month
+    from glow.partitioned_tables() p join pg_inherits i on i.inhparent = p.relation join pg_class c on c.oid = i.inhrelid
+), kept as (
+  select m.name, count(m.month) as months, min(m.month)::date as oldest, max(m.month)::date as newest,
+         case when not bool_or(coalesce(m.month = n.now, false)) then -1
+              when not bool_or(coalesce(m.month = n.now + interval '1 month', false)) then 0
+              else count(*) filter (where m.month > n.now) end as ahead,
+         coalesce(min(m.month), 'infinity') at time zone 'UTC' as begins,
+         coalesce(max(m.month) + interval '1 month', '-infinity') at time zone 'UTC' as ends,
+         sum(pg_stat_get_live_tuples(m.inhrelid))::bigint as rows, sum(pg_total_relation_size(m.inhrelid))::bigint as bytes
+    from months m, (select date_trunc('month', clock_timestamp() at time zone 'UTC') as now) n
+   group by m.name
+), outside as (
+  select 'agent_feedback' as name, count(*) as rows, min(recorded_at) as oldest from glow.agent_feedback
+   where recorded_at < (select begins from kept where name = 'agent_feedback')
+      or recorded_at >= (select ends from kept where name = 'agent_feedback')
+  union all
+  select 'executions', count(*), min(recorded_at) from glow.executions
+   where recorded_at < (select begins from kept where name = 'executions')
+      or recorded_at >= (select ends from kept where name = 'executions')
+  union all
+  select 'retrieval_events', count(*), min(recorded_at) from glow.retrieval_events
+   where recorded_at < (select begins from kept where name = 'retrieval_events')
+      or recorded_at >= (select ends from kept where name = 'retrieval_events')
+  union all
+  select 'retrieval_hits', count(*), min(recorded_at) from glow.retrieval_hits
+   where recorded_at < (select begins from kept where name = 'retrieval_hits')
+      or recorded_at >= (select ends from kept where name = 'retrieval_hits')
+)
+select k.name, k.months::int, k.oldest, k.newest, k.ahead::int, k.rows, k.bytes,
+       coalesce(o.rows, 0) as outside_rows, extract(epoch from clock_timestamp() - o.oldest)::float8 as outside_seconds
+  from kept k left join outside o on o.name = k.name
+ order by k.name
+
+-- horizon_holder --
+-- The oldest open write transaction of the server: no incremental reader steps over it. How long a login of another
+-- role has been open is hidden without pg_read_all_stats (seconds is null then).
+select h.xid::text as horizon, coalesce(a.usename::text, p.owner::text) as login, coalesce(a.datname::text, p.database::text) as database,
+       coalesce(a.application_name, p.gid) as application, a.pid,
+       extract(epoch from clock_timestamp() - coalesce(a.xact_start, p.prepared))::float8 as seconds
+  from (select pg_snapshot_xmin(pg_current_snapshot()) as xid) h
+  left join pg_stat_activity a on a.backend_xid = h.xid::xid
+  left join pg_prepared_xacts p on p.transaction = h.xid::xid
+ where a.pid is not null or p.gid is not null
+
+-- held_back --
+-- How long the oldest executions and feedback beyond the horizon have been waiting for a reader, by the first of each
+-- agent. Needs no privilege.
+select coalesce(extract(epoch from clock_timestamp() - min(x.recorded_at)), 0)::float8 as seconds
+  from glow.agents a
+ cross join lateral (
+   (select f.recorded_at from glow.agent_feedback f
+     where f.agent = a.agent and f.xid >= %(horizon)s::text::xid8 order by f.xid limit 1)
+   union all
+   (select e.recorded_at from glow.executions e
+     where e.agent = a.agent and e.xid >= %(horizon)s::text::xid8 order by e.xid limit 1)) x
