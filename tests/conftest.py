@@ -21,8 +21,8 @@ from glow_pipelines.files import exclusive
 
 _EXTERNAL = "GLOW_TEST_DATABASE_URL"
 _HOME = "GLOW_TEST_HOME"
-# Nothing of a test need outlive a power cut.
-_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+# Nothing of a test need outlive a power cut; and a vacuum that happens by takes locks that a test did not expect.
+_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off"}
 
 
 @dataclass(frozen=True)
