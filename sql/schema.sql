@@ -72,8 +72,13 @@ CREATE FUNCTION glow.claim(path text[]) RETURNS text
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  value text := nullif(current_setting('request.jwt.claims', true), '')::jsonb #>> path;
+  value text;
 begin
+  begin
+    value := nullif(current_setting('request.jwt.claims', true), '')::jsonb #>> path;
+  exception when data_exception then
+    value := null;
+  end;
   if value is null then
     raise exception using errcode = 'PT401',
       message = format('request.jwt.claims: %s is missing', array_to_string(path, '.')),
@@ -91,7 +96,7 @@ CREATE FUNCTION glow.drop_partitions(parent regclass, before timestamp with time
 declare
   old record;
 begin
-  perform pg_advisory_xact_lock(hashtextextended('glow.partitions', 0));
+  lock table glow.partition_upkeep in exclusive mode;
   for old in
     select c.relname as name from pg_inherits i join pg_class c on c.oid = i.inhrelid
      where i.inhparent = parent and c.relname ~ '_[0-9]{4}_[0-9]{2}$'
@@ -115,7 +120,7 @@ declare
   month timestamptz;
   home text;
 begin
-  perform pg_advisory_xact_lock(hashtextextended('glow.partitions', 0));
+  lock table glow.partition_upkeep in exclusive mode;
   for parent in select * from glow.partitioned_tables() order by name loop
     if to_regclass(format('glow.%I', parent.name || '_default')) is null then
       execute format('create table glow.%I partition of %s default', parent.name || '_default', parent.relation);
@@ -128,6 +133,11 @@ begin
     loop
       home := glow.partition_name(parent.relation, month);
       continue when to_regclass(format('glow.%I', home)) is not null;
+      -- A row of this month that is on its way into the default partition would be refused there once the month is
+      -- attached. Nobody writes into months to come.
+      if month <= clock_timestamp() then
+        execute format('lock table %s in share row exclusive mode', parent.relation);
+      end if;
       -- Attached and not created in place: that would lock out every writer of the parent.
       execute format('create table glow.%I (like %s including defaults including constraints including indexes)', home, parent.relation);
       execute format('with moved as (delete from glow.%I where recorded_at >= $1 and recorded_at < $2 returning *)
@@ -157,6 +167,7 @@ declare
   month timestamptz := glow.month_of(before);
 begin
   perform set_config('glow.tenant', '*', true);
+  perform glow.ensure_partitions();
   return query select glow.drop_partitions(t.relation, month) from glow.partitioned_tables() t order by t.name;
   delete from glow.current_feedback where recorded_at < month;
   delete from glow.feedback_keys where recorded_at < month;
@@ -397,7 +408,6 @@ CREATE TABLE glow.current_feedback (
     agent text NOT NULL COLLATE pg_catalog."C",
     feedback_id bigint NOT NULL,
     withdrawn boolean NOT NULL,
-    payload_hash bytea NOT NULL,
     occurred_at timestamp with time zone NOT NULL,
     recorded_at timestamp with time zone NOT NULL,
     CONSTRAINT current_feedback_pkey PRIMARY KEY (tenant, execution_id, user_id, kind)
@@ -414,7 +424,6 @@ CREATE TABLE glow.feedback_keys (
     agent text NOT NULL COLLATE pg_catalog."C",
     idempotency_key text NOT NULL COLLATE pg_catalog."C",
     feedback_id bigint NOT NULL,
-    payload_hash bytea NOT NULL,
     recorded_at timestamp with time zone NOT NULL,
     CONSTRAINT feedback_keys_pkey PRIMARY KEY (tenant, agent, idempotency_key)
 );
@@ -1085,6 +1094,11 @@ CREATE TABLE glow.success_metrics (
 CREATE INDEX success_metrics_by_time ON glow.success_metrics USING btree (metric, measured_at);
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.success_metrics TO glow_pipeline;
 
+CREATE TABLE glow.partition_upkeep (
+);
+COMMENT ON TABLE glow.partition_upkeep IS 'Nothing but a lock, one that apps cannot take.';
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.partition_upkeep TO glow_pipeline;
+
 CREATE TABLE glow.requests (
     request_id bigint GENERATED ALWAYS AS IDENTITY,
     kind text NOT NULL,
@@ -1272,7 +1286,8 @@ begin
       'at most ' || login.calls_per_minute || ' rows a minute for this login; try again within a minute');
   end if;
   step := greatest(1, login.calls_per_minute / 200);
-  samples := calls / step + (random() * step < calls % step)::integer;
+  -- Not random(): the caller can set its seed.
+  samples := calls / step + (('x' || right(gen_random_uuid()::text, 8))::bit(32)::bigint % step < calls % step)::integer;
   if samples > 0 then
     insert into glow.call_samples (login, calls) values (session_user, samples * step);
   end if;
@@ -1465,7 +1480,7 @@ begin
   update glow.requests r
      set state = 'cancelled', finished_at = clock_timestamp(),
          outcome = jsonb_build_object('cancelled_by', coalesce(caller.person, session_user), 'reason', left(cancel_request.reason, 2000))
-   where r.request_id = cancel_request.request_id and r.state = 'queued';
+   where r.request_id = cancel_request.request_id and r.state = 'queued' and glow_api.is_mine(r.agent, caller);
   if not found then
     perform glow_api.refuse('PT409', 'request_id', request_id::text, 'a request that is still queued; a run is ended in Dagster');
   end if;
@@ -1523,7 +1538,7 @@ REVOKE ALL ON FUNCTION glow_api.occurred(instant timestamp with time zone, sent_
 
 CREATE FUNCTION glow_api.completed(call glow_api.feedback_call, caller glow_api.caller) RETURNS glow_api.feedback_call
     LANGUAGE sql
-    RETURN ROW((call).agent, (call).execution_id, (call).user_id, (call).thumbs, (call).rating, (call).dimensions, COALESCE((call).issues, '{}'::text[]), (call).comment, (call).correction, (call).channel, (call).conversation_id, (call).idempotency_key, CASE WHEN ((call).occurred_at IS NULL) THEN clock_timestamp() ELSE glow_api.occurred((call).occurred_at, (call).sent_at) END, COALESCE((call).tenant, (caller).tenant, 'default'::text), NULL::timestamp with time zone, CASE WHEN (call).withdrawn THEN COALESCE((call).kind, 'vote'::text) WHEN ((num_nonnulls((call).thumbs, (call).rating, (call).dimensions) = 0) AND ((call).correction IS NOT NULL)) THEN 'correction'::text ELSE 'vote'::text END, COALESCE((call).withdrawn, false))::glow_api.feedback_call;
+    RETURN ROW((call).agent, (call).execution_id, (call).user_id, (call).thumbs, (call).rating, (call).dimensions, COALESCE((call).issues, '{}'::text[]), (call).comment, (call).correction, (call).channel, (call).conversation_id, (call).idempotency_key, CASE WHEN ((call).occurred_at IS NULL) THEN clock_timestamp() ELSE glow_api.occurred((call).occurred_at, (call).sent_at) END, COALESCE((call).tenant, (caller).tenant, 'default'::text), NULL::timestamp with time zone, CASE WHEN ((call).withdrawn OR ((call).kind <> ALL (ARRAY['vote'::text, 'correction'::text]))) THEN COALESCE((call).kind, 'vote'::text) WHEN ((num_nonnulls((call).thumbs, (call).rating, (call).dimensions) = 0) AND ((call).correction IS NOT NULL)) THEN 'correction'::text ELSE 'vote'::text END, COALESCE((call).withdrawn, false))::glow_api.feedback_call;
 COMMENT ON FUNCTION glow_api.completed(call glow_api.feedback_call, caller glow_api.caller) IS 'A call with everything it left open.';
 REVOKE ALL ON FUNCTION glow_api.completed(call glow_api.feedback_call, caller glow_api.caller) FROM PUBLIC;
 
@@ -1586,7 +1601,7 @@ GRANT ALL ON FUNCTION glow_api.effect_of(feedback bigint) TO glow_engineer;
 
 CREATE FUNCTION glow_api.enter(calls integer DEFAULT 0, bytes bigint DEFAULT 0, proved glow_api.caller DEFAULT NULL::glow_api.caller) RETURNS glow_api.caller
     LANGUAGE plpgsql
-    AS $$
+    AS $_$
 declare
   login glow.logins;
   caller glow_api.caller := proved;
@@ -1596,6 +1611,10 @@ begin
     if proved is null then
       caller.tenant := coalesce(login.tenant, glow.claim(login.tenant_claim));
       caller.person := coalesce(login.person, glow.claim(login.person_claim));
+      if caller.tenant !~ '^[a-z0-9][a-z0-9_.-]{0,62}$' then
+        perform glow_api.refuse('PT401', 'request.jwt.claims', caller.tenant,
+          'the name of a tenant at ' || array_to_string(login.tenant_claim, '.'));
+      end if;
     end if;
     perform glow_api.admit(login, calls, bytes);
   elsif proved is null and not (
@@ -1606,7 +1625,7 @@ begin
   end if;
   perform set_config('glow.tenant', coalesce(caller.tenant, '*'), true);
   return caller;
-end $$;
+end $_$;
 COMMENT ON FUNCTION glow_api.enter(calls integer, bytes bigint, proved glow_api.caller) IS 'The first thing every function does: finds out whom it works for (unless a token has proved it), tells row security, and counts the call.';
 REVOKE ALL ON FUNCTION glow_api.enter(calls integer, bytes bigint, proved glow_api.caller) FROM PUBLIC;
 
@@ -1632,6 +1651,9 @@ begin
   problem := glow_api.id_problem('{execution_id,user_id,conversation_id,channel,model}',
     array[call.execution_id, call.user_id, call.conversation_id, call.channel, call.model], 1);
   if problem.code is not null then return problem; end if;
+  if call.user_id <> caller.person then
+    return row('PT403', 'user_id', call.user_id, 'the person this login speaks for')::glow_api.problem;
+  end if;
   -- An empty input or output happens: a model may answer nothing.
   if call.input is null then return row('PT422', 'input', null, 'a text')::glow_api.problem; end if;
   if call.output is null then return row('PT422', 'output', null, 'a text')::glow_api.problem; end if;
@@ -1662,12 +1684,6 @@ begin
 end $$;
 COMMENT ON FUNCTION glow_api.execution_problem(call glow_api.execution_call, caller glow_api.caller) IS 'What is wrong with an execution, or null.';
 REVOKE ALL ON FUNCTION glow_api.execution_problem(call glow_api.execution_call, caller glow_api.caller) FROM PUBLIC;
-
-CREATE FUNCTION glow_api.feedback_hash(call glow_api.feedback_call) RETURNS bytea
-    LANGUAGE sql STABLE
-    RETURN sha256(convert_to((ROW((call).execution_id, (call).user_id, (call).kind, (call).withdrawn, (call).thumbs, (call).rating, (call).dimensions, (call).issues, (call).comment, (call).correction, (call).channel, (call).conversation_id))::text, 'UTF8'::name));
-COMMENT ON FUNCTION glow_api.feedback_hash(call glow_api.feedback_call) IS 'What makes two pieces of feedback the same: whose, of what, and what they say.';
-REVOKE ALL ON FUNCTION glow_api.feedback_hash(call glow_api.feedback_call) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.feedback_problem(call glow_api.feedback_call, caller glow_api.caller) RETURNS glow_api.problem
     LANGUAGE plpgsql STABLE
@@ -1748,6 +1764,12 @@ CREATE FUNCTION glow_api.is_texts(value jsonb) RETURNS boolean
 COMMENT ON FUNCTION glow_api.is_texts(value jsonb) IS 'Whether an optional JSON value is an array of texts.';
 REVOKE ALL ON FUNCTION glow_api.is_texts(value jsonb) FROM PUBLIC;
 
+CREATE FUNCTION glow_api.is_whole(value jsonb, low integer, high integer) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    RETURN CASE WHEN (jsonb_typeof(value) = 'number'::text) THEN ((scale((value)::numeric) = 0) AND (((value)::numeric >= (low)::numeric) AND ((value)::numeric <= (high)::numeric))) ELSE false END;
+COMMENT ON FUNCTION glow_api.is_whole(value jsonb, low integer, high integer) IS 'Whether a JSON value is a whole number within bounds, written as one: 1.0 is none.';
+REVOKE ALL ON FUNCTION glow_api.is_whole(value jsonb, low integer, high integer) FROM PUBLIC;
+
 CREATE FUNCTION glow_api.read_instant(value text) RETURNS timestamp with time zone
     LANGUAGE plpgsql STABLE
     AS $$
@@ -1761,7 +1783,7 @@ REVOKE ALL ON FUNCTION glow_api.read_instant(value text) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.fits(value jsonb, wanted text) RETURNS boolean
     LANGUAGE sql STABLE
-    RETURN CASE WHEN (value = 'null'::jsonb) THEN (wanted IS NOT NULL) WHEN (wanted = ANY (ARRAY['string'::text, 'number'::text, 'boolean'::text, 'object'::text, 'array'::text])) THEN (jsonb_typeof(value) = wanted) WHEN (wanted = 'integer'::text) THEN CASE WHEN (jsonb_typeof(value) = 'number'::text) THEN ((scale((value)::numeric) = 0) AND (((value)::numeric >= ('-999999999'::integer)::numeric) AND ((value)::numeric <= (999999999)::numeric))) ELSE false END WHEN (wanted = 'texts'::text) THEN glow_api.is_texts(value) WHEN (wanted = 'instant'::text) THEN ((jsonb_typeof(value) = 'string'::text) AND (glow_api.read_instant((value #>> '{}'::text[])) IS NOT NULL)) ELSE false END;
+    RETURN CASE WHEN (value = 'null'::jsonb) THEN (wanted IS NOT NULL) WHEN (wanted = ANY (ARRAY['string'::text, 'number'::text, 'boolean'::text, 'object'::text, 'array'::text])) THEN (jsonb_typeof(value) = wanted) WHEN (wanted = 'integer'::text) THEN glow_api.is_whole(value, '-999999999'::integer, 999999999) WHEN (wanted = 'texts'::text) THEN glow_api.is_texts(value) WHEN (wanted = 'instant'::text) THEN ((jsonb_typeof(value) = 'string'::text) AND (glow_api.read_instant((value #>> '{}'::text[])) IS NOT NULL)) ELSE false END;
 COMMENT ON FUNCTION glow_api.fits(value jsonb, wanted text) IS 'Whether a value of a row has the type that the shape of the row wants; null where no such field is known.';
 REVOKE ALL ON FUNCTION glow_api.fits(value jsonb, wanted text) FROM PUBLIC;
 
@@ -1792,6 +1814,12 @@ end $$;
 COMMENT ON FUNCTION glow_api.id_problem(fields text[], ids text[], required integer) IS 'The first id that is missing (of the first `required`), too long or holds control characters.';
 REVOKE ALL ON FUNCTION glow_api.id_problem(fields text[], ids text[], required integer) FROM PUBLIC;
 
+CREATE FUNCTION glow_api.is_float(value jsonb) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    RETURN ((value IS NULL) OR (value = 'null'::jsonb) OR CASE WHEN (jsonb_typeof(value) = 'number'::text) THEN (((value)::numeric = (0)::numeric) OR ((abs((value)::numeric) >= 0.000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000001) AND (abs((value)::numeric) <= '1000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000'::numeric))) ELSE false END);
+COMMENT ON FUNCTION glow_api.is_float(value jsonb) IS 'Whether an optional JSON value is a number that double precision can hold.';
+REVOKE ALL ON FUNCTION glow_api.is_float(value jsonb) FROM PUBLIC;
+
 CREATE FUNCTION glow_api.is_id(value text) RETURNS boolean
     LANGUAGE sql IMMUTABLE
     RETURN (((length(value) >= 1) AND (length(value) <= 200)) AND (value !~ '[[:cntrl:]]'::text));
@@ -1800,9 +1828,15 @@ REVOKE ALL ON FUNCTION glow_api.is_id(value text) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.is_in_order(call glow_api.feedback_call, caller glow_api.caller) RETURNS boolean
     LANGUAGE sql STABLE
-    RETURN COALESCE((((length((call).execution_id) >= 1) AND (length((call).execution_id) <= 200)) AND ((length((call).user_id) >= 1) AND (length((call).user_id) <= 200)) AND COALESCE(((length((call).channel) >= 1) AND (length((call).channel) <= 200)), true) AND COALESCE(((length((call).conversation_id) >= 1) AND (length((call).conversation_id) <= 200)), true) AND COALESCE(((length((call).idempotency_key) >= 1) AND (length((call).idempotency_key) <= 200)), true) AND (concat((call).execution_id, (call).user_id, (call).channel, (call).conversation_id, (call).idempotency_key) !~ '[[:cntrl:]]'::text) AND (((caller).person IS NULL) OR ((call).user_id = (caller).person)) AND COALESCE(((call).kind = ANY (ARRAY['vote'::text, 'correction'::text])), true) AND ((call).withdrawn IS NOT TRUE) AND (num_nonnulls((call).thumbs, (call).rating, (call).dimensions, (call).comment, (call).correction) > 0) AND COALESCE(((call).thumbs = ANY (ARRAY['-1'::integer, 1])), true) AND COALESCE((((call).rating >= 1) AND ((call).rating <= 5)), true) AND COALESCE(glow_api.has_scores((call).dimensions), true) AND COALESCE((((cardinality((call).issues) >= 0) AND (cardinality((call).issues) <= 20)) AND (array_position((call).issues, NULL::text) IS NULL) AND (array_position((call).issues, ''::text) IS NULL) AND (length(array_to_string((call).issues, ''::text)) <= 80) AND (array_to_string((call).issues, ''::text) !~ '[[:cntrl:]]'::text)), true) AND COALESCE(((length((call).comment) >= 1) AND (length((call).comment) <= 10000)), true) AND COALESCE(((octet_length((call).correction) >= 1) AND (octet_length((call).correction) <= 1000000)), true)), false);
+    RETURN COALESCE((((length((call).execution_id) >= 1) AND (length((call).execution_id) <= 200)) AND ((length((call).user_id) >= 1) AND (length((call).user_id) <= 200)) AND COALESCE(((length((call).channel) >= 1) AND (length((call).channel) <= 200)), true) AND COALESCE(((length((call).conversation_id) >= 1) AND (length((call).conversation_id) <= 200)), true) AND COALESCE(((length((call).idempotency_key) >= 1) AND (length((call).idempotency_key) <= 200)), true) AND (concat((call).execution_id, (call).user_id, (call).channel, (call).conversation_id, (call).idempotency_key) !~ '[[:cntrl:]]'::text) AND (((caller).person IS NULL) OR ((call).user_id = (caller).person)) AND COALESCE(((call).kind = ANY (ARRAY['vote'::text, 'correction'::text])), true) AND ((call).withdrawn IS NOT TRUE) AND (num_nonnulls((call).thumbs, (call).rating, (call).dimensions, (call).comment, (call).correction) > 0) AND COALESCE(((call).thumbs = ANY (ARRAY['-1'::integer, 1])), true) AND COALESCE((((call).rating >= 1) AND ((call).rating <= 5)), true) AND COALESCE(glow_api.has_scores((call).dimensions), true) AND CASE WHEN ((cardinality((call).issues) = 0) OR ((call).issues IS NULL)) THEN true WHEN ((array_ndims((call).issues) > 1) OR (cardinality((call).issues) > 20)) THEN false ELSE ((array_position((call).issues, NULL::text) IS NULL) AND (array_position((call).issues, ''::text) IS NULL) AND (length(array_to_string((call).issues, ''::text)) <= 80) AND (array_to_string((call).issues, ''::text) !~ '[[:cntrl:]]'::text)) END AND COALESCE(((length((call).comment) >= 1) AND (length((call).comment) <= 10000)), true) AND COALESCE(((octet_length((call).correction) >= 1) AND (octet_length((call).correction) <= 1000000)), true)), false);
 COMMENT ON FUNCTION glow_api.is_in_order(call glow_api.feedback_call, caller glow_api.caller) IS 'Whether feedback is beyond doubt; if not, feedback_problem says what is wrong, if anything.';
 REVOKE ALL ON FUNCTION glow_api.is_in_order(call glow_api.feedback_call, caller glow_api.caller) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.is_mine(agent text, caller glow_api.caller) RETURNS boolean
+    LANGUAGE sql STABLE
+    RETURN (EXISTS (SELECT FROM glow.agents a WHERE (((a.agent)::text = is_mine.agent) AND (((is_mine.caller).tenant IS NULL) OR (a.tenant IS NULL) OR ((a.tenant)::text = (is_mine.caller).tenant)))));
+COMMENT ON FUNCTION glow_api.is_mine(agent text, caller glow_api.caller) IS 'Whether an agent is of the caller''s tenant, or of all.';
+REVOKE ALL ON FUNCTION glow_api.is_mine(agent text, caller glow_api.caller) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.is_number(value jsonb, low numeric, high numeric) RETURNS boolean
     LANGUAGE sql IMMUTABLE
@@ -1887,7 +1921,8 @@ CREATE FUNCTION glow_api.log_execution(execution_id text, agent text, input text
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  caller glow_api.caller := glow_api.enter(1, octet_length(input)::bigint + octet_length(output) + pg_column_size(metadata));
+  caller glow_api.caller := glow_api.enter(
+    1, coalesce(octet_length(input), 0)::bigint + coalesce(octet_length(output), 0) + coalesce(pg_column_size(metadata), 0));
 begin
   return glow_api.answered(glow_api.record_execution(
     row(execution_id, agent, input, output, user_id, conversation_id, channel, prompt_version, model, latency_ms,
@@ -1995,7 +2030,7 @@ declare
 begin
   if call.withdrawn and said then
     return row('PT422', 'withdrawn', 'true', 'a withdrawal alone: it says nothing else')::glow_api.problem;
-  elsif not call.withdrawn and not said then
+  elsif call.withdrawn is not true and not said then
     return row('PT422', 'feedback', null, 'at least one of thumbs, rating, dimensions, issues, comment, correction')::glow_api.problem;
   end if;
   if call.thumbs not in (-1, 1) then
@@ -2015,8 +2050,8 @@ begin
       end if;
     end loop;
   end if;
-  if cardinality(call.issues) > 20 then
-    return row('PT422', 'issues', cardinality(call.issues)::text, 'at most 20 categories')::glow_api.problem;
+  if cardinality(call.issues) > 20 or array_ndims(call.issues) > 1 then
+    return row('PT422', 'issues', left(call.issues::text, 80), 'a list of at most 20 categories')::glow_api.problem;
   end if;
   foreach issue in array coalesce(call.issues, '{}') loop
     if issue is null or length(issue) not between 1 and 80 or issue ~ '[[:cntrl:]]' then
@@ -2042,7 +2077,7 @@ begin
   -- The payload is read before it is trusted, only to find its key; anything but an object of ours has none.
   begin
     claims := convert_from(glow_api.from_base64url(content), 'UTF8')::jsonb;
-    if length(token) > 4000 or token <> content || '.' || glow_api.base64url(glow_api.signature((claims ->> 'key')::integer, content)) then
+    if length(token) > 4000 or token is distinct from content || '.' || glow_api.base64url(glow_api.signature((claims ->> 'key')::integer, content)) then
       claims := null;
     end if;
   exception when others then
@@ -2119,14 +2154,15 @@ CREATE FUNCTION glow_api.record_annotation_rows(rows jsonb, caller glow_api.call
 #variable_conflict use_column
 begin
   return query
-  select r.n, case when m.n is null
+  select r.n, case when (r.misfit).code is null
                    then glow_api.record_annotation(jsonb_populate_record(null::glow_api.annotation_call, r.entry), caller)
-                   else glow_api.refused(m.problem) end
-    from (select e.entry, e.n from jsonb_array_elements(rows) with ordinality as e(entry, n)
-           order by e.entry ->> 'execution_id', e.entry ->> 'reviewer', e.n offset 0) r
-    left join glow_api.misfits(rows, '{
+                   else glow_api.refused(r.misfit) end
+    from (select e.entry, e.n, m.problem as misfit
+            from jsonb_array_elements(rows) with ordinality as e(entry, n)
+            left join glow_api.misfits(rows, '{
     "execution_id": "string", "reviewer": "string", "verdict": "string", "output": "string", "dimensions": "object",
-    "notes": "string", "idempotency_key": "string", "tenant": "string"}') m using (n);
+    "notes": "string", "idempotency_key": "string", "tenant": "string"}') m using (n)
+           order by e.entry ->> 'execution_id', e.entry ->> 'reviewer', e.n offset 0) r;
 end $$;
 COMMENT ON FUNCTION glow_api.record_annotation_rows(rows jsonb, caller glow_api.caller) IS 'Writes many annotations given as JSON objects; answers for each.';
 REVOKE ALL ON FUNCTION glow_api.record_annotation_rows(rows jsonb, caller glow_api.caller) FROM PUBLIC;
@@ -2181,14 +2217,15 @@ CREATE FUNCTION glow_api.record_demonstration_rows(rows jsonb, caller glow_api.c
 #variable_conflict use_column
 begin
   return query
-  select r.n, case when m.n is null
+  select r.n, case when (r.misfit).code is null
                    then glow_api.record_demonstration(jsonb_populate_record(null::glow_api.demonstration_call, r.entry), caller)
-                   else glow_api.refused(m.problem) end
-    from (select e.entry, e.n from jsonb_array_elements(rows) with ordinality as e(entry, n)
-           order by e.n offset 0) r
-    left join glow_api.misfits(rows, '{
+                   else glow_api.refused(r.misfit) end
+    from (select e.entry, e.n, m.problem as misfit
+            from jsonb_array_elements(rows) with ordinality as e(entry, n)
+            left join glow_api.misfits(rows, '{
     "agent": "string", "expert": "string", "input": "string", "output": "string", "notes": "string", "idempotency_key": "string",
-    "tenant": "string"}') m using (n);
+    "tenant": "string"}') m using (n)
+           order by e.n offset 0) r;
 end $$;
 COMMENT ON FUNCTION glow_api.record_demonstration_rows(rows jsonb, caller glow_api.caller) IS 'Writes many demonstrations given as JSON objects; answers for each.';
 REVOKE ALL ON FUNCTION glow_api.record_demonstration_rows(rows jsonb, caller glow_api.caller) FROM PUBLIC;
@@ -2251,7 +2288,7 @@ begin
           "started_at": "instant", "metadata": "object", "tenant": "string", "sent_at": "instant"}') m using (n)
     ), judged as materialized (
       select c.n, c.call, coalesce((c.call).tenant, caller.tenant, 'default') as tenant,
-             case when c.call is null then c.misfit else glow_api.execution_problem(c.call, caller) end as problem
+             case when (c.misfit).code is not null then c.misfit else glow_api.execution_problem(c.call, caller) end as problem
         from called c
     ), new as materialized (
       select distinct on (j.tenant, (j.call).execution_id) j.n, j.tenant, j.call
@@ -2292,19 +2329,18 @@ end $$;
 COMMENT ON FUNCTION glow_api.record_execution_rows(rows jsonb, caller glow_api.caller) IS 'Writes many executions given as JSON objects; answers for each.';
 REVOKE ALL ON FUNCTION glow_api.record_execution_rows(rows jsonb, caller glow_api.caller) FROM PUBLIC;
 
-CREATE FUNCTION glow_api.record_feedback(call glow_api.feedback_call, caller glow_api.caller, claimed_id bigint DEFAULT NULL::bigint) RETURNS jsonb
+CREATE FUNCTION glow_api.record_feedback(call glow_api.feedback_call, caller glow_api.caller, claimed_id bigint DEFAULT NULL::bigint, claimed_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS jsonb
     LANGUAGE plpgsql
     AS $$
 declare
   problem glow_api.problem := glow_api.feedback_problem(call, caller);
-  hash bytea;
   agent_known boolean;
   owner text;
   known glow.current_feedback;
   used glow.feedback_keys;
   new_id bigint;
   overruled_by bigint;
-  arrived timestamptz := clock_timestamp();
+  arrived timestamptz := coalesce(claimed_at, clock_timestamp());
 begin
   if problem.code is null and call.tenant is not null then
     problem := glow_api.caller_problem(call.tenant, caller.tenant, call.agent);
@@ -2320,18 +2356,17 @@ begin
   elsif owner <> call.agent then
     return glow_api.refused(row('PT409', 'agent', call.agent, 'the agent that this execution was logged for'));
   end if;
-  hash := glow_api.feedback_hash(call);
 
   new_id := coalesce(claimed_id, nextval('glow.feedback_ids'));
   -- Keys first, votes second, always: two calls cannot wait for each other.
   if call.idempotency_key is not null and claimed_id is null then
-    insert into glow.feedback_keys (tenant, agent, idempotency_key, feedback_id, payload_hash, recorded_at)
-    values (call.tenant, call.agent, call.idempotency_key, new_id, hash, arrived)
+    insert into glow.feedback_keys (tenant, agent, idempotency_key, feedback_id, recorded_at)
+    values (call.tenant, call.agent, call.idempotency_key, new_id, arrived)
     on conflict do nothing;
     if not found then
       select k.* into used from glow.feedback_keys k
        where k.tenant = call.tenant and k.agent = call.agent and k.idempotency_key = call.idempotency_key;
-      if used.payload_hash <> hash then
+      if glow_api.says(used.feedback_id, used.recorded_at, call) is not true then
         return glow_api.refused(row('PT409', 'idempotency_key', call.idempotency_key,
           'a new key: this one was used for other contents'));
       end if;
@@ -2340,9 +2375,9 @@ begin
   end if;
 
   insert into glow.current_feedback (
-    tenant, execution_id, user_id, kind, agent, feedback_id, withdrawn, payload_hash, occurred_at, recorded_at)
-  values (call.tenant, call.execution_id, call.user_id, call.kind, call.agent, new_id, call.withdrawn, hash,
-          call.occurred_at, arrived)
+    tenant, execution_id, user_id, kind, agent, feedback_id, withdrawn, occurred_at, recorded_at)
+  values (call.tenant, call.execution_id, call.user_id, call.kind, call.agent, new_id, call.withdrawn, call.occurred_at,
+          arrived)
   on conflict do nothing;
   if not found then
     select c.* into known from glow.current_feedback c
@@ -2350,18 +2385,18 @@ begin
        for update;
     if call.occurred_at < known.occurred_at then
       overruled_by := known.feedback_id;
-    elsif known.payload_hash = hash then
+    elsif glow_api.says(known.feedback_id, known.recorded_at, call) then
       -- Said again later: from now on it is this later instant that an older vote comes too late for.
       update glow.current_feedback c set occurred_at = call.occurred_at
        where c.tenant = call.tenant and c.execution_id = call.execution_id and c.user_id = call.user_id and c.kind = call.kind;
-      update glow.feedback_keys k set feedback_id = known.feedback_id
+      update glow.feedback_keys k set feedback_id = known.feedback_id, recorded_at = known.recorded_at
        where k.tenant = call.tenant and k.agent = call.agent and k.idempotency_key = call.idempotency_key;
       return jsonb_build_object('feedback_id', known.feedback_id, 'status', 'unchanged', 'execution_known', owner is not null);
     else
       update glow.agent_feedback f set superseded_by = new_id
        where f.feedback_id = known.feedback_id and f.recorded_at = known.recorded_at and not f.withdrawn;
       update glow.current_feedback c
-         set agent = call.agent, feedback_id = new_id, withdrawn = call.withdrawn, payload_hash = hash,
+         set agent = call.agent, feedback_id = new_id, withdrawn = call.withdrawn,
              occurred_at = call.occurred_at, recorded_at = arrived
        where c.tenant = call.tenant and c.execution_id = call.execution_id and c.user_id = call.user_id and c.kind = call.kind;
     end if;
@@ -2383,8 +2418,8 @@ begin
     'execution_known', owner is not null, 'superseded_by', overruled_by,
     'supersedes', case when overruled_by is null and not known.withdrawn then known.feedback_id end));
 end $$;
-COMMENT ON FUNCTION glow_api.record_feedback(call glow_api.feedback_call, caller glow_api.caller, claimed_id bigint) IS 'Writes a vote, a correction or a withdrawal, or says why not.';
-REVOKE ALL ON FUNCTION glow_api.record_feedback(call glow_api.feedback_call, caller glow_api.caller, claimed_id bigint) FROM PUBLIC;
+COMMENT ON FUNCTION glow_api.record_feedback(call glow_api.feedback_call, caller glow_api.caller, claimed_id bigint, claimed_at timestamp with time zone) IS 'Writes a vote, a correction or a withdrawal, or says why not.';
+REVOKE ALL ON FUNCTION glow_api.record_feedback(call glow_api.feedback_call, caller glow_api.caller, claimed_id bigint, claimed_at timestamp with time zone) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.record_feedback_rows(rows jsonb, caller glow_api.caller) RETURNS TABLE(n bigint, result jsonb)
     LANGUAGE plpgsql
@@ -2404,13 +2439,13 @@ begin
         "conversation_id": "string", "idempotency_key": "string", "occurred_at": "instant", "tenant": "string",
         "sent_at": "instant", "kind": "string", "withdrawn": "boolean"}') m using (n)
   ), called as materialized (
-    select g.n, g.misfit, case when g.call is distinct from null then glow_api.completed(g.call, caller) end as call
+    select g.n, g.misfit, glow_api.completed(g.call, caller) as call
       from given g
   ), told as materialized (
     select c.n, c.call, (c.call).tenant, (c.call).agent, (c.call).execution_id, (c.call).user_id, (c.call).kind,
            (c.call).idempotency_key, (c.call).withdrawn, (c.call).occurred_at,
-           glow_api.feedback_hash(c.call) as hash, k.agent as owner, nextval('glow.feedback_ids') as feedback_id,
-           case when c.call is null then c.misfit
+           k.agent as owner, nextval('glow.feedback_ids') as feedback_id,
+           case when (c.misfit).code is not null then c.misfit
                 when a.agent is null or a.tenant is not null or (c.call).tenant <> coalesce(caller.tenant, 'default')
                   then coalesce(glow_api.caller_problem((c.call).tenant, caller.tenant, (c.call).agent),
                                 glow_api.feedback_problem(c.call, caller))
@@ -2429,15 +2464,15 @@ begin
           where d.idempotency_key is not null group by 1, 2, 3 having count(*) > 1)) is not true
      order by t.tenant, t.execution_id, t.user_id
   ), keyed as (
-    insert into glow.feedback_keys as k (tenant, agent, idempotency_key, feedback_id, payload_hash, recorded_at)
-    select f.tenant, f.agent, f.idempotency_key, f.feedback_id, f.hash, arrived
+    insert into glow.feedback_keys as k (tenant, agent, idempotency_key, feedback_id, recorded_at)
+    select f.tenant, f.agent, f.idempotency_key, f.feedback_id, arrived
       from first f where f.idempotency_key is not null
     on conflict do nothing
     returning k.feedback_id
   ), placed as (
     insert into glow.current_feedback as c (
-      tenant, execution_id, user_id, kind, agent, feedback_id, withdrawn, payload_hash, occurred_at, recorded_at)
-    select f.tenant, f.execution_id, f.user_id, f.kind, f.agent, f.feedback_id, f.withdrawn, f.hash, f.occurred_at, arrived
+      tenant, execution_id, user_id, kind, agent, feedback_id, withdrawn, occurred_at, recorded_at)
+    select f.tenant, f.execution_id, f.user_id, f.kind, f.agent, f.feedback_id, f.withdrawn, f.occurred_at, arrived
       from first f
      where f.idempotency_key is null or f.feedback_id in (select k.feedback_id from keyed k)
     on conflict do nothing
@@ -2459,7 +2494,7 @@ begin
                 then jsonb_build_object('feedback_id', t.feedback_id, 'execution_known', t.owner is not null,
                                         'status', case when t.withdrawn then 'withdrawn' else 'accepted' end)
               else glow_api.record_feedback(t.call, caller,
-                case when t.feedback_id in (select k.feedback_id from keyed k) then t.feedback_id end) end
+                case when t.feedback_id in (select k.feedback_id from keyed k) then t.feedback_id end, arrived) end
     from (select told.* from told order by told.n offset 0) t;
 end $$;
 COMMENT ON FUNCTION glow_api.record_feedback_rows(rows jsonb, caller glow_api.caller) IS 'Writes many pieces of feedback given as JSON objects; answers for each.';
@@ -2477,6 +2512,9 @@ declare
 begin
   problem := glow_api.caller_problem(call.tenant, caller.tenant, call.agent);
   if problem.code is null then problem := glow_api.retrieval_problem(call); end if;
+  if problem.code is null and call.user_id <> caller.person then
+    problem := row('PT403', 'user_id', call.user_id, 'the person this login speaks for');
+  end if;
   if problem.code is not null then return glow_api.refused(problem); end if;
   call.tenant := coalesce(call.tenant, caller.tenant, 'default');
   hash := sha256(convert_to(call.query, 'UTF8'));
@@ -2499,6 +2537,12 @@ begin
         'a new id: this one was logged for another agent or query'));
     end if;
     arrived := known.recorded_at;
+    -- A hit is its passage: a click on passage b must not count for a, whatever rank it is said to have had.
+    if exists (select from glow.retrieval_hits h join jsonb_to_recordset(call.hits) as x(rank smallint, chunk_id text)
+                   on (x.rank = h.rank) <> (x.chunk_id = h.chunk_id)
+                where h.tenant = call.tenant and h.event_id = call.event_id and h.recorded_at = arrived) then
+      return glow_api.refused(row('PT409', 'hits', left(call.hits::text, 80), 'each passage at the rank it was logged with'));
+    end if;
     -- Readers that passed the event must see it again: a click is news.
     update glow.retrieval_events r set xid = pg_current_xact_id()
      where r.tenant = call.tenant and r.event_id = call.event_id and r.recorded_at = arrived;
@@ -2527,15 +2571,16 @@ CREATE FUNCTION glow_api.record_retrieval_rows(rows jsonb, caller glow_api.calle
 #variable_conflict use_column
 begin
   return query
-  select r.n, case when m.n is null
+  select r.n, case when (r.misfit).code is null
                    then glow_api.record_retrieval(jsonb_populate_record(null::glow_api.retrieval_call, r.entry), caller)
-                   else glow_api.refused(m.problem) end
-    from (select e.entry, e.n from jsonb_array_elements(rows) with ordinality as e(entry, n)
-           order by e.entry ->> 'event_id', e.n offset 0) r
-    left join glow_api.misfits(rows, '{
+                   else glow_api.refused(r.misfit) end
+    from (select e.entry, e.n, m.problem as misfit
+            from jsonb_array_elements(rows) with ordinality as e(entry, n)
+            left join glow_api.misfits(rows, '{
     "event_id": "string", "agent": "string", "query": "string", "hits": "array", "execution_id": "string", "policy": "string",
     "configuration": "string", "user_id": "string", "conversation_id": "string", "occurred_at": "instant", "tenant": "string",
-    "sent_at": "instant"}') m using (n);
+    "sent_at": "instant"}') m using (n)
+           order by e.entry ->> 'event_id', e.n offset 0) r;
 end $$;
 COMMENT ON FUNCTION glow_api.record_retrieval_rows(rows jsonb, caller glow_api.caller) IS 'Writes many retrievals given as JSON objects; answers for each.';
 REVOKE ALL ON FUNCTION glow_api.record_retrieval_rows(rows jsonb, caller glow_api.caller) FROM PUBLIC;
@@ -2608,18 +2653,19 @@ begin
   end if;
   if array_ndims(split_shares) is distinct from 1 or array_lower(split_shares, 1) <> 1 or cardinality(split_shares) <> 3
      or array_position(split_shares, null) is not null or split_shares[1] <= 0 or split_shares[2] < 0
-     or split_shares[3] < 0 or split_shares[1] + split_shares[2] + split_shares[3] <> 1 then
-    perform glow_api.refuse('PT422', 'split_shares', split_shares::text, 'three shares (train above 0, val, test) whose sum is 1');
+     or split_shares[3] < 0 or split_shares[1] + split_shares[2] + split_shares[3] <> 1
+     or exists (select from unnest(split_shares) as s(share) where s.share <> round(s.share, 3)) then
+    perform glow_api.refuse('PT422', 'split_shares', split_shares::text, 'three shares (train above 0, val, test) of at most three decimals whose sum is 1');
   end if;
   if evaluation is not null and (
-    jsonb_typeof(evaluation) <> 'object'
+    jsonb_typeof(evaluation) <> 'object' or not glow_api.is_shallow(evaluation)
     or coalesce(jsonb_typeof(evaluation -> 'metric'), 'null') not in ('string', 'null')
     or not glow_api.is_texts(evaluation -> 'choices') or not glow_api.is_number(evaluation -> 'max_calls', 1, 10000000)
   ) then
     perform glow_api.refuse('PT422', 'evaluation', evaluation::text, 'an object with metric (text), choices (texts) and max_calls (a number), each optional');
   end if;
   if prompt is not null and (
-    jsonb_typeof(prompt) <> 'object' or jsonb_typeof(prompt -> 'instruction') is distinct from 'string'
+    jsonb_typeof(prompt) <> 'object' or not glow_api.is_shallow(prompt) or jsonb_typeof(prompt -> 'instruction') is distinct from 'string'
     or not glow_api.is_texts(prompt -> 'choices') or not glow_api.is_number(prompt -> 'max_tokens', 1, 100000)
     or coalesce(jsonb_typeof(prompt -> 'input_prefix'), 'string') <> 'string'
     or coalesce(prompt -> 'rules', '[]') <> '[]' or coalesce(prompt -> 'demonstrations', '[]') <> '[]'
@@ -2696,10 +2742,11 @@ CREATE FUNCTION glow_api.request_status(request_id bigint) RETURNS jsonb
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+  caller glow_api.caller := glow_api.enter();
   asked jsonb;
 begin
-  perform glow_api.enter();
-  select to_jsonb(r) into asked from glow.requests r where r.request_id = request_status.request_id;
+  select to_jsonb(r) into asked from glow.requests r 
+   where r.request_id = request_status.request_id and glow_api.is_mine(r.agent, caller);
   if asked is null then
     perform glow_api.refuse('PT404', 'request_id', request_id::text, 'the id a request_ function answered');
   end if;
@@ -2826,12 +2873,16 @@ begin
        or jsonb_typeof(hit -> 'chunk_id') is distinct from 'string' then
       return row('PT422', 'hits', left(hit::text, 80), 'objects with at least rank and chunk_id')::glow_api.problem;
     end if;
-    if (hit ->> 'rank')::numeric not between 1 and 1000 or (hit ->> 'rank')::numeric % 1 <> 0 then
+    if hit - '{rank,chunk_id,score,leg,propensity,shown,cited,clicked,kept,explicit}'::text[] <> '{}' then
+      return row('PT400', 'hits', left(hit::text, 80),
+        'the fields rank, chunk_id, score, leg, propensity, shown, cited, clicked, kept, explicit')::glow_api.problem;
+    end if;
+    if not glow_api.is_whole(hit -> 'rank', 1, 1000) then
       return row('PT422', 'hits.rank', hit ->> 'rank', 'a whole number from 1 to 1000')::glow_api.problem;
     end if;
     problem := glow_api.id_problem('{hits.chunk_id}', array[hit ->> 'chunk_id'], 1);
     if problem.code is not null then return problem; end if;
-    if not glow_api.is_number(hit -> 'score', -1e300, 1e300) then
+    if not glow_api.is_float(hit -> 'score') then
       return row('PT422', 'hits.score', hit ->> 'score', 'a finite number')::glow_api.problem;
     end if;
     if not glow_api.is_number(hit -> 'propensity', 1e-9, 1) then
@@ -2840,7 +2891,7 @@ begin
     if coalesce(hit ->> 'leg', 'both') not in ('dense', 'lexical', 'both') then
       return row('PT422', 'hits.leg', hit ->> 'leg', 'dense, lexical or both')::glow_api.problem;
     end if;
-    if coalesce(hit ->> 'explicit', '0') not in ('-1', '0', '1') then
+    if coalesce(jsonb_typeof(hit -> 'explicit'), 'null') not in ('number', 'null') or coalesce(hit ->> 'explicit', '0') not in ('-1', '0', '1') then
       return row('PT422', 'hits.explicit', hit ->> 'explicit', '-1, 0 or 1')::glow_api.problem;
     end if;
     foreach flag in array '{shown,cited,clicked,kept}'::text[] loop
@@ -2881,7 +2932,7 @@ declare
   new_id integer;
 begin
   perform glow_api.enter();
-  perform pg_advisory_xact_lock(hashtextextended('glow.token_keys', 0));
+  lock table glow.token_keys in share row exclusive mode;
   -- Random UUIDs come from the server's cryptographic source; 4 hold 488 random bits.
   for i in 1 .. 4 loop secret := secret || uuid_send(gen_random_uuid()); end loop;
   for i in 0 .. 63 loop
@@ -2896,6 +2947,20 @@ begin
 end $$;
 COMMENT ON FUNCTION glow_api.rotate_token_key() IS 'Signs new tokens with a new key; tokens of the old one stay good until they expire, a day at most.';
 REVOKE ALL ON FUNCTION glow_api.rotate_token_key() FROM PUBLIC;
+
+CREATE FUNCTION glow_api.says(feedback_id bigint, recorded_at timestamp with time zone, call glow_api.feedback_call) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS $$
+  select (f.execution_id, f.user_id, f.kind, f.withdrawn, f.thumbs, f.rating, f.dimensions, f.issues, f.comment,
+          f.correction, f.channel, f.conversation_id)
+         is not distinct from
+         (call.execution_id, call.user_id, call.kind, call.withdrawn, call.thumbs, call.rating, call.dimensions, call.issues,
+          call.comment, call.correction, call.channel, call.conversation_id)
+    from glow.agent_feedback f
+   where f.feedback_id = says.feedback_id and f.recorded_at = says.recorded_at
+$$;
+COMMENT ON FUNCTION glow_api.says(feedback_id bigint, recorded_at timestamp with time zone, call glow_api.feedback_call) IS 'Whether a row of feedback says what a call says.';
+REVOKE ALL ON FUNCTION glow_api.says(feedback_id bigint, recorded_at timestamp with time zone, call glow_api.feedback_call) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.signature(key_id integer, content text) RETURNS bytea
     LANGUAGE sql STABLE
@@ -2947,7 +3012,8 @@ CREATE FUNCTION glow_api.submit_demonstration(agent text, expert text, input tex
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  caller glow_api.caller := glow_api.enter(1, coalesce(octet_length(input), 0)::bigint + coalesce(octet_length(output), 0));
+  caller glow_api.caller := glow_api.enter(
+    1, coalesce(octet_length(input), 0)::bigint + coalesce(octet_length(output), 0) + coalesce(octet_length(notes), 0));
 begin
   return glow_api.answered(glow_api.record_demonstration(
     row(agent, expert, input, output, notes, idempotency_key, tenant), caller));
@@ -3011,7 +3077,7 @@ declare
 begin
   return glow_api.answered(glow_api.record_feedback(
     row(claims ->> 'agent', claims ->> 'execution_id', claims ->> 'user_id', thumbs, rating, dimensions, issues, comment,
-        correction, channel, null, idempotency_key, null, claims ->> 'tenant', null, kind, withdrawn),
+        correction, channel, null, idempotency_key, null, claims ->> 'tenant', null, kind, coalesce(withdrawn, false)),
     caller));
 end $$;
 COMMENT ON FUNCTION glow_api.submit_feedback_with_token(token text, thumbs integer, rating integer, dimensions jsonb, issues text[], comment text, correction text, channel text, idempotency_key text, withdrawn boolean, kind text) IS 'submit_feedback for a browser: agent, execution and user come from the signed token. "withdrawn" takes the vote back, or with kind correction the lone correction.';
@@ -3038,9 +3104,11 @@ CREATE FUNCTION glow_api.why(dataset text, example text) RETURNS TABLE(split tex
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+declare
+  caller glow_api.caller := glow_api.enter();
 begin
-  perform glow_api.enter();
-  if not exists (select from glow.dataset_examples d where d.dataset_id = why.dataset and d.example_id = why.example) then
+  if not exists (select from glow.dataset_examples d
+                  where d.dataset_id = why.dataset and d.example_id = why.example and glow_api.is_mine(d.agent, caller)) then
     perform glow_api.refuse('PT404', 'example', example, 'an example of this dataset; see dataset_examples');
   end if;
   return query

@@ -93,6 +93,18 @@ create function glow_api.is_number(value jsonb, low numeric, high numeric) retur
       or case when jsonb_typeof(value) = 'number' then value::numeric between low and high else false end;
 comment on function glow_api.is_number is 'Whether an optional JSON value is a number within bounds.';
 
+create function glow_api.is_whole(value jsonb, low integer, high integer) returns boolean
+  language sql immutable
+  return case when jsonb_typeof(value) = 'number' then scale(value::numeric) = 0 and value::numeric between low and high else false end;
+comment on function glow_api.is_whole is 'Whether a JSON value is a whole number within bounds, written as one: 1.0 is none.';
+
+-- 1e-400 is a number for JSON and an error for double precision.
+create function glow_api.is_float(value jsonb) returns boolean
+  language sql immutable
+  return value is null or value = 'null' or case when jsonb_typeof(value) = 'number'
+    then value::numeric = 0 or abs(value::numeric) between 1e-300 and 1e300 else false end;
+comment on function glow_api.is_float is 'Whether an optional JSON value is a number that double precision can hold.';
+
 create function glow_api.is_texts(value jsonb) returns boolean
   language sql immutable
   return value is null or value = 'null'
@@ -137,8 +149,7 @@ create function glow_api.fits(value jsonb, wanted text) returns boolean
   language sql stable
   return case when value = 'null' then wanted is not null
               when wanted in ('string', 'number', 'boolean', 'object', 'array') then jsonb_typeof(value) = wanted
-              when wanted = 'integer' then case when jsonb_typeof(value) = 'number'
-                then scale(value::numeric) = 0 and value::numeric between -999999999 and 999999999 else false end
+              when wanted = 'integer' then glow_api.is_whole(value, -999999999, 999999999)
               when wanted = 'texts' then glow_api.is_texts(value)
               when wanted = 'instant' then jsonb_typeof(value) = 'string' and glow_api.read_instant(value #>> '{}') is not null
               else false end;

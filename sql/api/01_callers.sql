@@ -17,6 +17,10 @@ begin
     if proved is null then
       caller.tenant := coalesce(login.tenant, glow.claim(login.tenant_claim));
       caller.person := coalesce(login.person, glow.claim(login.person_claim));
+      if caller.tenant !~ '^[a-z0-9][a-z0-9_.-]{0,62}$' then
+        perform glow_api.refuse('PT401', 'request.jwt.claims', caller.tenant,
+          'the name of a tenant at ' || array_to_string(login.tenant_claim, '.'));
+      end if;
     end if;
     perform glow_api.admit(login, calls, bytes);
   elsif proved is null and not (
@@ -53,7 +57,8 @@ begin
       'at most ' || login.calls_per_minute || ' rows a minute for this login; try again within a minute');
   end if;
   step := greatest(1, login.calls_per_minute / 200);
-  samples := calls / step + (random() * step < calls % step)::integer;
+  -- Not random(): the caller can set its seed.
+  samples := calls / step + (('x' || right(gen_random_uuid()::text, 8))::bit(32)::bigint % step < calls % step)::integer;
   if samples > 0 then
     insert into glow.call_samples (login, calls) values (session_user, samples * step);
   end if;

@@ -33,18 +33,19 @@ begin
   end if;
   if array_ndims(split_shares) is distinct from 1 or array_lower(split_shares, 1) <> 1 or cardinality(split_shares) <> 3
      or array_position(split_shares, null) is not null or split_shares[1] <= 0 or split_shares[2] < 0
-     or split_shares[3] < 0 or split_shares[1] + split_shares[2] + split_shares[3] <> 1 then
-    perform glow_api.refuse('PT422', 'split_shares', split_shares::text, 'three shares (train above 0, val, test) whose sum is 1');
+     or split_shares[3] < 0 or split_shares[1] + split_shares[2] + split_shares[3] <> 1
+     or exists (select from unnest(split_shares) as s(share) where s.share <> round(s.share, 3)) then
+    perform glow_api.refuse('PT422', 'split_shares', split_shares::text, 'three shares (train above 0, val, test) of at most three decimals whose sum is 1');
   end if;
   if evaluation is not null and (
-    jsonb_typeof(evaluation) <> 'object'
+    jsonb_typeof(evaluation) <> 'object' or not glow_api.is_shallow(evaluation)
     or coalesce(jsonb_typeof(evaluation -> 'metric'), 'null') not in ('string', 'null')
     or not glow_api.is_texts(evaluation -> 'choices') or not glow_api.is_number(evaluation -> 'max_calls', 1, 10000000)
   ) then
     perform glow_api.refuse('PT422', 'evaluation', evaluation::text, 'an object with metric (text), choices (texts) and max_calls (a number), each optional');
   end if;
   if prompt is not null and (
-    jsonb_typeof(prompt) <> 'object' or jsonb_typeof(prompt -> 'instruction') is distinct from 'string'
+    jsonb_typeof(prompt) <> 'object' or not glow_api.is_shallow(prompt) or jsonb_typeof(prompt -> 'instruction') is distinct from 'string'
     or not glow_api.is_texts(prompt -> 'choices') or not glow_api.is_number(prompt -> 'max_tokens', 1, 100000)
     or coalesce(jsonb_typeof(prompt -> 'input_prefix'), 'string') <> 'string'
     or coalesce(prompt -> 'rules', '[]') <> '[]' or coalesce(prompt -> 'demonstrations', '[]') <> '[]'

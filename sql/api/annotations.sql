@@ -104,14 +104,15 @@ create function glow_api.record_annotation_rows(rows jsonb, caller glow_api.call
 #variable_conflict use_column
 begin
   return query
-  select r.n, case when m.n is null
+  select r.n, case when (r.misfit).code is null
                    then glow_api.record_annotation(jsonb_populate_record(null::glow_api.annotation_call, r.entry), caller)
-                   else glow_api.refused(m.problem) end
-    from (select e.entry, e.n from jsonb_array_elements(rows) with ordinality as e(entry, n)
-           order by e.entry ->> 'execution_id', e.entry ->> 'reviewer', e.n offset 0) r
-    left join glow_api.misfits(rows, '{
+                   else glow_api.refused(r.misfit) end
+    from (select e.entry, e.n, m.problem as misfit
+            from jsonb_array_elements(rows) with ordinality as e(entry, n)
+            left join glow_api.misfits(rows, '{
     "execution_id": "string", "reviewer": "string", "verdict": "string", "output": "string", "dimensions": "object",
-    "notes": "string", "idempotency_key": "string", "tenant": "string"}') m using (n);
+    "notes": "string", "idempotency_key": "string", "tenant": "string"}') m using (n)
+           order by e.entry ->> 'execution_id', e.entry ->> 'reviewer', e.n offset 0) r;
 end $$;
 comment on function glow_api.record_annotation_rows is 'Writes many annotations given as JSON objects; answers for each.';
 
@@ -176,7 +177,8 @@ create function glow_api.submit_demonstration(
   tenant text default null
 ) returns jsonb language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-  caller glow_api.caller := glow_api.enter(1, coalesce(octet_length(input), 0)::bigint + coalesce(octet_length(output), 0));
+  caller glow_api.caller := glow_api.enter(
+    1, coalesce(octet_length(input), 0)::bigint + coalesce(octet_length(output), 0) + coalesce(octet_length(notes), 0));
 begin
   return glow_api.answered(glow_api.record_demonstration(
     row(agent, expert, input, output, notes, idempotency_key, tenant), caller));
@@ -188,14 +190,15 @@ create function glow_api.record_demonstration_rows(rows jsonb, caller glow_api.c
 #variable_conflict use_column
 begin
   return query
-  select r.n, case when m.n is null
+  select r.n, case when (r.misfit).code is null
                    then glow_api.record_demonstration(jsonb_populate_record(null::glow_api.demonstration_call, r.entry), caller)
-                   else glow_api.refused(m.problem) end
-    from (select e.entry, e.n from jsonb_array_elements(rows) with ordinality as e(entry, n)
-           order by e.n offset 0) r
-    left join glow_api.misfits(rows, '{
+                   else glow_api.refused(r.misfit) end
+    from (select e.entry, e.n, m.problem as misfit
+            from jsonb_array_elements(rows) with ordinality as e(entry, n)
+            left join glow_api.misfits(rows, '{
     "agent": "string", "expert": "string", "input": "string", "output": "string", "notes": "string", "idempotency_key": "string",
-    "tenant": "string"}') m using (n);
+    "tenant": "string"}') m using (n)
+           order by e.n offset 0) r;
 end $$;
 comment on function glow_api.record_demonstration_rows is 'Writes many demonstrations given as JSON objects; answers for each.';
 

@@ -14,6 +14,9 @@ begin
   problem := glow_api.id_problem('{execution_id,user_id,conversation_id,channel,model}',
     array[call.execution_id, call.user_id, call.conversation_id, call.channel, call.model], 1);
   if problem.code is not null then return problem; end if;
+  if call.user_id <> caller.person then
+    return row('PT403', 'user_id', call.user_id, 'the person this login speaks for')::glow_api.problem;
+  end if;
   -- An empty input or output happens: a model may answer nothing.
   if call.input is null then return row('PT422', 'input', null, 'a text')::glow_api.problem; end if;
   if call.output is null then return row('PT422', 'output', null, 'a text')::glow_api.problem; end if;
@@ -114,7 +117,7 @@ begin
           "started_at": "instant", "metadata": "object", "tenant": "string", "sent_at": "instant"}') m using (n)
     ), judged as materialized (
       select c.n, c.call, coalesce((c.call).tenant, caller.tenant, 'default') as tenant,
-             case when c.call is null then c.misfit else glow_api.execution_problem(c.call, caller) end as problem
+             case when (c.misfit).code is not null then c.misfit else glow_api.execution_problem(c.call, caller) end as problem
         from called c
     ), new as materialized (
       select distinct on (j.tenant, (j.call).execution_id) j.n, j.tenant, j.call
@@ -162,7 +165,8 @@ create function glow_api.log_execution(
   sent_at timestamptz default null
 ) returns jsonb language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-  caller glow_api.caller := glow_api.enter(1, octet_length(input)::bigint + octet_length(output) + pg_column_size(metadata));
+  caller glow_api.caller := glow_api.enter(
+    1, coalesce(octet_length(input), 0)::bigint + coalesce(octet_length(output), 0) + coalesce(pg_column_size(metadata), 0));
 begin
   return glow_api.answered(glow_api.record_execution(
     row(execution_id, agent, input, output, user_id, conversation_id, channel, prompt_version, model, latency_ms,

@@ -15,7 +15,7 @@ declare
 begin
   if call.withdrawn and said then
     return row('PT422', 'withdrawn', 'true', 'a withdrawal alone: it says nothing else')::glow_api.problem;
-  elsif not call.withdrawn and not said then
+  elsif call.withdrawn is not true and not said then
     return row('PT422', 'feedback', null, 'at least one of thumbs, rating, dimensions, issues, comment, correction')::glow_api.problem;
   end if;
   if call.thumbs not in (-1, 1) then
@@ -35,8 +35,8 @@ begin
       end if;
     end loop;
   end if;
-  if cardinality(call.issues) > 20 then
-    return row('PT422', 'issues', cardinality(call.issues)::text, 'at most 20 categories')::glow_api.problem;
+  if cardinality(call.issues) > 20 or array_ndims(call.issues) > 1 then
+    return row('PT422', 'issues', left(call.issues::text, 80), 'a list of at most 20 categories')::glow_api.problem;
   end if;
   foreach issue in array coalesce(call.issues, '{}') loop
     if issue is null or length(issue) not between 1 and 80 or issue ~ '[[:cntrl:]]' then
@@ -73,9 +73,10 @@ create function glow_api.is_in_order(call glow_api.feedback_call, caller glow_ap
     and num_nonnulls(call.thumbs, call.rating, call.dimensions, call.comment, call.correction) > 0
     and coalesce(call.thumbs in (-1, 1), true) and coalesce(call.rating between 1 and 5, true)
     and coalesce(glow_api.has_scores(call.dimensions), true)
-    and coalesce(cardinality(call.issues) between 0 and 20 and array_position(call.issues, null) is null
-      and array_position(call.issues, '') is null and length(array_to_string(call.issues, '')) <= 80
-      and array_to_string(call.issues, '') !~ '[[:cntrl:]]', true)
+    and case when cardinality(call.issues) = 0 or call.issues is null then true
+             when array_ndims(call.issues) > 1 or cardinality(call.issues) > 20 then false
+             else array_position(call.issues, null) is null and array_position(call.issues, '') is null
+               and length(array_to_string(call.issues, '')) <= 80 and array_to_string(call.issues, '') !~ '[[:cntrl:]]' end
     and coalesce(length(call.comment) between 1 and 10000, true)
     and coalesce(octet_length(call.correction) between 1 and 1000000, true), false);
 comment on function glow_api.is_in_order is 'Whether feedback is beyond doubt; if not, feedback_problem says what is wrong, if anything.';
@@ -107,18 +108,24 @@ create function glow_api.completed(call glow_api.feedback_call, caller glow_api.
     case when call.occurred_at is null then clock_timestamp() else glow_api.occurred(call.occurred_at, call.sent_at) end,
     coalesce(call.tenant, caller.tenant, 'default'), null,
     -- A correction alone is a fact of its own: it must not supersede the vote given before it.
-    case when call.withdrawn then coalesce(call.kind, 'vote')
+    case when call.withdrawn or call.kind not in ('vote', 'correction') then coalesce(call.kind, 'vote')
          when num_nonnulls(call.thumbs, call.rating, call.dimensions) = 0 and call.correction is not null then 'correction'
          else 'vote' end,
     coalesce(call.withdrawn, false))::glow_api.feedback_call;
 comment on function glow_api.completed(glow_api.feedback_call, glow_api.caller) is 'A call with everything it left open.';
 
-create function glow_api.feedback_hash(call glow_api.feedback_call) returns bytea
-  language sql stable
-  return sha256(convert_to(row(
-    call.execution_id, call.user_id, call.kind, call.withdrawn, call.thumbs, call.rating, call.dimensions, call.issues,
-    call.comment, call.correction, call.channel, call.conversation_id)::text, 'UTF8'));
-comment on function glow_api.feedback_hash is 'What makes two pieces of feedback the same: whose, of what, and what they say.';
+-- Asked only when a key or a vote is known already: a hash to compare instead would be made by every call.
+create function glow_api.says(feedback_id bigint, recorded_at timestamptz, call glow_api.feedback_call) returns boolean
+  language sql stable as $$
+  select (f.execution_id, f.user_id, f.kind, f.withdrawn, f.thumbs, f.rating, f.dimensions, f.issues, f.comment,
+          f.correction, f.channel, f.conversation_id)
+         is not distinct from
+         (call.execution_id, call.user_id, call.kind, call.withdrawn, call.thumbs, call.rating, call.dimensions, call.issues,
+          call.comment, call.correction, call.channel, call.conversation_id)
+    from glow.agent_feedback f
+   where f.feedback_id = says.feedback_id and f.recorded_at = says.recorded_at
+$$;
+comment on function glow_api.says is 'Whether a row of feedback says what a call says.';
 
 -- The vote machine. `current_feedback` has one row for each person, execution and kind; whoever holds its lock decides.
 --   accepted   the newest word of the person: it is current now, and supersedes what was
@@ -126,20 +133,19 @@ comment on function glow_api.feedback_hash is 'What makes two pieces of feedback
 --   late       older than what is current: kept as history, changes nothing
 --   withdrawn  the person takes back what was current; a late vote cannot revive it
 --   replayed   the idempotency key was answered before
--- A call that holds its key already (record_feedback_rows took it for many at once) says so.
+-- A call that holds its key already (record_feedback_rows took it for many at once) says with what id and instant.
 create function glow_api.record_feedback(
-  call glow_api.feedback_call, caller glow_api.caller, claimed_id bigint default null
+  call glow_api.feedback_call, caller glow_api.caller, claimed_id bigint default null, claimed_at timestamptz default null
 ) returns jsonb language plpgsql as $$
 declare
   problem glow_api.problem := glow_api.feedback_problem(call, caller);
-  hash bytea;
   agent_known boolean;
   owner text;
   known glow.current_feedback;
   used glow.feedback_keys;
   new_id bigint;
   overruled_by bigint;
-  arrived timestamptz := clock_timestamp();
+  arrived timestamptz := coalesce(claimed_at, clock_timestamp());
 begin
   if problem.code is null and call.tenant is not null then
     problem := glow_api.caller_problem(call.tenant, caller.tenant, call.agent);
@@ -155,18 +161,17 @@ begin
   elsif owner <> call.agent then
     return glow_api.refused(row('PT409', 'agent', call.agent, 'the agent that this execution was logged for'));
   end if;
-  hash := glow_api.feedback_hash(call);
 
   new_id := coalesce(claimed_id, nextval('glow.feedback_ids'));
   -- Keys first, votes second, always: two calls cannot wait for each other.
   if call.idempotency_key is not null and claimed_id is null then
-    insert into glow.feedback_keys (tenant, agent, idempotency_key, feedback_id, payload_hash, recorded_at)
-    values (call.tenant, call.agent, call.idempotency_key, new_id, hash, arrived)
+    insert into glow.feedback_keys (tenant, agent, idempotency_key, feedback_id, recorded_at)
+    values (call.tenant, call.agent, call.idempotency_key, new_id, arrived)
     on conflict do nothing;
     if not found then
       select k.* into used from glow.feedback_keys k
        where k.tenant = call.tenant and k.agent = call.agent and k.idempotency_key = call.idempotency_key;
-      if used.payload_hash <> hash then
+      if glow_api.says(used.feedback_id, used.recorded_at, call) is not true then
         return glow_api.refused(row('PT409', 'idempotency_key', call.idempotency_key,
           'a new key: this one was used for other contents'));
       end if;
@@ -175,9 +180,9 @@ begin
   end if;
 
   insert into glow.current_feedback (
-    tenant, execution_id, user_id, kind, agent, feedback_id, withdrawn, payload_hash, occurred_at, recorded_at)
-  values (call.tenant, call.execution_id, call.user_id, call.kind, call.agent, new_id, call.withdrawn, hash,
-          call.occurred_at, arrived)
+    tenant, execution_id, user_id, kind, agent, feedback_id, withdrawn, occurred_at, recorded_at)
+  values (call.tenant, call.execution_id, call.user_id, call.kind, call.agent, new_id, call.withdrawn, call.occurred_at,
+          arrived)
   on conflict do nothing;
   if not found then
     select c.* into known from glow.current_feedback c
@@ -185,18 +190,18 @@ begin
        for update;
     if call.occurred_at < known.occurred_at then
       overruled_by := known.feedback_id;
-    elsif known.payload_hash = hash then
+    elsif glow_api.says(known.feedback_id, known.recorded_at, call) then
       -- Said again later: from now on it is this later instant that an older vote comes too late for.
       update glow.current_feedback c set occurred_at = call.occurred_at
        where c.tenant = call.tenant and c.execution_id = call.execution_id and c.user_id = call.user_id and c.kind = call.kind;
-      update glow.feedback_keys k set feedback_id = known.feedback_id
+      update glow.feedback_keys k set feedback_id = known.feedback_id, recorded_at = known.recorded_at
        where k.tenant = call.tenant and k.agent = call.agent and k.idempotency_key = call.idempotency_key;
       return jsonb_build_object('feedback_id', known.feedback_id, 'status', 'unchanged', 'execution_known', owner is not null);
     else
       update glow.agent_feedback f set superseded_by = new_id
        where f.feedback_id = known.feedback_id and f.recorded_at = known.recorded_at and not f.withdrawn;
       update glow.current_feedback c
-         set agent = call.agent, feedback_id = new_id, withdrawn = call.withdrawn, payload_hash = hash,
+         set agent = call.agent, feedback_id = new_id, withdrawn = call.withdrawn,
              occurred_at = call.occurred_at, recorded_at = arrived
        where c.tenant = call.tenant and c.execution_id = call.execution_id and c.user_id = call.user_id and c.kind = call.kind;
     end if;
@@ -241,13 +246,13 @@ begin
         "conversation_id": "string", "idempotency_key": "string", "occurred_at": "instant", "tenant": "string",
         "sent_at": "instant", "kind": "string", "withdrawn": "boolean"}') m using (n)
   ), called as materialized (
-    select g.n, g.misfit, case when g.call is distinct from null then glow_api.completed(g.call, caller) end as call
+    select g.n, g.misfit, glow_api.completed(g.call, caller) as call
       from given g
   ), told as materialized (
     select c.n, c.call, (c.call).tenant, (c.call).agent, (c.call).execution_id, (c.call).user_id, (c.call).kind,
            (c.call).idempotency_key, (c.call).withdrawn, (c.call).occurred_at,
-           glow_api.feedback_hash(c.call) as hash, k.agent as owner, nextval('glow.feedback_ids') as feedback_id,
-           case when c.call is null then c.misfit
+           k.agent as owner, nextval('glow.feedback_ids') as feedback_id,
+           case when (c.misfit).code is not null then c.misfit
                 when a.agent is null or a.tenant is not null or (c.call).tenant <> coalesce(caller.tenant, 'default')
                   then coalesce(glow_api.caller_problem((c.call).tenant, caller.tenant, (c.call).agent),
                                 glow_api.feedback_problem(c.call, caller))
@@ -266,15 +271,15 @@ begin
           where d.idempotency_key is not null group by 1, 2, 3 having count(*) > 1)) is not true
      order by t.tenant, t.execution_id, t.user_id
   ), keyed as (
-    insert into glow.feedback_keys as k (tenant, agent, idempotency_key, feedback_id, payload_hash, recorded_at)
-    select f.tenant, f.agent, f.idempotency_key, f.feedback_id, f.hash, arrived
+    insert into glow.feedback_keys as k (tenant, agent, idempotency_key, feedback_id, recorded_at)
+    select f.tenant, f.agent, f.idempotency_key, f.feedback_id, arrived
       from first f where f.idempotency_key is not null
     on conflict do nothing
     returning k.feedback_id
   ), placed as (
     insert into glow.current_feedback as c (
-      tenant, execution_id, user_id, kind, agent, feedback_id, withdrawn, payload_hash, occurred_at, recorded_at)
-    select f.tenant, f.execution_id, f.user_id, f.kind, f.agent, f.feedback_id, f.withdrawn, f.hash, f.occurred_at, arrived
+      tenant, execution_id, user_id, kind, agent, feedback_id, withdrawn, occurred_at, recorded_at)
+    select f.tenant, f.execution_id, f.user_id, f.kind, f.agent, f.feedback_id, f.withdrawn, f.occurred_at, arrived
       from first f
      where f.idempotency_key is null or f.feedback_id in (select k.feedback_id from keyed k)
     on conflict do nothing
@@ -296,7 +301,7 @@ begin
                 then jsonb_build_object('feedback_id', t.feedback_id, 'execution_known', t.owner is not null,
                                         'status', case when t.withdrawn then 'withdrawn' else 'accepted' end)
               else glow_api.record_feedback(t.call, caller,
-                case when t.feedback_id in (select k.feedback_id from keyed k) then t.feedback_id end) end
+                case when t.feedback_id in (select k.feedback_id from keyed k) then t.feedback_id end, arrived) end
     from (select told.* from told order by told.n offset 0) t;
 end $$;
 comment on function glow_api.record_feedback_rows is 'Writes many pieces of feedback given as JSON objects; answers for each.';

@@ -38,13 +38,21 @@ create function glow_api.source_row(kind text, source_id text) returns jsonb
         from glow.demonstrations d where d.demonstration_id::text = source_row.source_id) end;
 comment on function glow_api.source_row is 'What a source row of an example says; null when it is gone.';
 
+create function glow_api.is_mine(agent text, caller glow_api.caller) returns boolean
+  language sql stable
+  return exists (select from glow.agents a where a.agent = is_mine.agent
+    and (caller.tenant is null or a.tenant is null or a.tenant = caller.tenant));
+comment on function glow_api.is_mine is 'Whether an agent is of the caller''s tenant, or of all.';
+
 create function glow_api.why(dataset text, example text)
   returns table (split text, source text, quality double precision, rule_version text, reason text, kind text, source_id text,
                  role text, said jsonb)
   language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  caller glow_api.caller := glow_api.enter();
 begin
-  perform glow_api.enter();
-  if not exists (select from glow.dataset_examples d where d.dataset_id = why.dataset and d.example_id = why.example) then
+  if not exists (select from glow.dataset_examples d
+                  where d.dataset_id = why.dataset and d.example_id = why.example and glow_api.is_mine(d.agent, caller)) then
     perform glow_api.refuse('PT404', 'example', example, 'an example of this dataset; see dataset_examples');
   end if;
   return query

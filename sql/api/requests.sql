@@ -58,10 +58,11 @@ comment on function glow_api.request_training_run is
 create function glow_api.request_status(request_id bigint) returns jsonb
   language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 declare
+  caller glow_api.caller := glow_api.enter();
   asked jsonb;
 begin
-  perform glow_api.enter();
-  select to_jsonb(r) into asked from glow.requests r where r.request_id = request_status.request_id;
+  select to_jsonb(r) into asked from glow.requests r 
+   where r.request_id = request_status.request_id and glow_api.is_mine(r.agent, caller);
   if asked is null then
     perform glow_api.refuse('PT404', 'request_id', request_id::text, 'the id a request_ function answered');
   end if;
@@ -77,7 +78,7 @@ begin
   update glow.requests r
      set state = 'cancelled', finished_at = clock_timestamp(),
          outcome = jsonb_build_object('cancelled_by', coalesce(caller.person, session_user), 'reason', left(cancel_request.reason, 2000))
-   where r.request_id = cancel_request.request_id and r.state = 'queued';
+   where r.request_id = cancel_request.request_id and r.state = 'queued' and glow_api.is_mine(r.agent, caller);
   if not found then
     perform glow_api.refuse('PT409', 'request_id', request_id::text, 'a request that is still queued; a run is ended in Dagster');
   end if;

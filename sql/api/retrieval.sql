@@ -26,12 +26,16 @@ begin
        or jsonb_typeof(hit -> 'chunk_id') is distinct from 'string' then
       return row('PT422', 'hits', left(hit::text, 80), 'objects with at least rank and chunk_id')::glow_api.problem;
     end if;
-    if (hit ->> 'rank')::numeric not between 1 and 1000 or (hit ->> 'rank')::numeric % 1 <> 0 then
+    if hit - '{rank,chunk_id,score,leg,propensity,shown,cited,clicked,kept,explicit}'::text[] <> '{}' then
+      return row('PT400', 'hits', left(hit::text, 80),
+        'the fields rank, chunk_id, score, leg, propensity, shown, cited, clicked, kept, explicit')::glow_api.problem;
+    end if;
+    if not glow_api.is_whole(hit -> 'rank', 1, 1000) then
       return row('PT422', 'hits.rank', hit ->> 'rank', 'a whole number from 1 to 1000')::glow_api.problem;
     end if;
     problem := glow_api.id_problem('{hits.chunk_id}', array[hit ->> 'chunk_id'], 1);
     if problem.code is not null then return problem; end if;
-    if not glow_api.is_number(hit -> 'score', -1e300, 1e300) then
+    if not glow_api.is_float(hit -> 'score') then
       return row('PT422', 'hits.score', hit ->> 'score', 'a finite number')::glow_api.problem;
     end if;
     if not glow_api.is_number(hit -> 'propensity', 1e-9, 1) then
@@ -40,7 +44,7 @@ begin
     if coalesce(hit ->> 'leg', 'both') not in ('dense', 'lexical', 'both') then
       return row('PT422', 'hits.leg', hit ->> 'leg', 'dense, lexical or both')::glow_api.problem;
     end if;
-    if coalesce(hit ->> 'explicit', '0') not in ('-1', '0', '1') then
+    if coalesce(jsonb_typeof(hit -> 'explicit'), 'null') not in ('number', 'null') or coalesce(hit ->> 'explicit', '0') not in ('-1', '0', '1') then
       return row('PT422', 'hits.explicit', hit ->> 'explicit', '-1, 0 or 1')::glow_api.problem;
     end if;
     foreach flag in array '{shown,cited,clicked,kept}'::text[] loop
@@ -68,6 +72,9 @@ declare
 begin
   problem := glow_api.caller_problem(call.tenant, caller.tenant, call.agent);
   if problem.code is null then problem := glow_api.retrieval_problem(call); end if;
+  if problem.code is null and call.user_id <> caller.person then
+    problem := row('PT403', 'user_id', call.user_id, 'the person this login speaks for');
+  end if;
   if problem.code is not null then return glow_api.refused(problem); end if;
   call.tenant := coalesce(call.tenant, caller.tenant, 'default');
   hash := sha256(convert_to(call.query, 'UTF8'));
@@ -90,6 +97,12 @@ begin
         'a new id: this one was logged for another agent or query'));
     end if;
     arrived := known.recorded_at;
+    -- A hit is its passage: a click on passage b must not count for a, whatever rank it is said to have had.
+    if exists (select from glow.retrieval_hits h join jsonb_to_recordset(call.hits) as x(rank smallint, chunk_id text)
+                   on (x.rank = h.rank) <> (x.chunk_id = h.chunk_id)
+                where h.tenant = call.tenant and h.event_id = call.event_id and h.recorded_at = arrived) then
+      return glow_api.refused(row('PT409', 'hits', left(call.hits::text, 80), 'each passage at the rank it was logged with'));
+    end if;
     -- Readers that passed the event must see it again: a click is news.
     update glow.retrieval_events r set xid = pg_current_xact_id()
      where r.tenant = call.tenant and r.event_id = call.event_id and r.recorded_at = arrived;
@@ -133,15 +146,16 @@ create function glow_api.record_retrieval_rows(rows jsonb, caller glow_api.calle
 #variable_conflict use_column
 begin
   return query
-  select r.n, case when m.n is null
+  select r.n, case when (r.misfit).code is null
                    then glow_api.record_retrieval(jsonb_populate_record(null::glow_api.retrieval_call, r.entry), caller)
-                   else glow_api.refused(m.problem) end
-    from (select e.entry, e.n from jsonb_array_elements(rows) with ordinality as e(entry, n)
-           order by e.entry ->> 'event_id', e.n offset 0) r
-    left join glow_api.misfits(rows, '{
+                   else glow_api.refused(r.misfit) end
+    from (select e.entry, e.n, m.problem as misfit
+            from jsonb_array_elements(rows) with ordinality as e(entry, n)
+            left join glow_api.misfits(rows, '{
     "event_id": "string", "agent": "string", "query": "string", "hits": "array", "execution_id": "string", "policy": "string",
     "configuration": "string", "user_id": "string", "conversation_id": "string", "occurred_at": "instant", "tenant": "string",
-    "sent_at": "instant"}') m using (n);
+    "sent_at": "instant"}') m using (n)
+           order by e.entry ->> 'event_id', e.n offset 0) r;
 end $$;
 comment on function glow_api.record_retrieval_rows is 'Writes many retrievals given as JSON objects; answers for each.';
 

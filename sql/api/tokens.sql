@@ -29,7 +29,7 @@ declare
   new_id integer;
 begin
   perform glow_api.enter();
-  perform pg_advisory_xact_lock(hashtextextended('glow.token_keys', 0));
+  lock table glow.token_keys in share row exclusive mode;
   -- Random UUIDs come from the server's cryptographic source; 4 hold 488 random bits.
   for i in 1 .. 4 loop secret := secret || uuid_send(gen_random_uuid()); end loop;
   for i in 0 .. 63 loop
@@ -92,7 +92,7 @@ begin
   -- The payload is read before it is trusted, only to find its key; anything but an object of ours has none.
   begin
     claims := convert_from(glow_api.from_base64url(content), 'UTF8')::jsonb;
-    if length(token) > 4000 or token <> content || '.' || glow_api.base64url(glow_api.signature((claims ->> 'key')::integer, content)) then
+    if length(token) > 4000 or token is distinct from content || '.' || glow_api.base64url(glow_api.signature((claims ->> 'key')::integer, content)) then
       claims := null;
     end if;
   exception when others then
@@ -120,7 +120,7 @@ declare
 begin
   return glow_api.answered(glow_api.record_feedback(
     row(claims ->> 'agent', claims ->> 'execution_id', claims ->> 'user_id', thumbs, rating, dimensions, issues, comment,
-        correction, channel, null, idempotency_key, null, claims ->> 'tenant', null, kind, withdrawn),
+        correction, channel, null, idempotency_key, null, claims ->> 'tenant', null, kind, coalesce(withdrawn, false)),
     caller));
 end $$;
 comment on function glow_api.submit_feedback_with_token is

@@ -48,8 +48,13 @@ create index call_samples_by_login on glow.call_samples (login, called_at);
 create function glow.claim(path text[]) returns text
   language plpgsql stable strict set search_path = pg_catalog, pg_temp as $$
 declare
-  value text := nullif(current_setting('request.jwt.claims', true), '')::jsonb #>> path;
+  value text;
 begin
+  begin
+    value := nullif(current_setting('request.jwt.claims', true), '')::jsonb #>> path;
+  exception when data_exception then
+    value := null;
+  end;
   if value is null then
     raise exception using errcode = 'PT401',
       message = format('request.jwt.claims: %s is missing', array_to_string(path, '.')),

@@ -53,7 +53,6 @@ create table glow.current_feedback (
   agent        text collate "C" not null,
   feedback_id  bigint not null,
   withdrawn    boolean not null,
-  payload_hash bytea not null,
   occurred_at  timestamptz not null,
   recorded_at  timestamptz not null,
   primary key (tenant, execution_id, user_id, kind)
@@ -66,7 +65,6 @@ create table glow.feedback_keys (
   agent           text collate "C" not null,
   idempotency_key text collate "C" not null,
   feedback_id     bigint not null,
-  payload_hash    bytea not null,
   recorded_at     timestamptz not null,
   primary key (tenant, agent, idempotency_key)
 );

@@ -15,6 +15,9 @@ create function glow.partitioned_tables() returns table (relation regclass, name
    where c.relnamespace = 'glow'::regnamespace and p.partstrat = 'r'
 $$;
 
+create table glow.partition_upkeep ();
+comment on table glow.partition_upkeep is 'Nothing but a lock, one that apps cannot take.';
+
 -- The default partition takes rows of a month that nobody made: nothing is lost when upkeep stops for a year. Its rows
 -- move into their month here.
 create function glow.ensure_partitions(months_ahead integer default 3) returns setof text
@@ -24,7 +27,7 @@ declare
   month timestamptz;
   home text;
 begin
-  perform pg_advisory_xact_lock(hashtextextended('glow.partitions', 0));
+  lock table glow.partition_upkeep in exclusive mode;
   for parent in select * from glow.partitioned_tables() order by name loop
     if to_regclass(format('glow.%I', parent.name || '_default')) is null then
       execute format('create table glow.%I partition of %s default', parent.name || '_default', parent.relation);
@@ -37,6 +40,11 @@ begin
     loop
       home := glow.partition_name(parent.relation, month);
       continue when to_regclass(format('glow.%I', home)) is not null;
+      -- A row of this month that is on its way into the default partition would be refused there once the month is
+      -- attached. Nobody writes into months to come.
+      if month <= clock_timestamp() then
+        execute format('lock table %s in share row exclusive mode', parent.relation);
+      end if;
       -- Attached and not created in place: that would lock out every writer of the parent.
       execute format('create table glow.%I (like %s including defaults including constraints including indexes)', home, parent.relation);
       execute format('with moved as (delete from glow.%I where recorded_at >= $1 and recorded_at < $2 returning *)
@@ -56,7 +64,7 @@ create function glow.drop_partitions(parent regclass, before timestamptz) return
 declare
   old record;
 begin
-  perform pg_advisory_xact_lock(hashtextextended('glow.partitions', 0));
+  lock table glow.partition_upkeep in exclusive mode;
   for old in
     select c.relname as name from pg_inherits i join pg_class c on c.oid = i.inhrelid
      where i.inhparent = parent and c.relname ~ '_[0-9]{4}_[0-9]{2}$'
@@ -76,6 +84,7 @@ declare
   month timestamptz := glow.month_of(before);
 begin
   perform set_config('glow.tenant', '*', true);
+  perform glow.ensure_partitions();
   return query select glow.drop_partitions(t.relation, month) from glow.partitioned_tables() t order by t.name;
   delete from glow.current_feedback where recorded_at < month;
   delete from glow.feedback_keys where recorded_at < month;

@@ -1,0 +1,188 @@
+"""Calling functions of the API over plain psycopg, as any SQL client would.
+
+Belongs here: the call, what a good call of each function looks like, reading tables back. Does not: what is asserted.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+Arguments = dict[str, Any]
+AGENT = "desk"
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A call the server refused: SQLSTATE, message, hint."""
+
+    code: str
+    message: str
+    hint: str
+
+
+def call(connection: psycopg.Connection, function: str, **arguments: Any) -> Any:
+    """`select glow_api.function(name => value, …)`; dicts go as jsonb. Several rows come as a list."""
+    named = [sql.SQL("{} => {}").format(sql.Identifier(name), sql.Placeholder(name)) for name in arguments]
+    statement = sql.SQL("select * from glow_api.{}({})").format(sql.Identifier(function), sql.SQL(", ").join(named))
+    values = {name: Jsonb(value) if isinstance(value, dict) else value for name, value in arguments.items()}
+    rows = connection.execute(statement, values).fetchall()
+    return rows[0][0] if len(rows) == 1 and len(rows[0]) == 1 else rows
+
+
+def refusal(error: psycopg.Error) -> Refused:
+    return Refused(error.sqlstate or "", error.diag.message_primary or "", error.diag.message_hint or "")
+
+
+def attempt(connection: psycopg.Connection, function: str, **arguments: Any) -> Any:
+    """The answer of a call, or Refused. The transaction around it, if any, goes on."""
+    try:
+        with connection.transaction():
+            return call(connection, function, **arguments)
+    except psycopg.Error as error:
+        return refusal(error)
+
+
+def batch(connection: psycopg.Connection, function: str, rows: Any) -> Any:
+    """The answers of a batch form, or Refused. A text goes as it is: JSON that Python would not write."""
+    given = rows if isinstance(rows, str) else json.dumps(rows)
+    try:
+        with connection.transaction():
+            statement = sql.SQL("select glow_api.{}(%s::jsonb)").format(sql.Identifier(function))
+            row = connection.execute(statement, (given,)).fetchone()
+            return row[0] if row else None
+    except psycopg.Error as error:
+        return refusal(error)
+
+
+def one(connection: psycopg.Connection, query: str, *values: Any) -> Any:
+    """The first column of the only row."""
+    row = connection.execute(query.encode(), values or None).fetchone()
+    return row[0] if row else None
+
+
+def register(connection: psycopg.Connection, agent: str = AGENT, tenant: str | None = None) -> None:
+    call(connection, "register_agent", agent=agent, tenant=tenant, prompt={"instruction": "Answer."})
+
+
+def _batch(good: Callable[[int], Arguments]) -> Callable[[int], Arguments]:
+    return lambda n: {"rows": Jsonb([good(n)])}
+
+
+def execution(n: int) -> Arguments:
+    return {
+        "execution_id": f"e-{n}",
+        "agent": AGENT,
+        "input": f"question {n}",
+        "output": f"answer {n}",
+        "user_id": f"u-{n}",
+        "conversation_id": f"c-{n}",
+        "channel": "web",
+        "model": "small",
+    }
+
+
+def feedback(n: int) -> Arguments:
+    return {
+        "agent": AGENT,
+        "execution_id": f"e-{n}",
+        "user_id": f"u-{n}",
+        "thumbs": 1,
+        "comment": f"comment {n}",
+        "correction": f"correction {n}",
+        "channel": "web",
+        "conversation_id": f"c-{n}",
+        "idempotency_key": f"k-{n}",
+        "issues": ["format"],
+    }
+
+
+def withdrawal(n: int) -> Arguments:
+    return {
+        "agent": AGENT,
+        "execution_id": f"e-{n}",
+        "user_id": f"u-{n}",
+        "kind": "vote",
+        "idempotency_key": f"w-{n}",
+    }
+
+
+def retrieval(n: int) -> Arguments:
+    return {
+        "event_id": f"s-{n}",
+        "agent": AGENT,
+        "query": f"query {n}",
+        "hits": [{"rank": 1, "chunk_id": "c1", "score": 0.5}],
+        "execution_id": f"e-{n}",
+        "user_id": f"u-{n}",
+        "conversation_id": f"c-{n}",
+        "policy": "production",
+        "configuration": "cfg",
+    }
+
+
+def annotation(n: int) -> Arguments:
+    return {
+        "execution_id": "known",
+        "reviewer": f"r-{n}",
+        "verdict": "correct",
+        "output": f"right {n}",
+        "dimensions": {"accuracy": 3},
+        "notes": f"notes {n}",
+        "idempotency_key": f"a-{n}",
+    }
+
+
+def demonstration(n: int) -> Arguments:
+    return {
+        "agent": AGENT,
+        "expert": f"x-{n}",
+        "input": f"in {n}",
+        "output": f"out {n}",
+        "notes": f"notes {n}",
+        "idempotency_key": f"d-{n}",
+    }
+
+
+# One good call of every function a role may execute, made unlike every other by a number. `token` is filled in by
+# whoever has one.
+GOOD: Mapping[str, Callable[[int], Arguments]] = {
+    "log_execution": execution,
+    "log_execution_batch": _batch(execution),
+    "submit_feedback": feedback,
+    "submit_feedback_batch": _batch(feedback),
+    "withdraw_feedback": withdrawal,
+    "log_retrieval": lambda n: {**retrieval(n), "hits": Jsonb(retrieval(n)["hits"])},
+    "log_retrieval_batch": _batch(retrieval),
+    "submit_annotation": annotation,
+    "submit_annotation_batch": _batch(annotation),
+    "submit_demonstration": demonstration,
+    "submit_demonstration_batch": _batch(demonstration),
+    "issue_feedback_token": lambda n: {"agent": AGENT, "execution_id": f"e-{n}", "user_id": f"u-{n}"},
+    "submit_feedback_with_token": lambda n: {"token": "", "comment": f"comment {n}", "idempotency_key": f"t-{n}"},
+    "resolve_prompt": lambda n: {"agent": AGENT, "unit": f"u-{n}"},
+    "feedback_stats": lambda n: {"agent": AGENT},
+    "common_issues": lambda n: {"agent": AGENT},
+    "success_metrics": lambda n: {},
+    "learning_stats": lambda n: {},
+    "register_agent": lambda n: {
+        "agent": f"agent-{n}",
+        "description": f"number {n}",
+        "prompt": {"instruction": f"Answer {n}."},
+        "evaluation": {"metric": f"metric {n}"},
+        "issues": [f"issue {n}"],
+    },
+    "datasets": lambda n: {"agent": AGENT},
+    "why": lambda n: {"dataset": "d", "example": "e"},
+    "effect_of": lambda n: {"feedback": n},
+    "request_prompt_optimization": lambda n: {"agent": AGENT, "goals": Jsonb([f"goal {n}"]), "reason": f"reason {n}"},
+    "request_dataset": lambda n: {"agent": AGENT, "kind": "sft", "reason": f"reason {n}"},
+    "request_training_run": lambda n: {"agent": AGENT, "base_model": f"model-{n}", "reason": f"reason {n}"},
+    "request_status": lambda n: {"request_id": 1},
+    "cancel_request": lambda n: {"request_id": 1, "reason": f"reason {n}"},
+    "apply_import": lambda n: {"import_id": "0" * 64, "most": 10},
+}

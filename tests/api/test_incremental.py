@@ -1,0 +1,491 @@
+"""Readers that miss nothing, and the months that rows live in.
+
+Belongs here: watermarks over commits out of order, partitions, retention. Does not: what readers do with rows.
+"""
+# ruff: noqa: E501, S608 -- SQL is read best unbroken, and the names in it are ours
+
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.types.json import Jsonb
+
+from glow_pipelines.database import connect
+from glow_pipelines.store import Store
+from tests.api.calling import AGENT, attempt, call, execution, feedback, one, register, retrieval
+from tests.api.test_votes import assert_sound
+
+WRITERS = 8
+EACH = 60
+TABLES = ("agent_feedback", "executions", "retrieval_events", "retrieval_hits")
+
+
+@pytest.fixture
+def url(database_url: str) -> str:
+    with connect(database_url) as connection:
+        register(connection)
+    return database_url
+
+
+@pytest.fixture
+def admin(url: str) -> Iterator[psycopg.Connection]:
+    with connect(url, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[Store]:
+    store = Store(url)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def sessions(url: str) -> Iterator[Callable[[], psycopg.Connection]]:
+    opened: list[psycopg.Connection] = []
+
+    def make() -> psycopg.Connection:
+        opened.append(connect(url))
+        return opened[-1]
+
+    yield make
+    for connection in opened:
+        connection.close()
+
+
+def vote(connection: psycopg.Connection, n: int | str, **more: Any) -> int:
+    given = {"agent": AGENT, "execution_id": f"e-{n}", "user_id": "u", "thumbs": 1, **more}
+    return int(call(connection, "submit_feedback", **given)["feedback_id"])
+
+
+def settle(url: str) -> None:
+    """Waits until all that is committed by now is behind the horizon. Transactions of other databases hold it back too,
+    and other workers have some."""
+    with connect(url, autocommit=True) as connection:
+        mine = one(connection, "select pg_current_xact_id()::text::bigint")
+        deadline = time.monotonic() + 30
+        while one(connection, "select pg_snapshot_xmin(pg_current_snapshot())::text::bigint") <= mine:
+            assert time.monotonic() < deadline, "a transaction of this server has been open for 30 s"
+            time.sleep(0.01)
+
+
+def arrivals(store: Store, watermark: str) -> tuple[int, str]:
+    """New votes behind the horizon since a watermark, and the next watermark; as the sensor asks."""
+    with store.transaction() as t:
+        found = t.feedback.arrivals({AGENT: watermark}, threshold=1, most_rows=1_000_000)
+        return (found[0].arrived, found[0].horizon) if found else (0, watermark)
+
+
+# --- commits out of order ---
+
+
+def test_an_older_transaction_that_commits_later_is_not_stepped_over(
+    url: str, store: Store, sessions: Callable[[], psycopg.Connection]
+) -> None:
+    slow, fast = sessions(), sessions()
+    first = vote(slow, 1)
+    second = vote(fast, 2)
+    fast.commit()
+    assert first < second
+    seen, mark = arrivals(store, "0")
+    assert seen == 0, "a row behind an open transaction may not be taken: the mark would pass the open one"
+    slow.commit()
+    settle(url)
+    seen, mark = arrivals(store, mark)
+    assert seen == 2
+    assert arrivals(store, mark)[0] == 0
+
+
+def test_a_cursor_over_ids_would_lose_that_row(sessions: Callable[[], psycopg.Connection]) -> None:
+    """Why there is a watermark at all."""
+    slow, fast, reader = sessions(), sessions(), sessions()
+    newer = "select coalesce(array_agg(feedback_id order by feedback_id), '{}') from glow.agent_feedback where feedback_id > %s"
+    late = vote(slow, 1)
+    vote(fast, 2)
+    fast.commit()
+    (taken,) = [one(reader, newer, 0)]
+    reader.commit()
+    slow.commit()
+    assert late not in taken
+    assert late not in one(reader, newer, max(taken))
+
+
+def test_a_transaction_that_is_rolled_back_holds_nobody_up(
+    url: str, store: Store, sessions: Callable[[], psycopg.Connection]
+) -> None:
+    dropped, kept = sessions(), sessions()
+    vote(dropped, 1)
+    vote(kept, 2)
+    kept.commit()
+    dropped.rollback()
+    settle(url)
+    assert arrivals(store, "0")[0] == 1
+
+
+def test_a_batch_and_an_import_are_seen_once(url: str, store: Store, admin: psycopg.Connection) -> None:
+    call(admin, "submit_feedback_batch", rows=Jsonb([feedback(n) for n in range(50)]))
+    settle(url)
+    seen, mark = arrivals(store, "0")
+    assert seen == 50
+    admin.execute("insert into glow.imports (import_id, source, format) values (repeat('0', 64), 's', 'jsonl')")
+    for n in range(50, 80):
+        admin.execute(
+            "insert into glow.import_rows (import_id, line, kind, payload) values (repeat('0', 64), %s, 'feedback', %s)",
+            (n, Jsonb(feedback(n))),
+        )
+    call(admin, "apply_import", import_id="0" * 64)
+    settle(url)
+    assert arrivals(store, mark)[0] == 30
+
+
+def test_an_execution_that_comes_late_touches_its_agent_again(
+    url: str, store: Store, admin: psycopg.Connection
+) -> None:
+    vote(admin, 1)
+    settle(url)
+    with store.transaction() as t:
+        mark = t.feedback.horizon()
+        assert t.feedback.touched_agents("0", mark) == [AGENT]
+    with store.transaction() as t:
+        assert t.feedback.touched_agents(mark, t.feedback.horizon()) == []
+    call(admin, "log_execution", **{**execution(1), "execution_id": "e-1"})
+    settle(url)
+    with store.transaction() as t:
+        assert t.feedback.touched_agents(mark, t.feedback.horizon()) == [AGENT]
+        assert len(t.feedback.feedback_of_agent(AGENT)) == 1
+
+
+def write(url: str, writer: int, committed: "list[int]") -> None:
+    """Transactions of random length, some rolled back; what was committed is noted afterwards."""
+    dice = random.Random(writer)
+    with connect(url) as connection:
+        for number in range(EACH):
+            ids = [vote(connection, f"{writer}-{number}-{n}") for n in range(dice.randrange(1, 4))]
+            connection.execute("select pg_sleep(%s)", (dice.random() ** 3 * 0.03,))
+            if dice.random() < 0.1:
+                connection.rollback()
+            else:
+                connection.commit()
+                committed.extend(ids)
+
+
+def test_eight_writers_and_a_reader_that_misses_nothing(url: str, store: Store) -> None:
+    """The rows themselves are read by the rule the store counts by, so that one lost and one double cannot cancel out."""
+    committed: list[int] = []
+    read: Counter[int] = Counter()
+    counted, mark, count_mark = 0, "0", "0"
+    between = "select feedback_id from glow.agent_feedback where agent = %s and xid >= %s::text::xid8 and xid < %s::text::xid8"
+    done = threading.Event()
+
+    def poll() -> None:
+        nonlocal counted, mark, count_mark
+        with store.transaction() as t:
+            horizon = t.feedback.horizon()
+            rows = t.connection.execute(between, (AGENT, mark, horizon)).fetchall()
+            touched = t.feedback.touched_agents(mark, horizon)
+        assert touched == ([AGENT] if rows else [])
+        read.update(row["feedback_id"] for row in rows)
+        mark = horizon
+        arrived, count_mark = arrivals(store, count_mark)
+        counted += arrived
+
+    def writing() -> None:
+        with ThreadPoolExecutor(WRITERS) as writers:
+            list(writers.map(lambda writer: write(url, writer, committed), range(WRITERS)))
+        done.set()
+
+    with ThreadPoolExecutor(1) as background:
+        running = background.submit(writing)
+        polls = 0
+        while not done.is_set() and not running.done():
+            poll()
+            polls += 1
+        running.result()
+    settle(url)
+    poll()
+    assert polls > 10
+    assert len(committed) > WRITERS * EACH
+    assert set(read) == set(committed)
+    assert set(read.values()) == {1}
+    assert counted == len(committed)
+
+
+# --- months ---
+
+
+def months(admin: psycopg.Connection, table: str) -> set[str]:
+    """The partitions of a table, less its name."""
+    rows = admin.execute(
+        "select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid where i.inhparent = %s::regclass",
+        (f"glow.{table}",),
+    ).fetchall()
+    return {name.removeprefix(f"{table}_") for (name,) in rows}
+
+
+def month(offset: int) -> str:
+    now = datetime.now(UTC)
+    years, index = divmod(now.year * 12 + now.month - 1 + offset, 12)
+    return f"{years}_{index + 1:02}"
+
+
+def unmake(admin: psycopg.Connection, *wanted: str) -> None:
+    """As if upkeep had stopped long ago: these months were never made."""
+    for table in TABLES:
+        for name in wanted:
+            admin.execute(f"drop table glow.{table}_{name}".encode())
+
+
+def shift(admin: psycopg.Connection, back: int) -> None:
+    """Moves all that is recorded some months into the past, keys and rows alike."""
+    rows = admin.execute(
+        "select relname from pg_class c where relnamespace = 'glow'::regnamespace and relkind in ('r', 'p') and not relispartition"
+        "   and exists (select from pg_attribute a where a.attrelid = c.oid and attname = 'recorded_at')"
+        "   and relname not in ('learning_examples')"
+    ).fetchall()
+    for (table,) in rows:
+        admin.execute(f"update glow.{table} set recorded_at = recorded_at - make_interval(months => {back})".encode())
+
+
+def everywhere(*names: str) -> dict[str, set[str]]:
+    return {table: set(names) for table in TABLES}
+
+
+def home_of(admin: psycopg.Connection, table: str) -> set[str]:
+    rows = admin.execute(f"select distinct tableoid::regclass::text from glow.{table}".encode()).fetchall()
+    return {name.removeprefix("glow.").removeprefix(f"{table}_") for (name,) in rows}
+
+
+def write_all(connection: psycopg.Connection, n: int) -> None:
+    call(connection, "log_execution", **execution(n))
+    call(connection, "log_retrieval", **{**retrieval(n), "hits": Jsonb(retrieval(n)["hits"])})
+    call(connection, "submit_feedback", **feedback(n))
+
+
+def test_months_are_made_ahead_once(admin: psycopg.Connection) -> None:
+    expected = {"default", *map(month, range(4))}
+    assert {table: months(admin, table) for table in TABLES} == everywhere(*expected)
+    assert admin.execute("select glow.ensure_partitions()").fetchall() == []
+    made = [name for (name,) in admin.execute("select glow.ensure_partitions(5)").fetchall()]
+    assert sorted(made) == sorted(f"{table}_{month(n)}" for table in TABLES for n in (4, 5))
+    write_all(admin, 1)
+    assert {table: home_of(admin, table) for table in TABLES} == everywhere(month(0))
+
+
+def test_a_partition_is_like_its_parent(admin: psycopg.Connection) -> None:
+    admin.execute("select glow.ensure_partitions(6)")
+    shape = (
+        "select array_agg(row(attname, atttypid, attnotnull, pg_get_expr(adbin, adrelid))::text order by attname) from pg_attribute"
+        "  left join pg_attrdef on adrelid = attrelid and adnum = attnum where attrelid = %s::regclass and attnum > 0"
+    )
+    indexes = "select count(*) from pg_index where indrelid = %s::regclass"
+    for table in TABLES:
+        for name in (month(0), month(6)):
+            assert one(admin, shape, f"glow.{table}_{name}") == one(admin, shape, f"glow.{table}")
+            assert one(admin, indexes, f"glow.{table}_{name}") == one(admin, indexes, f"glow.{table}")
+
+
+def test_rows_of_a_month_that_nobody_made_are_kept_and_moved(url: str, admin: psycopg.Connection, store: Store) -> None:
+    unmake(admin, *map(month, range(4)))
+    for n in range(20):
+        write_all(admin, n)
+    assert {table: home_of(admin, table) for table in TABLES} == everywhere("default")
+    settle(url)
+    seen, mark = arrivals(store, "0")
+    before = {table: rows_of(admin, table) for table in TABLES}
+    admin.execute("select glow.ensure_partitions()")
+    assert {table: home_of(admin, table) for table in TABLES} == everywhere(month(0))
+    assert {table: rows_of(admin, table) for table in TABLES} == before
+    settle(url)
+    assert (seen, arrivals(store, mark)[0]) == (20, 0)
+    assert attempt(admin, "submit_feedback", **feedback(3))["status"] == "replayed"
+    assert vote(admin, 3, user_id="u-3", thumbs=-1)
+    assert_sound(admin)
+
+
+def rows_of(admin: psycopg.Connection, table: str) -> Any:
+    return one(admin, f"select array_agg(t::text order by t::text) from glow.{table} t")
+
+
+def test_upkeep_by_several_at_once_makes_each_month_once(url: str, admin: psycopg.Connection) -> None:
+    unmake(admin, *map(month, range(4)))
+    write_all(admin, 1)
+
+    def upkeep(_: int) -> list[str]:
+        with connect(url) as connection:
+            return [name for (name,) in connection.execute("select glow.ensure_partitions()").fetchall()]
+
+    with ThreadPoolExecutor(4) as threads:
+        made = [name for names in threads.map(upkeep, range(4)) for name in names]
+    assert sorted(made) == sorted(f"{table}_{month(n)}" for table in TABLES for n in range(4))
+
+
+def test_upkeep_waits_for_an_open_transaction_and_not_the_other_way_round(
+    url: str, admin: psycopg.Connection, sessions: Callable[[], psycopg.Connection]
+) -> None:
+    """The row under way was written into the default partition before its month was made."""
+    unmake(admin, *map(month, range(4)))
+    slow = sessions()
+    write_all(slow, 1)
+    with ThreadPoolExecutor(1) as thread:
+        upkeep = thread.submit(lambda: admin.execute("select glow.ensure_partitions()").fetchall())
+        waiting = "select count(*) from pg_locks where not granted and database = (select oid from pg_database where datname = current_database())"
+        with connect(url, autocommit=True) as watcher:
+            while not one(watcher, waiting) and not upkeep.done():
+                watcher.execute("select pg_sleep(0.01)")
+        slow.execute("set local lock_timeout = '5s'")
+        call(slow, "submit_feedback", **feedback(2))
+        slow.commit()
+        upkeep.result(timeout=20)
+    assert {table: home_of(admin, table) for table in TABLES} == everywhere(month(0))
+    assert_sound(admin)
+
+
+def test_votes_given_during_upkeep_are_all_there(url: str, admin: psycopg.Connection) -> None:
+    unmake(admin, *map(month, range(4)))
+    for n in range(200):
+        write_all(admin, 10_000 + n)
+    stop, sent = threading.Event(), list[int]()
+
+    def writing(writer: int) -> None:
+        with connect(url, autocommit=True) as connection:
+            for n in range(writer * 1000, writer * 1000 + 999):
+                if stop.is_set():
+                    return
+                write_all(connection, n)
+                sent.append(n)
+
+    with ThreadPoolExecutor(4) as threads:
+        writers = [threads.submit(writing, writer) for writer in range(4)]
+        try:
+            while len(sent) < 20:
+                admin.execute("select pg_sleep(0.01)")
+            made = admin.execute("select glow.ensure_partitions()").fetchall()
+            goal = len(sent) + 20
+            while len(sent) < goal and not any(writer.done() for writer in writers):
+                admin.execute("select pg_sleep(0.01)")
+        finally:
+            stop.set()
+        for writer in writers:
+            writer.result()
+    assert len(made) == len(TABLES) * 4
+    for table in TABLES:
+        assert one(admin, f"select count(*) from glow.{table}") == len(sent) + 200
+        assert home_of(admin, table) == {month(0)}
+    assert_sound(admin)
+
+
+def test_a_vote_changed_in_the_next_month_is_still_one_vote(admin: psycopg.Connection) -> None:
+    first = vote(admin, 1, idempotency_key="k")
+    shift(admin, 1)
+    admin.execute("select glow.ensure_partitions()")
+    assert home_of(admin, "agent_feedback") == {month(-1)}
+    changed = call(admin, "submit_feedback", agent=AGENT, execution_id="e-1", user_id="u", thumbs=-1)
+    assert changed["supersedes"] == first
+    assert home_of(admin, "agent_feedback") == {month(-1), month(0)}
+    again = {"agent": AGENT, "execution_id": "e-1", "user_id": "u", "thumbs": 1, "idempotency_key": "k"}
+    assert call(admin, "submit_feedback", **again) == {
+        "status": "replayed",
+        "feedback_id": first,
+        "execution_known": False,
+    }
+    answers = call(admin, "submit_feedback_batch", rows=Jsonb([again, {**again, "idempotency_key": "l"}]))
+    assert [answer["status"] for answer in answers] == ["replayed", "accepted"]
+    assert call(admin, "feedback_stats", agent=AGENT)["users"] == 1
+    assert_sound(admin)
+
+
+# --- retention ---
+
+
+def expire(admin: psycopg.Connection, before: str = "now()") -> list[str]:
+    return [name for (name,) in admin.execute(f"select glow.expire({before})".encode()).fetchall()]
+
+
+def test_the_running_month_never_expires(admin: psycopg.Connection) -> None:
+    write_all(admin, 1)
+    assert expire(admin) == []
+    assert [one(admin, f"select count(*) from glow.{table}") for table in TABLES] == [1, 1, 1, 1]
+
+
+def test_months_that_ended_go_with_their_keys(admin: psycopg.Connection) -> None:
+    for n in range(3):
+        write_all(admin, n)
+    shift(admin, 2)
+    admin.execute("select glow.ensure_partitions()")
+    write_all(admin, 9)
+    assert sorted(expire(admin)) == sorted(f"{table}_{month(-2)}" for table in TABLES)
+    for table in (*TABLES, "execution_keys", "current_feedback", "feedback_keys", "retrieval_keys"):
+        assert one(admin, f"select count(*) from glow.{table}") == 1, table
+    assert attempt(admin, "submit_feedback", **feedback(1))["status"] == "accepted"
+    assert attempt(admin, "log_execution", **execution(1))["status"] == "accepted"
+    assert_sound(admin)
+
+
+def test_what_learning_rests_on_outlives_its_month(admin: psycopg.Connection) -> None:
+    for n in range(4):
+        write_all(admin, n)
+    judged = {"reviewer": "r", "verdict": "correct", "output": "right"}
+    call(admin, "submit_annotation", execution_id="e-1", **judged)
+    call(admin, "submit_demonstration", agent=AGENT, expert="x", input="in", output="out")
+    admin.execute(
+        "with x as (insert into glow.learning_examples (example_id, agent, input, target, source, status, quality, expert_approved,"
+        "  group_key, content_hash, rule_version) values ('x', 'desk', 'in', 'out', 'vote', 'pending', 1, false, 'g', 'h', 'r')"
+        "  returning example_version)"
+        " insert into glow.example_sources (example_version, kind, source_id, role) select example_version, 'execution', 'e-2', 'input' from x"
+    )
+    shift(admin, 2)
+    admin.execute("select glow.ensure_partitions()")
+    assert len(expire(admin)) == len(TABLES)
+    kept = admin.execute("select execution_id, expired_at is not null from glow.execution_keys order by 1").fetchall()
+    assert kept == [("e-1", True), ("e-2", True)]
+    assert one(admin, "select count(*) from glow.expert_annotations") == 1
+    assert one(admin, "select count(*) from glow.demonstrations") == 1
+    assert one(admin, "select count(*) from glow.learning_examples") == 1
+    # Its id is taken still, and says the same of the same contents.
+    assert attempt(admin, "log_execution", **execution(2))["status"] == "replayed"
+    assert attempt(admin, "log_execution", **{**execution(2), "input": "else"}).code == "PT409"
+    assert expire(admin) == []
+
+
+def test_rows_in_no_month_of_their_own_expire_whole_or_not_at_all(admin: psycopg.Connection) -> None:
+    """Upkeep stood still: old rows lie in the default partition. Their keys may not go without them."""
+    for n in range(3):
+        write_all(admin, n)
+    shift(admin, 2)
+    assert home_of(admin, "agent_feedback") == {"default"}
+    expire(admin)
+    left = {
+        table: one(admin, f"select count(*) from glow.{table}")
+        for table in ("agent_feedback", "current_feedback", "feedback_keys")
+    }
+    assert len(set(left.values())) == 1, left
+    vote(admin, 1, user_id="u-1", thumbs=-1)
+    assert_sound(admin)
+
+
+def test_a_late_vote_outlives_the_vote_that_overruled_it(admin: psycopg.Connection) -> None:
+    vote(admin, 1, occurred_at="2026-06-02T00:00:00Z")
+    shift(admin, 2)
+    admin.execute("select glow.ensure_partitions()")
+    late = call(
+        admin,
+        "submit_feedback",
+        agent=AGENT,
+        execution_id="e-1",
+        user_id="u",
+        thumbs=-1,
+        occurred_at="2026-06-01T00:00:00Z",
+    )
+    assert late["status"] == "late"
+    expire(admin)
+    again = call(admin, "submit_feedback", agent=AGENT, execution_id="e-1", user_id="u", thumbs=1)
+    assert again["status"] == "accepted"
+    current = "select array_agg(feedback_id) from glow.agent_feedback where superseded_by is null"
+    assert one(admin, current) == [again["feedback_id"]]
