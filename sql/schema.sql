@@ -63,7 +63,6 @@ CREATE SEQUENCE glow.feedback_ids
     NO MINVALUE
     NO MAXVALUE
     CACHE 1;
-GRANT USAGE ON SEQUENCE glow.feedback_ids TO glow_pipeline;
 
 -- What tables rely on
 
@@ -329,7 +328,7 @@ CREATE INDEX execution_keys_by_time ON glow.execution_keys USING brin (recorded_
 CREATE POLICY all_tenants ON glow.execution_keys TO glow_pipeline USING (true) WITH CHECK (true);
 ALTER TABLE glow.execution_keys ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_tenant ON glow.execution_keys TO glow_owner USING (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text))) WITH CHECK (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text)));
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.execution_keys TO glow_pipeline;
+GRANT SELECT ON TABLE glow.execution_keys TO glow_pipeline;
 
 CREATE TABLE glow.executions (
     tenant glow.tenant_name NOT NULL,
@@ -363,7 +362,7 @@ ALTER TABLE glow.executions
 CREATE POLICY all_tenants ON glow.executions TO glow_pipeline USING (true) WITH CHECK (true);
 ALTER TABLE glow.executions ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_tenant ON glow.executions TO glow_owner USING (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text))) WITH CHECK (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text)));
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.executions TO glow_pipeline;
+GRANT SELECT ON TABLE glow.executions TO glow_pipeline;
 
 CREATE TABLE glow.agent_feedback (
     feedback_id bigint DEFAULT nextval('glow.feedback_ids'::regclass) NOT NULL,
@@ -386,7 +385,6 @@ CREATE TABLE glow.agent_feedback (
     recorded_at timestamp with time zone NOT NULL,
     superseded_by bigint,
     xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
-    CONSTRAINT says_something_or_takes_it_back CHECK (((withdrawn = ((num_nonnulls(thumbs, rating, dimensions, comment, correction) = 0) AND ((issues)::text[] = '{}'::text[]))) AND ((NOT withdrawn) OR (superseded_by = feedback_id)))),
     CONSTRAINT agent_feedback_pkey PRIMARY KEY (feedback_id, recorded_at)
 )
 PARTITION BY RANGE (recorded_at);
@@ -398,7 +396,7 @@ CREATE INDEX feedback_by_time ON glow.agent_feedback USING brin (recorded_at);
 ALTER TABLE glow.agent_feedback ENABLE ROW LEVEL SECURITY;
 CREATE POLICY all_tenants ON glow.agent_feedback TO glow_pipeline USING (true) WITH CHECK (true);
 CREATE POLICY own_tenant ON glow.agent_feedback TO glow_owner USING (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text))) WITH CHECK (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text)));
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.agent_feedback TO glow_pipeline;
+GRANT SELECT ON TABLE glow.agent_feedback TO glow_pipeline;
 
 CREATE TABLE glow.current_feedback (
     tenant text NOT NULL COLLATE pg_catalog."C",
@@ -406,6 +404,7 @@ CREATE TABLE glow.current_feedback (
     user_id text NOT NULL COLLATE pg_catalog."C",
     kind text NOT NULL COLLATE pg_catalog."C",
     agent text NOT NULL COLLATE pg_catalog."C",
+    idempotency_key text COLLATE pg_catalog."C",
     feedback_id bigint NOT NULL,
     withdrawn boolean NOT NULL,
     occurred_at timestamp with time zone NOT NULL,
@@ -414,10 +413,11 @@ CREATE TABLE glow.current_feedback (
 );
 ALTER TABLE ONLY glow.current_feedback FORCE ROW LEVEL SECURITY;
 COMMENT ON TABLE glow.current_feedback IS 'Which row of agent_feedback is the newest word of a person on an execution.';
+CREATE UNIQUE INDEX current_feedback_by_key ON glow.current_feedback USING btree (tenant, agent, idempotency_key) WHERE (idempotency_key IS NOT NULL);
 CREATE POLICY all_tenants ON glow.current_feedback TO glow_pipeline USING (true) WITH CHECK (true);
 ALTER TABLE glow.current_feedback ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_tenant ON glow.current_feedback TO glow_owner USING (((current_setting('glow.tenant'::text, true) = tenant) OR (current_setting('glow.tenant'::text, true) = '*'::text))) WITH CHECK (((current_setting('glow.tenant'::text, true) = tenant) OR (current_setting('glow.tenant'::text, true) = '*'::text)));
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.current_feedback TO glow_pipeline;
+GRANT SELECT ON TABLE glow.current_feedback TO glow_pipeline;
 
 CREATE TABLE glow.feedback_keys (
     tenant text NOT NULL COLLATE pg_catalog."C",
@@ -428,11 +428,11 @@ CREATE TABLE glow.feedback_keys (
     CONSTRAINT feedback_keys_pkey PRIMARY KEY (tenant, agent, idempotency_key)
 );
 ALTER TABLE ONLY glow.feedback_keys FORCE ROW LEVEL SECURITY;
-COMMENT ON TABLE glow.feedback_keys IS 'Idempotency keys of feedback, each with the row that answered it first.';
+COMMENT ON TABLE glow.feedback_keys IS 'Idempotency keys beside those of current votes: of votes changed since, of late ones, and second keys of the same words.';
 CREATE POLICY all_tenants ON glow.feedback_keys TO glow_pipeline USING (true) WITH CHECK (true);
 ALTER TABLE glow.feedback_keys ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_tenant ON glow.feedback_keys TO glow_owner USING (((current_setting('glow.tenant'::text, true) = tenant) OR (current_setting('glow.tenant'::text, true) = '*'::text))) WITH CHECK (((current_setting('glow.tenant'::text, true) = tenant) OR (current_setting('glow.tenant'::text, true) = '*'::text)));
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.feedback_keys TO glow_pipeline;
+GRANT SELECT ON TABLE glow.feedback_keys TO glow_pipeline;
 
 CREATE TABLE glow.token_keys (
     key_id integer GENERATED ALWAYS AS IDENTITY,
@@ -480,7 +480,7 @@ CREATE UNIQUE INDEX one_current_annotation ON glow.expert_annotations USING btre
 CREATE POLICY all_tenants ON glow.expert_annotations TO glow_pipeline USING (true) WITH CHECK (true);
 ALTER TABLE glow.expert_annotations ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_tenant ON glow.expert_annotations TO glow_owner USING (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text))) WITH CHECK (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text)));
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.expert_annotations TO glow_pipeline;
+GRANT SELECT ON TABLE glow.expert_annotations TO glow_pipeline;
 
 CREATE TABLE glow.demonstrations (
     demonstration_id bigint GENERATED ALWAYS AS IDENTITY,
@@ -507,7 +507,7 @@ CREATE INDEX demonstrations_by_arrival ON glow.demonstrations USING btree (agent
 CREATE POLICY all_tenants ON glow.demonstrations TO glow_pipeline USING (true) WITH CHECK (true);
 ALTER TABLE glow.demonstrations ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_tenant ON glow.demonstrations TO glow_owner USING (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text))) WITH CHECK (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text)));
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.demonstrations TO glow_pipeline;
+GRANT SELECT ON TABLE glow.demonstrations TO glow_pipeline;
 
 CREATE TABLE glow.split_assignments (
     agent glow.agent_name NOT NULL,
@@ -864,7 +864,7 @@ ALTER TABLE ONLY glow.retrieval_keys FORCE ROW LEVEL SECURITY;
 CREATE POLICY all_tenants ON glow.retrieval_keys TO glow_pipeline USING (true) WITH CHECK (true);
 CREATE POLICY own_tenant ON glow.retrieval_keys TO glow_owner USING (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text))) WITH CHECK (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text)));
 ALTER TABLE glow.retrieval_keys ENABLE ROW LEVEL SECURITY;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.retrieval_keys TO glow_pipeline;
+GRANT SELECT ON TABLE glow.retrieval_keys TO glow_pipeline;
 
 CREATE TABLE glow.retrieval_events (
     tenant glow.tenant_name NOT NULL,
@@ -893,7 +893,7 @@ ALTER TABLE glow.retrieval_events
 CREATE POLICY all_tenants ON glow.retrieval_events TO glow_pipeline USING (true) WITH CHECK (true);
 CREATE POLICY own_tenant ON glow.retrieval_events TO glow_owner USING (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text))) WITH CHECK (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text)));
 ALTER TABLE glow.retrieval_events ENABLE ROW LEVEL SECURITY;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.retrieval_events TO glow_pipeline;
+GRANT SELECT ON TABLE glow.retrieval_events TO glow_pipeline;
 
 CREATE TABLE glow.retrieval_hits (
     tenant glow.tenant_name NOT NULL,
@@ -923,7 +923,7 @@ COMMENT ON TABLE glow.retrieval_hits IS 'What a search showed at which rank, and
 CREATE POLICY all_tenants ON glow.retrieval_hits TO glow_pipeline USING (true) WITH CHECK (true);
 CREATE POLICY own_tenant ON glow.retrieval_hits TO glow_owner USING (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text))) WITH CHECK (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text)));
 ALTER TABLE glow.retrieval_hits ENABLE ROW LEVEL SECURITY;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.retrieval_hits TO glow_pipeline;
+GRANT SELECT ON TABLE glow.retrieval_hits TO glow_pipeline;
 
 CREATE TABLE glow.embedding_training_pairs (
     pair_id text NOT NULL,
@@ -2329,7 +2329,7 @@ end $$;
 COMMENT ON FUNCTION glow_api.record_execution_rows(rows jsonb, caller glow_api.caller) IS 'Writes many executions given as JSON objects; answers for each.';
 REVOKE ALL ON FUNCTION glow_api.record_execution_rows(rows jsonb, caller glow_api.caller) FROM PUBLIC;
 
-CREATE FUNCTION glow_api.record_feedback(call glow_api.feedback_call, caller glow_api.caller, claimed_id bigint DEFAULT NULL::bigint, claimed_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS jsonb
+CREATE FUNCTION glow_api.record_feedback(call glow_api.feedback_call, caller glow_api.caller) RETURNS jsonb
     LANGUAGE plpgsql
     AS $$
 declare
@@ -2338,18 +2338,21 @@ declare
   owner text;
   known glow.current_feedback;
   used glow.feedback_keys;
+  key_used boolean;
   new_id bigint;
   overruled_by bigint;
-  arrived timestamptz := coalesce(claimed_at, clock_timestamp());
+  arrived timestamptz := clock_timestamp();
 begin
   if problem.code is null and call.tenant is not null then
     problem := glow_api.caller_problem(call.tenant, caller.tenant, call.agent);
   end if;
   if problem.code is not null then return glow_api.refused(problem); end if;
   call := glow_api.completed(call, caller);
-  select a.tenant is null or a.tenant = call.tenant, k.agent into agent_known, owner
+  select a.tenant is null or a.tenant = call.tenant, k.agent, u.feedback_id is not null into agent_known, owner, key_used
     from glow.agents a
     left join glow.execution_keys k on k.tenant = call.tenant and k.execution_id = call.execution_id
+    left join glow.feedback_keys u
+           on u.tenant = call.tenant and u.agent = call.agent and u.idempotency_key = call.idempotency_key
    where a.agent = call.agent;
   if agent_known is not true then
     return glow_api.refused(glow_api.caller_problem(call.tenant, caller.tenant, call.agent));
@@ -2357,48 +2360,49 @@ begin
     return glow_api.refused(row('PT409', 'agent', call.agent, 'the agent that this execution was logged for'));
   end if;
 
-  new_id := coalesce(claimed_id, nextval('glow.feedback_ids'));
-  -- Keys first, votes second, always: two calls cannot wait for each other.
-  if call.idempotency_key is not null and claimed_id is null then
-    insert into glow.feedback_keys (tenant, agent, idempotency_key, feedback_id, recorded_at)
-    values (call.tenant, call.agent, call.idempotency_key, new_id, arrived)
+  new_id := nextval('glow.feedback_ids');
+  if not key_used then
+    insert into glow.current_feedback (
+      tenant, execution_id, user_id, kind, agent, idempotency_key, feedback_id, withdrawn, occurred_at, recorded_at)
+    values (call.tenant, call.execution_id, call.user_id, call.kind, call.agent, call.idempotency_key, new_id,
+            call.withdrawn, call.occurred_at, arrived)
     on conflict do nothing;
-    if not found then
-      select k.* into used from glow.feedback_keys k
-       where k.tenant = call.tenant and k.agent = call.agent and k.idempotency_key = call.idempotency_key;
+  end if;
+  if key_used or not found then
+    select c.* into known from glow.current_feedback c
+     where c.tenant = call.tenant and c.execution_id = call.execution_id and c.user_id = call.user_id and c.kind = call.kind
+       for update;
+    -- Only now, with the vote locked: the call that used this key may have been waiting for the same vote.
+    select x.* into used from (
+      select c.tenant, c.agent, c.idempotency_key, c.feedback_id, c.recorded_at from glow.current_feedback c
+       where c.tenant = call.tenant and c.agent = call.agent and c.idempotency_key = call.idempotency_key
+      union all
+      select k.tenant, k.agent, k.idempotency_key, k.feedback_id, k.recorded_at from glow.feedback_keys k
+       where k.tenant = call.tenant and k.agent = call.agent and k.idempotency_key = call.idempotency_key) x
+     limit 1;
+    if used.feedback_id is not null then
       if glow_api.says(used.feedback_id, used.recorded_at, call) is not true then
         return glow_api.refused(row('PT409', 'idempotency_key', call.idempotency_key,
           'a new key: this one was used for other contents'));
       end if;
       return jsonb_build_object('feedback_id', used.feedback_id, 'status', 'replayed', 'execution_known', owner is not null);
-    end if;
-  end if;
-
-  insert into glow.current_feedback (
-    tenant, execution_id, user_id, kind, agent, feedback_id, withdrawn, occurred_at, recorded_at)
-  values (call.tenant, call.execution_id, call.user_id, call.kind, call.agent, new_id, call.withdrawn, call.occurred_at,
-          arrived)
-  on conflict do nothing;
-  if not found then
-    select c.* into known from glow.current_feedback c
-     where c.tenant = call.tenant and c.execution_id = call.execution_id and c.user_id = call.user_id and c.kind = call.kind
-       for update;
-    if call.occurred_at < known.occurred_at then
+    elsif call.occurred_at < known.occurred_at then
       overruled_by := known.feedback_id;
+      perform glow_api.remember_key(call.tenant, call.agent, call.idempotency_key, new_id, arrived);
     elsif glow_api.says(known.feedback_id, known.recorded_at, call) then
       -- Said again later: from now on it is this later instant that an older vote comes too late for.
       update glow.current_feedback c set occurred_at = call.occurred_at
        where c.tenant = call.tenant and c.execution_id = call.execution_id and c.user_id = call.user_id and c.kind = call.kind;
-      update glow.feedback_keys k set feedback_id = known.feedback_id, recorded_at = known.recorded_at
-       where k.tenant = call.tenant and k.agent = call.agent and k.idempotency_key = call.idempotency_key;
+      perform glow_api.remember_key(call.tenant, call.agent, call.idempotency_key, known.feedback_id, known.recorded_at);
       return jsonb_build_object('feedback_id', known.feedback_id, 'status', 'unchanged', 'execution_known', owner is not null);
     else
       update glow.agent_feedback f set superseded_by = new_id
        where f.feedback_id = known.feedback_id and f.recorded_at = known.recorded_at and not f.withdrawn;
       update glow.current_feedback c
-         set agent = call.agent, feedback_id = new_id, withdrawn = call.withdrawn,
+         set agent = call.agent, idempotency_key = call.idempotency_key, feedback_id = new_id, withdrawn = call.withdrawn,
              occurred_at = call.occurred_at, recorded_at = arrived
        where c.tenant = call.tenant and c.execution_id = call.execution_id and c.user_id = call.user_id and c.kind = call.kind;
+      perform glow_api.remember_key(known.tenant, known.agent, known.idempotency_key, known.feedback_id, known.recorded_at);
     end if;
   end if;
 
@@ -2418,8 +2422,8 @@ begin
     'execution_known', owner is not null, 'superseded_by', overruled_by,
     'supersedes', case when overruled_by is null and not known.withdrawn then known.feedback_id end));
 end $$;
-COMMENT ON FUNCTION glow_api.record_feedback(call glow_api.feedback_call, caller glow_api.caller, claimed_id bigint, claimed_at timestamp with time zone) IS 'Writes a vote, a correction or a withdrawal, or says why not.';
-REVOKE ALL ON FUNCTION glow_api.record_feedback(call glow_api.feedback_call, caller glow_api.caller, claimed_id bigint, claimed_at timestamp with time zone) FROM PUBLIC;
+COMMENT ON FUNCTION glow_api.record_feedback(call glow_api.feedback_call, caller glow_api.caller) IS 'Writes a vote, a correction or a withdrawal, or says why not.';
+REVOKE ALL ON FUNCTION glow_api.record_feedback(call glow_api.feedback_call, caller glow_api.caller) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.record_feedback_rows(rows jsonb, caller glow_api.caller) RETURNS TABLE(n bigint, result jsonb)
     LANGUAGE plpgsql
@@ -2462,19 +2466,16 @@ begin
        and ((t.tenant, t.agent, t.idempotency_key) in (
          select d.tenant, d.agent, d.idempotency_key from told d
           where d.idempotency_key is not null group by 1, 2, 3 having count(*) > 1)) is not true
+       and not exists (
+         select from glow.feedback_keys k
+          where k.tenant = t.tenant and k.agent = t.agent and k.idempotency_key = t.idempotency_key)
      order by t.tenant, t.execution_id, t.user_id
-  ), keyed as (
-    insert into glow.feedback_keys as k (tenant, agent, idempotency_key, feedback_id, recorded_at)
-    select f.tenant, f.agent, f.idempotency_key, f.feedback_id, arrived
-      from first f where f.idempotency_key is not null
-    on conflict do nothing
-    returning k.feedback_id
   ), placed as (
     insert into glow.current_feedback as c (
-      tenant, execution_id, user_id, kind, agent, feedback_id, withdrawn, occurred_at, recorded_at)
-    select f.tenant, f.execution_id, f.user_id, f.kind, f.agent, f.feedback_id, f.withdrawn, f.occurred_at, arrived
+      tenant, execution_id, user_id, kind, agent, idempotency_key, feedback_id, withdrawn, occurred_at, recorded_at)
+    select f.tenant, f.execution_id, f.user_id, f.kind, f.agent, f.idempotency_key, f.feedback_id, f.withdrawn,
+           f.occurred_at, arrived
       from first f
-     where f.idempotency_key is null or f.feedback_id in (select k.feedback_id from keyed k)
     on conflict do nothing
     returning c.feedback_id
   ), written as (
@@ -2493,8 +2494,7 @@ begin
               when t.feedback_id in (select p.feedback_id from placed p)
                 then jsonb_build_object('feedback_id', t.feedback_id, 'execution_known', t.owner is not null,
                                         'status', case when t.withdrawn then 'withdrawn' else 'accepted' end)
-              else glow_api.record_feedback(t.call, caller,
-                case when t.feedback_id in (select k.feedback_id from keyed k) then t.feedback_id end, arrived) end
+              else glow_api.record_feedback(t.call, caller) end
     from (select told.* from told order by told.n offset 0) t;
 end $$;
 COMMENT ON FUNCTION glow_api.record_feedback_rows(rows jsonb, caller glow_api.caller) IS 'Writes many pieces of feedback given as JSON objects; answers for each.';
@@ -2708,6 +2708,17 @@ end $_$;
 COMMENT ON FUNCTION glow_api.register_agent(agent text, description text, evaluation jsonb, prompt jsonb, split_shares numeric[], tenant text, issues text[]) IS 'Makes an agent known, with how its answers are judged and its first prompt, its own issue categories and, if it serves one tenant only, that tenant. Safe to call again; split shares and tenant never change.';
 REVOKE ALL ON FUNCTION glow_api.register_agent(agent text, description text, evaluation jsonb, prompt jsonb, split_shares numeric[], tenant text, issues text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.register_agent(agent text, description text, evaluation jsonb, prompt jsonb, split_shares numeric[], tenant text, issues text[]) TO glow_engineer;
+
+CREATE FUNCTION glow_api.remember_key(tenant text, agent text, idempotency_key text, feedback_id bigint, recorded_at timestamp with time zone) RETURNS void
+    LANGUAGE sql
+    AS $$
+  insert into glow.feedback_keys (tenant, agent, idempotency_key, feedback_id, recorded_at)
+  select remember_key.tenant, remember_key.agent, remember_key.idempotency_key, remember_key.feedback_id, remember_key.recorded_at
+   where remember_key.idempotency_key is not null
+  on conflict do nothing
+$$;
+COMMENT ON FUNCTION glow_api.remember_key(tenant text, agent text, idempotency_key text, feedback_id bigint, recorded_at timestamp with time zone) IS 'Keeps an idempotency key that current_feedback has no place for.';
+REVOKE ALL ON FUNCTION glow_api.remember_key(tenant text, agent text, idempotency_key text, feedback_id bigint, recorded_at timestamp with time zone) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.request_dataset(agent text, kind text DEFAULT 'sft'::text, reason text DEFAULT ''::text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER

@@ -127,34 +127,45 @@ create function glow_api.says(feedback_id bigint, recorded_at timestamptz, call 
 $$;
 comment on function glow_api.says is 'Whether a row of feedback says what a call says.';
 
+create function glow_api.remember_key(
+  tenant text, agent text, idempotency_key text, feedback_id bigint, recorded_at timestamptz
+) returns void language sql as $$
+  insert into glow.feedback_keys (tenant, agent, idempotency_key, feedback_id, recorded_at)
+  select remember_key.tenant, remember_key.agent, remember_key.idempotency_key, remember_key.feedback_id, remember_key.recorded_at
+   where remember_key.idempotency_key is not null
+  on conflict do nothing
+$$;
+comment on function glow_api.remember_key is 'Keeps an idempotency key that current_feedback has no place for.';
+
 -- The vote machine. `current_feedback` has one row for each person, execution and kind; whoever holds its lock decides.
 --   accepted   the newest word of the person: it is current now, and supersedes what was
 --   unchanged  says what is current already
 --   late       older than what is current: kept as history, changes nothing
 --   withdrawn  the person takes back what was current; a late vote cannot revive it
 --   replayed   the idempotency key was answered before
--- A call that holds its key already (record_feedback_rows took it for many at once) says with what id and instant.
-create function glow_api.record_feedback(
-  call glow_api.feedback_call, caller glow_api.caller, claimed_id bigint default null, claimed_at timestamptz default null
-) returns jsonb language plpgsql as $$
+create function glow_api.record_feedback(call glow_api.feedback_call, caller glow_api.caller) returns jsonb
+  language plpgsql as $$
 declare
   problem glow_api.problem := glow_api.feedback_problem(call, caller);
   agent_known boolean;
   owner text;
   known glow.current_feedback;
   used glow.feedback_keys;
+  key_used boolean;
   new_id bigint;
   overruled_by bigint;
-  arrived timestamptz := coalesce(claimed_at, clock_timestamp());
+  arrived timestamptz := clock_timestamp();
 begin
   if problem.code is null and call.tenant is not null then
     problem := glow_api.caller_problem(call.tenant, caller.tenant, call.agent);
   end if;
   if problem.code is not null then return glow_api.refused(problem); end if;
   call := glow_api.completed(call, caller);
-  select a.tenant is null or a.tenant = call.tenant, k.agent into agent_known, owner
+  select a.tenant is null or a.tenant = call.tenant, k.agent, u.feedback_id is not null into agent_known, owner, key_used
     from glow.agents a
     left join glow.execution_keys k on k.tenant = call.tenant and k.execution_id = call.execution_id
+    left join glow.feedback_keys u
+           on u.tenant = call.tenant and u.agent = call.agent and u.idempotency_key = call.idempotency_key
    where a.agent = call.agent;
   if agent_known is not true then
     return glow_api.refused(glow_api.caller_problem(call.tenant, caller.tenant, call.agent));
@@ -162,48 +173,49 @@ begin
     return glow_api.refused(row('PT409', 'agent', call.agent, 'the agent that this execution was logged for'));
   end if;
 
-  new_id := coalesce(claimed_id, nextval('glow.feedback_ids'));
-  -- Keys first, votes second, always: two calls cannot wait for each other.
-  if call.idempotency_key is not null and claimed_id is null then
-    insert into glow.feedback_keys (tenant, agent, idempotency_key, feedback_id, recorded_at)
-    values (call.tenant, call.agent, call.idempotency_key, new_id, arrived)
+  new_id := nextval('glow.feedback_ids');
+  if not key_used then
+    insert into glow.current_feedback (
+      tenant, execution_id, user_id, kind, agent, idempotency_key, feedback_id, withdrawn, occurred_at, recorded_at)
+    values (call.tenant, call.execution_id, call.user_id, call.kind, call.agent, call.idempotency_key, new_id,
+            call.withdrawn, call.occurred_at, arrived)
     on conflict do nothing;
-    if not found then
-      select k.* into used from glow.feedback_keys k
-       where k.tenant = call.tenant and k.agent = call.agent and k.idempotency_key = call.idempotency_key;
+  end if;
+  if key_used or not found then
+    select c.* into known from glow.current_feedback c
+     where c.tenant = call.tenant and c.execution_id = call.execution_id and c.user_id = call.user_id and c.kind = call.kind
+       for update;
+    -- Only now, with the vote locked: the call that used this key may have been waiting for the same vote.
+    select x.* into used from (
+      select c.tenant, c.agent, c.idempotency_key, c.feedback_id, c.recorded_at from glow.current_feedback c
+       where c.tenant = call.tenant and c.agent = call.agent and c.idempotency_key = call.idempotency_key
+      union all
+      select k.tenant, k.agent, k.idempotency_key, k.feedback_id, k.recorded_at from glow.feedback_keys k
+       where k.tenant = call.tenant and k.agent = call.agent and k.idempotency_key = call.idempotency_key) x
+     limit 1;
+    if used.feedback_id is not null then
       if glow_api.says(used.feedback_id, used.recorded_at, call) is not true then
         return glow_api.refused(row('PT409', 'idempotency_key', call.idempotency_key,
           'a new key: this one was used for other contents'));
       end if;
       return jsonb_build_object('feedback_id', used.feedback_id, 'status', 'replayed', 'execution_known', owner is not null);
-    end if;
-  end if;
-
-  insert into glow.current_feedback (
-    tenant, execution_id, user_id, kind, agent, feedback_id, withdrawn, occurred_at, recorded_at)
-  values (call.tenant, call.execution_id, call.user_id, call.kind, call.agent, new_id, call.withdrawn, call.occurred_at,
-          arrived)
-  on conflict do nothing;
-  if not found then
-    select c.* into known from glow.current_feedback c
-     where c.tenant = call.tenant and c.execution_id = call.execution_id and c.user_id = call.user_id and c.kind = call.kind
-       for update;
-    if call.occurred_at < known.occurred_at then
+    elsif call.occurred_at < known.occurred_at then
       overruled_by := known.feedback_id;
+      perform glow_api.remember_key(call.tenant, call.agent, call.idempotency_key, new_id, arrived);
     elsif glow_api.says(known.feedback_id, known.recorded_at, call) then
       -- Said again later: from now on it is this later instant that an older vote comes too late for.
       update glow.current_feedback c set occurred_at = call.occurred_at
        where c.tenant = call.tenant and c.execution_id = call.execution_id and c.user_id = call.user_id and c.kind = call.kind;
-      update glow.feedback_keys k set feedback_id = known.feedback_id, recorded_at = known.recorded_at
-       where k.tenant = call.tenant and k.agent = call.agent and k.idempotency_key = call.idempotency_key;
+      perform glow_api.remember_key(call.tenant, call.agent, call.idempotency_key, known.feedback_id, known.recorded_at);
       return jsonb_build_object('feedback_id', known.feedback_id, 'status', 'unchanged', 'execution_known', owner is not null);
     else
       update glow.agent_feedback f set superseded_by = new_id
        where f.feedback_id = known.feedback_id and f.recorded_at = known.recorded_at and not f.withdrawn;
       update glow.current_feedback c
-         set agent = call.agent, feedback_id = new_id, withdrawn = call.withdrawn,
+         set agent = call.agent, idempotency_key = call.idempotency_key, feedback_id = new_id, withdrawn = call.withdrawn,
              occurred_at = call.occurred_at, recorded_at = arrived
        where c.tenant = call.tenant and c.execution_id = call.execution_id and c.user_id = call.user_id and c.kind = call.kind;
+      perform glow_api.remember_key(known.tenant, known.agent, known.idempotency_key, known.feedback_id, known.recorded_at);
     end if;
   end if;
 
@@ -269,19 +281,16 @@ begin
        and ((t.tenant, t.agent, t.idempotency_key) in (
          select d.tenant, d.agent, d.idempotency_key from told d
           where d.idempotency_key is not null group by 1, 2, 3 having count(*) > 1)) is not true
+       and not exists (
+         select from glow.feedback_keys k
+          where k.tenant = t.tenant and k.agent = t.agent and k.idempotency_key = t.idempotency_key)
      order by t.tenant, t.execution_id, t.user_id
-  ), keyed as (
-    insert into glow.feedback_keys as k (tenant, agent, idempotency_key, feedback_id, recorded_at)
-    select f.tenant, f.agent, f.idempotency_key, f.feedback_id, arrived
-      from first f where f.idempotency_key is not null
-    on conflict do nothing
-    returning k.feedback_id
   ), placed as (
     insert into glow.current_feedback as c (
-      tenant, execution_id, user_id, kind, agent, feedback_id, withdrawn, occurred_at, recorded_at)
-    select f.tenant, f.execution_id, f.user_id, f.kind, f.agent, f.feedback_id, f.withdrawn, f.occurred_at, arrived
+      tenant, execution_id, user_id, kind, agent, idempotency_key, feedback_id, withdrawn, occurred_at, recorded_at)
+    select f.tenant, f.execution_id, f.user_id, f.kind, f.agent, f.idempotency_key, f.feedback_id, f.withdrawn,
+           f.occurred_at, arrived
       from first f
-     where f.idempotency_key is null or f.feedback_id in (select k.feedback_id from keyed k)
     on conflict do nothing
     returning c.feedback_id
   ), written as (
@@ -300,8 +309,7 @@ begin
               when t.feedback_id in (select p.feedback_id from placed p)
                 then jsonb_build_object('feedback_id', t.feedback_id, 'execution_known', t.owner is not null,
                                         'status', case when t.withdrawn then 'withdrawn' else 'accepted' end)
-              else glow_api.record_feedback(t.call, caller,
-                case when t.feedback_id in (select k.feedback_id from keyed k) then t.feedback_id end, arrived) end
+              else glow_api.record_feedback(t.call, caller) end
     from (select told.* from told order by told.n offset 0) t;
 end $$;
 comment on function glow_api.record_feedback_rows is 'Writes many pieces of feedback given as JSON objects; answers for each.';

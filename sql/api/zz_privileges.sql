@@ -43,6 +43,10 @@ grant execute on function glow_api.apply_import, glow_api.learning_stats, glow_a
 grant usage on schema glow to glow_pipeline;
 grant select, insert, update, delete on all tables in schema glow to glow_pipeline;
 revoke all on glow.logins, glow.call_samples, glow.token_keys from glow_pipeline;
-grant usage on sequence glow.feedback_ids to glow_pipeline;
+-- What apps and experts said is written by the functions alone, which check it.
+revoke insert, update, delete on
+  glow.execution_keys, glow.executions, glow.current_feedback, glow.feedback_keys, glow.agent_feedback,
+  glow.expert_annotations, glow.demonstrations, glow.retrieval_keys, glow.retrieval_events, glow.retrieval_hits
+  from glow_pipeline;
 grant execute on all functions in schema glow to glow_pipeline;
 revoke execute on function glow.secure from glow_pipeline;

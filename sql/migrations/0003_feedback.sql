@@ -18,7 +18,9 @@ create table glow.agent_feedback (
   execution_id    glow.identifier not null,
   user_id         glow.identifier not null,
   kind            glow.feedback_kind not null,
-  -- A withdrawal is a row too. It says nothing, so it is never current: it supersedes itself.
+  -- A withdrawal is a row too. It says nothing, so it is never current: it supersedes itself. That every other row says
+  -- something is seen to by glow_api.record_feedback, the only way in: a check over several columns is read and
+  -- planned anew by every insert, and took a fifth of it.
   withdrawn       boolean not null default false,
   thumbs          glow.thumb,
   rating          glow.stars,
@@ -33,33 +35,33 @@ create table glow.agent_feedback (
   recorded_at     timestamptz not null,
   superseded_by   bigint,
   xid             xid8 not null default pg_current_xact_id(),
-  primary key (feedback_id, recorded_at),
-  constraint says_something_or_takes_it_back check (
-    withdrawn = (num_nonnulls(thumbs, rating, dimensions, comment, correction) = 0 and issues = '{}')
-    and (not withdrawn or superseded_by = feedback_id))
+  primary key (feedback_id, recorded_at)
 ) partition by range (recorded_at);
 comment on table glow.agent_feedback is 'Votes, ratings, issues, comments and corrections. The current one of a person has superseded_by null.';
 create index feedback_by_execution on glow.agent_feedback (tenant, execution_id);
 create index feedback_by_agent on glow.agent_feedback (agent, xid);
 create index feedback_by_time on glow.agent_feedback using brin (recorded_at);
 
--- The constraint that a table in partitions cannot have: one current vote of a person on an execution, in whichever
--- month it was given. The row is what a changed vote locks, and `occurred_at` what it must not be older than.
+-- The constraints that a table in partitions cannot have, in whichever month a vote was given: one current vote of a
+-- person on an execution, and one use of an idempotency key. The row is what a changed vote locks, and `occurred_at` what
+-- it must not be older than. Its columns are checked where the vote itself is.
 create table glow.current_feedback (
-  tenant       text collate "C" not null,
-  execution_id text collate "C" not null,
-  user_id      text collate "C" not null,
-  kind         text collate "C" not null,
-  agent        text collate "C" not null,
-  feedback_id  bigint not null,
-  withdrawn    boolean not null,
-  occurred_at  timestamptz not null,
-  recorded_at  timestamptz not null,
+  tenant          text collate "C" not null,
+  execution_id    text collate "C" not null,
+  user_id         text collate "C" not null,
+  kind            text collate "C" not null,
+  agent           text collate "C" not null,
+  idempotency_key text collate "C",
+  feedback_id     bigint not null,
+  withdrawn       boolean not null,
+  occurred_at     timestamptz not null,
+  recorded_at     timestamptz not null,
   primary key (tenant, execution_id, user_id, kind)
 );
 comment on table glow.current_feedback is 'Which row of agent_feedback is the newest word of a person on an execution.';
+create unique index current_feedback_by_key on glow.current_feedback (tenant, agent, idempotency_key) where idempotency_key is not null;
 
--- What makes a retry the same call, for ever and in every partition.
+-- A retry is the same call for ever, also when the vote it made has been changed since.
 create table glow.feedback_keys (
   tenant          text collate "C" not null,
   agent           text collate "C" not null,
@@ -68,7 +70,7 @@ create table glow.feedback_keys (
   recorded_at     timestamptz not null,
   primary key (tenant, agent, idempotency_key)
 );
-comment on table glow.feedback_keys is 'Idempotency keys of feedback, each with the row that answered it first.';
+comment on table glow.feedback_keys is 'Idempotency keys beside those of current votes: of votes changed since, of late ones, and second keys of the same words.';
 
 select glow.secure('glow.agent_feedback'),
        glow.secure('glow.current_feedback'),

@@ -250,9 +250,10 @@ def test_nobody_becomes_more(logins: Logins, role: str) -> None:
 
 FINGERPRINT = """
 select md5(string_agg(said, '|' order by said)) from (
-  select row(rolname, rolsuper, rolcanlogin, rolbypassrls, rolcreaterole)::text from pg_roles where rolname !~ '^glow_test_'
+  select row(rolname, rolsuper, rolcanlogin, rolbypassrls, rolcreaterole)::text from pg_roles
+             where rolname ~ '^glow_' and rolname !~ '^glow_test_'
   union all select row(m.roleid::regrole, m.member::regrole)::text from pg_auth_members m
-             where m.member::regrole::text !~ '^glow_test_'
+             where m.member::regrole::text ~ '^glow_' and m.member::regrole::text !~ '^glow_test_'
   union all select row(oid, relname, relnamespace, relowner, relacl, relrowsecurity, relforcerowsecurity)::text from pg_class
              where relnamespace::regnamespace::text !~ '^pg_(toast|temp)'
   union all select row(oid, proname, proowner, proacl, prosecdef, proconfig, md5(prosrc))::text from pg_proc

@@ -421,7 +421,7 @@ def test_months_that_ended_go_with_their_keys(admin: psycopg.Connection) -> None
     admin.execute("select glow.ensure_partitions()")
     write_all(admin, 9)
     assert sorted(expire(admin)) == sorted(f"{table}_{month(-2)}" for table in TABLES)
-    for table in (*TABLES, "execution_keys", "current_feedback", "feedback_keys", "retrieval_keys"):
+    for table in (*TABLES, "execution_keys", "current_feedback", "retrieval_keys"):
         assert one(admin, f"select count(*) from glow.{table}") == 1, table
     assert attempt(admin, "submit_feedback", **feedback(1))["status"] == "accepted"
     assert attempt(admin, "log_execution", **execution(1))["status"] == "accepted"
@@ -461,10 +461,7 @@ def test_rows_in_no_month_of_their_own_expire_whole_or_not_at_all(admin: psycopg
     shift(admin, 2)
     assert home_of(admin, "agent_feedback") == {"default"}
     expire(admin)
-    left = {
-        table: one(admin, f"select count(*) from glow.{table}")
-        for table in ("agent_feedback", "current_feedback", "feedback_keys")
-    }
+    left = {table: one(admin, f"select count(*) from glow.{table}") for table in ("agent_feedback", "current_feedback")}
     assert len(set(left.values())) == 1, left
     vote(admin, 1, user_id="u-1", thumbs=-1)
     assert_sound(admin)

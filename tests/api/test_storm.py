@@ -23,7 +23,7 @@ import pytest
 
 from glow_pipelines.database import EmbeddedServer, connect, migrate
 from tests.api.calling import AGENT, register
-from tests.api.test_votes import assert_sound
+from tests.api.test_votes import USED_KEYS, assert_sound
 from tests.api.vote_model import Model, Word
 
 VOTES = 10_000
@@ -200,7 +200,7 @@ def assert_final_state(url: str, planned: list[Planned]) -> None:
             for key, execution, user, withdrawn, said in connection.execute(
                 "select k.idempotency_key, f.execution_id, f.user_id, f.withdrawn, jsonb_build_object('thumbs', f.thumbs,"
                 "       'comment', f.comment, 'correction', f.correction)"
-                "  from glow.feedback_keys k join glow.agent_feedback f using (feedback_id)"
+                f"  from {USED_KEYS} k join glow.agent_feedback f using (feedback_id)"  # noqa: S608
             ).fetchall()
         }
     assert rows == {

@@ -24,6 +24,11 @@ OTHER = "other"
 TENANTS = ("default", "acme")
 START = datetime(2026, 3, 1, tzinfo=UTC)
 # Each of these selects what must not be.
+# Of current votes, and of those that are current no longer.
+USED_KEYS = """(
+  select tenant, agent, idempotency_key, feedback_id, recorded_at from glow.feedback_keys union all
+  select tenant, agent, idempotency_key, feedback_id, recorded_at from glow.current_feedback where idempotency_key is not null)"""
+
 BROKEN = {
     "a person has two current words": """
         select tenant, execution_id, user_id, kind from glow.agent_feedback where superseded_by is null
@@ -51,11 +56,11 @@ BROKEN = {
            where f.superseded_by <> f.feedback_id and c.steps < 1000)
         select start from chain group by start having max(steps) >= 1000""",
     "an idempotency key names no row": """
-        select k.idempotency_key from glow.feedback_keys k left join glow.agent_feedback f
+        select k.idempotency_key from used_keys k left join glow.agent_feedback f
             on f.feedback_id = k.feedback_id and f.tenant = k.tenant and f.agent = k.agent
          where f.feedback_id is null""",
     "a row has a key that is not on record": """
-        select f.feedback_id from glow.agent_feedback f left join glow.feedback_keys k
+        select f.feedback_id from glow.agent_feedback f left join used_keys k
             on (k.tenant, k.agent, k.idempotency_key) = (f.tenant, f.agent, f.idempotency_key)
          where f.idempotency_key is not null and k.feedback_id is distinct from f.feedback_id""",
     "a withdrawal is current": "select feedback_id from glow.agent_feedback where withdrawn and superseded_by is null",
@@ -64,7 +69,7 @@ BROKEN = {
 
 def assert_sound(connection: psycopg.Connection) -> None:
     for what, query in BROKEN.items():
-        found = connection.execute(query.encode()).fetchall()
+        found = connection.execute(query.replace("used_keys", USED_KEYS).encode()).fetchall()
         assert not found, f"{what}: {found[:5]}"
 
 
@@ -232,7 +237,8 @@ class Votes(RuleBasedStateMachine):
             for place, c in self.model.current.items()
         }
         keys = self.connection.execute(
-            "select tenant, idempotency_key, feedback_id from glow.feedback_keys where idempotency_key like %s", (mine,)
+            f"select tenant, idempotency_key, feedback_id from {USED_KEYS} k where idempotency_key like %s".encode(),
+            (mine,),
         ).fetchall()
         assert set(keys) == {(tenant, self.prefix + key, row) for (tenant, key), (_, row) in self.model.keys.items()}
 
@@ -260,7 +266,7 @@ def test_broken_states_are_seen(session: psycopg.Connection) -> None:
     """The invariants themselves: each is broken once by hand."""
     said = {"agent": AGENT, "execution_id": "seen", "user_id": "u"}
     first = call(session, "submit_feedback", **said, thumbs=1, idempotency_key="seen-1")["feedback_id"]
-    call(session, "submit_feedback", **said, thumbs=-1)
+    call(session, "submit_feedback", **said, thumbs=-1, idempotency_key="seen-2")
     assert_sound(session)
     for damage in (
         f"update glow.agent_feedback set superseded_by = null where feedback_id = {first}",
@@ -269,6 +275,7 @@ def test_broken_states_are_seen(session: psycopg.Connection) -> None:
         "delete from glow.current_feedback where execution_id = 'seen'",
         "update glow.current_feedback set withdrawn = true where execution_id = 'seen'",
         "update glow.feedback_keys set feedback_id = 0 where idempotency_key = 'seen-1'",
+        "update glow.current_feedback set idempotency_key = 'nobody' where idempotency_key = 'seen-2'",
         "delete from glow.feedback_keys where idempotency_key = 'seen-1'",
     ):
         with session.transaction(force_rollback=True):

@@ -23,7 +23,6 @@ TABLES = ("agent_feedback", "executions", "retrieval_events", "retrieval_hits")
 KEPT = {
     **dict.fromkeys(("executions", "execution_keys", "agent_feedback", "current_feedback"), "execution_id"),
     **dict.fromkeys(("retrieval_keys", "retrieval_events", "retrieval_hits"), "event_id"),
-    "feedback_keys": "idempotency_key",
 }
 
 
