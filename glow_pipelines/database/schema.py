@@ -29,7 +29,13 @@ HEADER = """\
 
 CREATE EXTENSION IF NOT EXISTS vector SCHEMA public;
 """
-TITLES = ("Schemas", "Kinds of values, and counters", "What tables rely on", "Tables, the oldest first", "Functions apps call")
+TITLES = (
+    "Schemas",
+    "Kinds of values, and counters",
+    "What tables rely on",
+    "Tables, the oldest first",
+    "Functions apps call",
+)
 SCHEMAS, DOMAINS, HELPERS, TABLES, API = range(len(TITLES))
 
 _BANNER = re.compile(r"^--\n-- Name: (.+); Type: (.+); Schema: (.+); Owner: .*\n--\n", re.MULTILINE)

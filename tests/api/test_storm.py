@@ -198,9 +198,9 @@ def assert_final_state(url: str, planned: list[Planned]) -> None:
         rows = {
             key: (execution, user, withdrawn, {k: v for k, v in said.items() if v is not None})
             for key, execution, user, withdrawn, said in connection.execute(
-                "select k.idempotency_key, f.execution_id, f.user_id, f.withdrawn, jsonb_build_object('thumbs', f.thumbs,"
+                "select k.idempotency_key, f.execution_id, f.user_id, f.withdrawn, jsonb_build_object('thumbs', f.thumbs,"  # noqa: S608
                 "       'comment', f.comment, 'correction', f.correction)"
-                f"  from {USED_KEYS} k join glow.agent_feedback f using (feedback_id)"  # noqa: S608
+                f"  from {USED_KEYS} k join glow.agent_feedback f using (feedback_id)"
             ).fetchall()
         }
     assert rows == {
