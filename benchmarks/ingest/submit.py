@@ -11,8 +11,8 @@ import psycopg
 
 from benchmarks.ingest.world import AGENTS, CALL, PLAIN, Rate, World, pgbench
 
-SECONDS = 8
-ROUNDS = 5
+SECONDS = 4
+ROUNDS = 3
 
 
 def compare(world: World, agents: int = AGENTS) -> dict[str, Any]:

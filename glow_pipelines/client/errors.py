@@ -113,7 +113,8 @@ _REMEDIES: Mapping[type[GlowError], str] = {
     Incompatible: "the arguments documented for this function, on a database brought up to date with 'glow up'",
     Forbidden: "a role with the right to call it: glow_app, glow_reviewer or glow_engineer",
 }
-_NOT_OF_THE_ROW = (Unavailable, RateLimited, Incompatible)
+# 23 is a constraint that the functions did not see coming: the row's fault all the same.
+_OF_THE_ROW = ("22", "23", "54", "PT400", "PT403", "PT404", "PT409", "PT413", "PT422")
 
 
 def from_sqlstate(code: str, message: str, remedy: str | None) -> GlowError:
@@ -153,5 +154,10 @@ def translated(connecting: Mapping[str, Exception]) -> Iterator[None]:
 
 
 def blames_the_row(error: GlowError) -> bool:
-    """Whether what was sent is at fault, so that sending it again would fail again; else the database or its rights."""
-    return not isinstance(error, _NOT_OF_THE_ROW) and error.sqlstate != "42501"
+    """Whether what was sent is at fault, so that sending it again would fail again; else the database or its rights.
+
+    Only what is known to be: a broken index or a missing claim must not empty a spool.
+    """
+    if error.sqlstate is None:
+        return isinstance(error, InvalidValue)  # NUL or a lone surrogate: refused before it was sent
+    return error.sqlstate.startswith(_OF_THE_ROW)

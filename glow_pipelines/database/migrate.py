@@ -28,6 +28,8 @@ create table if not exists glow_migrations.applied (
 create table if not exists glow_migrations.api (
     only_row boolean primary key default true check (only_row),
     sha256 text not null, applied_at timestamptz not null default clock_timestamp());
+grant usage on schema glow_migrations to glow_pipeline;
+grant select on glow_migrations.applied to glow_pipeline;
 """
 _REMEMBER_API = """
 insert into glow_migrations.api (sha256) values (%s)

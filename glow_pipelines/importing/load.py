@@ -8,11 +8,12 @@ from collections import deque
 from collections.abc import Callable, Iterable
 
 from glow_pipelines.importing.batches import Batch
+from glow_pipelines.importing.sources import ImportFailed
 from glow_pipelines.store import Store
 from glow_pipelines.store.imports import Applied
 from glow_pipelines.store.store import Transaction
 
-MOST = 5000
+MOST = 10_000
 """Rows that one transaction applies: a kill loses no more work than that."""
 _WAITING = 50_000
 """Rows sent and not yet applied, above which reading waits: the staging table stays in the server's memory."""
@@ -91,25 +92,29 @@ class _Applier(threading.Thread):
 
     def run(self) -> None:
         try:
-            while self._more():
+            while staged := self._more():
                 with self._store.transaction() as t:
                     applied = t.imports.apply(self._import_id, MOST)
+                if applied.line is None:
+                    # An unlogged table is empty after a crash of the server, and a pooler may hide the crash.
+                    raise ImportFailed(f"{staged} staged rows are gone: run the same command again, it goes on")
                 self._report(applied, self._done(applied))
         except BaseException as error:
             with self._changed:
                 self._error = error
                 self._changed.notify_all()
 
-    def _more(self) -> bool:
+    def _more(self) -> int:
+        """Rows that are staged for certain; 0 when there will be none any more."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting > 0 or self._last or self._stopped)
-            return self._waiting > 0 and not self._stopped
+            return 0 if self._stopped else max(self._waiting, 0)
 
     def _done(self, applied: Applied) -> int:
         """The position in the file up to which all is applied."""
         position = 0
         with self._changed:
-            self._waiting = self._waiting - applied.applied if applied.line is not None else 0
+            self._waiting -= applied.applied
             while applied.line is not None and self._sent and self._sent[0].line <= applied.line:
                 position = self._sent.popleft().position
             self._changed.notify_all()

@@ -6,8 +6,8 @@
 --
 -- A noun that apps write has three layers: `<noun>_problem` says what is wrong with a call; `record_<noun>` writes it or
 -- answers {"status": "refused", …}, `record_<noun>_rows` does so for many; and the faces apps call: the single form raises
--- what was refused, the batch form answers it for the row and goes on. No exception is caught on the way: a subtransaction
--- for each row costs more than the row.
+-- what was refused, the batch form answers it for the row and goes on. No refusal is an exception on the way: a
+-- subtransaction for each row costs more than the row.
 
 comment on schema glow_api is 'Functions apps call. Tables stay out of sight in schema glow.';
 revoke all on schema glow_api from public;
@@ -127,16 +127,15 @@ end $$;
 comment on function glow_api.read_instant is 'A text as an instant, or null.';
 
 -- A vote given before the one on record must not overrule it, so instants decide, and clocks are set wrongly. Where the
--- sender says when it sends, the difference to our clock corrects what it says, by whole minutes: corrected to the
--- millisecond, the time on the way, another one for each call, put quick votes into the wrong order in 13 of 30 runs.
--- What is ahead of our clock is cut to now; a clock that was never set (1970, 1980) says nothing.
+-- sender says when it sends, only the difference of its two readings counts. What is ahead of our clock is cut to now; a
+-- clock that was never set (1970, 1980) says nothing.
 create function glow_api.occurred(instant timestamptz, sent_at timestamptz) returns timestamptz
   language plpgsql volatile as $$
 declare
   known constant tstzrange := '[1900-01-01, 2200-01-01]';
 begin
   if sent_at is not null and instant <@ known and sent_at <@ known then
-    instant := instant + make_interval(mins => round(extract(epoch from clock_timestamp() - sent_at) / 60)::integer);
+    instant := clock_timestamp() - (sent_at - instant);
   end if;
   return case when instant >= timestamptz '2000-01-01 00:00:00+00' and isfinite(instant) then least(instant, clock_timestamp())
               else clock_timestamp() end;
@@ -149,9 +148,10 @@ create function glow_api.fits(value jsonb, wanted text) returns boolean
   language sql stable
   return case when value = 'null' then wanted is not null
               when wanted in ('string', 'number', 'boolean', 'object', 'array') then jsonb_typeof(value) = wanted
-              when wanted = 'integer' then glow_api.is_whole(value, -999999999, 999999999)
+              when wanted = 'integer' then glow_api.is_whole(value, -2147483648, 2147483647)
               when wanted = 'texts' then glow_api.is_texts(value)
-              when wanted = 'instant' then jsonb_typeof(value) = 'string' and glow_api.read_instant(value #>> '{}') is not null
+              when wanted = 'instant' then jsonb_typeof(value) = 'string' and value #>> '{}' ~ '^(-?infinity$|[0-9])'
+                and glow_api.read_instant(value #>> '{}') is not null
               else false end;
 comment on function glow_api.fits is 'Whether a value of a row has the type that the shape of the row wants; null where no such field is known.';
 

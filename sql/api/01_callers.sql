@@ -50,6 +50,9 @@ begin
     perform glow_api.refuse('PT413', 'call', bytes || ' bytes', 'at most ' || login.bytes_per_call || ' bytes in a call of this login');
   end if;
   if calls = 0 or login.calls_per_minute is null then return; end if;
+  if calls > login.calls_per_minute then
+    perform glow_api.refuse('PT413', 'rows', calls || ' rows', 'at most ' || login.calls_per_minute || ' rows in a call of this login');
+  end if;
   select coalesce(sum(s.calls), 0) into used from glow.call_samples s
    where s.login = session_user and s.called_at > clock_timestamp() - interval '1 minute';
   if used + calls > login.calls_per_minute then
@@ -97,6 +100,22 @@ begin
 end $$;
 comment on function glow_api.require_caller is
   'enter, for a call that is about one agent; answers the tenant it asks about. Refuses as caller_problem does.';
+
+-- What is learned has no tenant: what rests on everybody's feedback is not for a login of one tenant.
+create function glow_api.is_mine(agent text, caller glow_api.caller) returns boolean
+  language sql stable
+  return caller.tenant is null or exists (
+    select from glow.agents a where a.agent = is_mine.agent and a.tenant = caller.tenant);
+comment on function glow_api.is_mine is 'Whether a login may see what an agent learned and ask for runs: it serves all tenants, or the agent is its tenant''s own.';
+
+create function glow_api.require_everybody() returns void
+  language plpgsql as $$
+begin
+  if (glow_api.enter()).tenant is not null then
+    perform glow_api.refuse('PT403', 'login', session_user, 'a login that serves every tenant: these figures are over all of them');
+  end if;
+end $$;
+comment on function glow_api.require_everybody is 'enter, for figures over all tenants; refuses a login of one.';
 
 create function glow_api.bind_login(
   login text, tenant text default null, tenant_claim text[] default null, person text default null,

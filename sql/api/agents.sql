@@ -1,7 +1,7 @@
 -- Agents.
 
 create function glow_api.register_agent(
-  agent text, description text default '', evaluation jsonb default null, prompt jsonb default null,
+  agent text, description text default null, evaluation jsonb default null, prompt jsonb default null,
   split_shares numeric[] default '{0.8,0.1,0.1}', tenant text default null, issues text[] default null
 ) returns jsonb language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -64,7 +64,7 @@ begin
   if created is null then
     -- The shares stay as they are: they decided the splits of examples that already exist.
     update glow.agents a
-       set description = register_agent.description, evaluation = coalesce(register_agent.evaluation, a.evaluation),
+       set description = coalesce(nullif(register_agent.description, ''), a.description), evaluation = coalesce(register_agent.evaluation, a.evaluation),
            issues = coalesce(register_agent.issues, a.issues)
      where a.agent = register_agent.agent;
   end if;

@@ -119,7 +119,7 @@ comment on function glow_api.record_annotation_rows is 'Writes many annotations 
 create function glow_api.submit_annotation_batch(rows jsonb) returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-  caller glow_api.caller := glow_api.enter(glow_api.require_rows(rows), pg_column_size(rows));
+  caller glow_api.caller := glow_api.enter(glow_api.require_rows(rows), octet_length(rows::text));
 begin
   return (select coalesce(jsonb_agg(r.result order by r.n), '[]') from glow_api.record_annotation_rows(rows, caller) r);
 end $$;
@@ -205,7 +205,7 @@ comment on function glow_api.record_demonstration_rows is 'Writes many demonstra
 create function glow_api.submit_demonstration_batch(rows jsonb) returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-  caller glow_api.caller := glow_api.enter(glow_api.require_rows(rows), pg_column_size(rows));
+  caller glow_api.caller := glow_api.enter(glow_api.require_rows(rows), octet_length(rows::text));
 begin
   return (select coalesce(jsonb_agg(r.result order by r.n), '[]') from glow_api.record_demonstration_rows(rows, caller) r);
 end $$;

@@ -166,7 +166,7 @@ create function glow_api.log_execution(
 ) returns jsonb language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   caller glow_api.caller := glow_api.enter(
-    1, coalesce(octet_length(input), 0)::bigint + coalesce(octet_length(output), 0) + coalesce(pg_column_size(metadata), 0));
+    1, coalesce(octet_length(input), 0)::bigint + coalesce(octet_length(output), 0) + coalesce(octet_length(metadata::text), 0));
 begin
   return glow_api.answered(glow_api.record_execution(
     row(execution_id, agent, input, output, user_id, conversation_id, channel, prompt_version, model, latency_ms,
@@ -179,7 +179,7 @@ comment on function glow_api.log_execution is
 create function glow_api.log_execution_batch(rows jsonb) returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-  caller glow_api.caller := glow_api.enter(glow_api.require_rows(rows), pg_column_size(rows));
+  caller glow_api.caller := glow_api.enter(glow_api.require_rows(rows), octet_length(rows::text));
 begin
   return (select coalesce(jsonb_agg(r.result order by r.n), '[]') from glow_api.record_execution_rows(rows, caller) r);
 end $$;

@@ -5,7 +5,9 @@ create function glow_api.datasets(agent text)
                  rule jsonb, statistics jsonb)
   language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 begin
-  perform glow_api.require_caller(null, agent);
+  if not glow_api.is_mine(agent, glow_api.require_caller(null, agent)) then
+    perform glow_api.refuse('PT403', 'agent', agent, 'an agent of this login''s own tenant');
+  end if;
   return query
   select d.dataset_id, d.kind, d.created_at, d.as_of, f.dataset_id is not null, d.content_hash, d.rule, d.statistics
     from glow.training_datasets d
@@ -38,12 +40,6 @@ create function glow_api.source_row(kind text, source_id text) returns jsonb
         from glow.demonstrations d where d.demonstration_id::text = source_row.source_id) end;
 comment on function glow_api.source_row is 'What a source row of an example says; null when it is gone.';
 
-create function glow_api.is_mine(agent text, caller glow_api.caller) returns boolean
-  language sql stable
-  return exists (select from glow.agents a where a.agent = is_mine.agent
-    and (caller.tenant is null or a.tenant is null or a.tenant = caller.tenant));
-comment on function glow_api.is_mine is 'Whether an agent is of the caller''s tenant, or of all.';
-
 create function glow_api.why(dataset text, example text)
   returns table (split text, source text, quality double precision, rule_version text, reason text, kind text, source_id text,
                  role text, said jsonb)
@@ -53,7 +49,7 @@ declare
 begin
   if not exists (select from glow.dataset_examples d
                   where d.dataset_id = why.dataset and d.example_id = why.example and glow_api.is_mine(d.agent, caller)) then
-    perform glow_api.refuse('PT404', 'example', example, 'an example of this dataset; see dataset_examples');
+    perform glow_api.refuse('PT404', 'example', example, 'an example of this dataset of an agent of yours; see glow_api.datasets');
   end if;
   return query
   select d.split, x.source, x.quality, x.rule_version, x.reason, s.kind, s.source_id, s.role,

@@ -3,7 +3,7 @@
 create function glow_api.learning_stats() returns jsonb
   language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 begin
-  perform glow_api.enter();
+  perform glow_api.require_everybody();
   return jsonb_build_object(
     'agents', (select count(*) from glow.agents),
     'executions', (select count(*) from glow.executions),
@@ -35,7 +35,7 @@ create function glow_api.success_metrics()
                  status text, detail text, measured_at timestamptz)
   language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 begin
-  perform glow_api.enter();
+  perform glow_api.require_everybody();
   return query
   select distinct on (m.metric) m.metric, m.value, m.low, m.high, m.target, m.status, m.detail, m.measured_at
     from glow.success_metrics m order by m.metric, m.measured_at desc;

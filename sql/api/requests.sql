@@ -7,19 +7,29 @@ declare
   caller glow_api.caller := glow_api.require_caller(null, agent);
   asked glow.requests;
 begin
-  if length(reason) > 2000 then
+  if not glow_api.is_mine(agent, caller) then
+    perform glow_api.refuse('PT403', 'agent', agent, 'an agent of this login''s own tenant');
+  elsif length(reason) > 2000 then
     perform glow_api.refuse('PT413', 'reason', length(reason) || ' characters', 'at most 2000 characters');
   end if;
-  insert into glow.requests as r (kind, agent, parameters, reason, requested_by)
-  values (open_request.kind, open_request.agent, jsonb_strip_nulls(open_request.parameters),
-          coalesce(open_request.reason, ''), coalesce(caller.person, session_user))
-  on conflict (kind, agent) where state in ('queued', 'started') do nothing
-  returning r.* into asked;
-  if asked.request_id is null then
-    select r.* into asked from glow.requests r
-     where r.kind = open_request.kind and r.agent = open_request.agent and r.state in ('queued', 'started');
+  -- Twice where the open one ended just before it was looked at.
+  while asked.request_id is null loop
+    insert into glow.requests as r (kind, agent, parameters, reason, requested_by)
+    values (open_request.kind, open_request.agent, jsonb_strip_nulls(open_request.parameters),
+            coalesce(open_request.reason, ''), coalesce(caller.person, session_user))
+    on conflict (kind, agent) where state in ('queued', 'started') do nothing
+    returning r.* into asked;
+    if asked.request_id is null then
+      select r.* into asked from glow.requests r
+       where r.kind = open_request.kind and r.agent = open_request.agent and r.state in ('queued', 'started');
+    end if;
+  end loop;
+  if asked.parameters <> jsonb_strip_nulls(open_request.parameters) then
+    perform glow_api.refuse('PT409', 'request', asked.parameters::text,
+      'the same as request ' || asked.request_id || ', which is open for this agent; cancel that one or wait for it');
   end if;
-  return jsonb_build_object('request_id', asked.request_id, 'status', asked.state, 'requested_by', asked.requested_by);
+  return jsonb_build_object('request_id', asked.request_id, 'status', asked.state, 'requested_by', asked.requested_by,
+                            'parameters', asked.parameters);
 end $$;
 comment on function glow_api.open_request is 'Writes a request, or answers the one that is already open for this agent.';
 
@@ -75,6 +85,7 @@ create function glow_api.cancel_request(request_id bigint, reason text default '
 declare
   caller glow_api.caller := glow_api.enter();
 begin
+  perform glow_api.request_status(request_id);
   update glow.requests r
      set state = 'cancelled', finished_at = clock_timestamp(),
          outcome = jsonb_build_object('cancelled_by', coalesce(caller.person, session_user), 'reason', left(cancel_request.reason, 2000))

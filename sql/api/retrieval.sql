@@ -130,7 +130,7 @@ create function glow_api.log_retrieval(
   occurred_at timestamptz default null, tenant text default null, sent_at timestamptz default null
 ) returns jsonb language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-  caller glow_api.caller := glow_api.enter(1, coalesce(octet_length(query), 0)::bigint + coalesce(pg_column_size(hits), 0));
+  caller glow_api.caller := glow_api.enter(1, coalesce(octet_length(query), 0)::bigint + coalesce(octet_length(hits::text), 0));
 begin
   return glow_api.answered(glow_api.record_retrieval(
     row(event_id, agent, query, hits, execution_id, policy, configuration, user_id, conversation_id, occurred_at, tenant,
@@ -162,7 +162,7 @@ comment on function glow_api.record_retrieval_rows is 'Writes many retrievals gi
 create function glow_api.log_retrieval_batch(rows jsonb) returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-  caller glow_api.caller := glow_api.enter(glow_api.require_rows(rows), pg_column_size(rows));
+  caller glow_api.caller := glow_api.enter(glow_api.require_rows(rows), octet_length(rows::text));
 begin
   return (select coalesce(jsonb_agg(r.result order by r.n), '[]') from glow_api.record_retrieval_rows(rows, caller) r);
 end $$;

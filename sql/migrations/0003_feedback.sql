@@ -55,8 +55,11 @@ create table glow.current_feedback (
   feedback_id     bigint not null,
   withdrawn       boolean not null,
   occurred_at     timestamptz not null,
+  -- By the difference of the sender's clock to ours: exact to the time on the way, not to the millisecond.
+  corrected       boolean not null,
   recorded_at     timestamptz not null,
-  primary key (tenant, execution_id, user_id, kind)
+  -- With the agent: feedback that came first and named a wrong one must not stand in the way of the right one.
+  primary key (tenant, execution_id, user_id, kind, agent)
 );
 comment on table glow.current_feedback is 'Which row of agent_feedback is the newest word of a person on an execution.';
 create unique index current_feedback_by_key on glow.current_feedback (tenant, agent, idempotency_key) where idempotency_key is not null;

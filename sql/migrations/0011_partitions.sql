@@ -85,7 +85,6 @@ declare
 begin
   perform set_config('glow.tenant', '*', true);
   perform glow.ensure_partitions();
-  return query select glow.drop_partitions(t.relation, month) from glow.partitioned_tables() t order by t.name;
   delete from glow.current_feedback where recorded_at < month;
   delete from glow.feedback_keys where recorded_at < month;
   delete from glow.retrieval_keys where recorded_at < month;
@@ -96,6 +95,8 @@ begin
        or exists (select from glow.example_sources s
                    where s.kind = 'execution' and s.source_id = glow.qualified(k.tenant, k.execution_id)));
   delete from glow.execution_keys where recorded_at < month and expired_at is null;
+  -- Last, because it locks out everybody until the end of the transaction.
+  return query select glow.drop_partitions(t.relation, month) from glow.partitioned_tables() t order by t.name;
 end $$;
 comment on function glow.expire is
   'Retention: removes executions, feedback and searches recorded in months that ended before an instant. What was learned from them stays.';

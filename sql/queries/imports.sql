@@ -81,4 +81,4 @@ select line, part, kind, code, field, message, hint, payload::text as payload
 -- Votes on executions that are not there yet, whatever they came by.
 select count(*) as waiting from glow.current_feedback f
  where not f.withdrawn
-   and not exists (select from glow.execution_keys k where k.tenant = f.tenant and k.execution_id = f.execution_id)
+   and not exists (select from glow.execution_keys k where k.tenant = f.tenant and k.execution_id = f.execution_id and k.agent = f.agent)

@@ -83,7 +83,9 @@ def test_a_role_reaches_no_table(members: Callable[[str], psycopg.Connection], r
         assert not reached
     else:
         assert not reached & SECRET
-        assert {schema for name, schema, _, allowed in rows if allowed} == {"glow"}
+        # Whether the schema is current it must be able to ask; the months are reached through their tables alone.
+        assert {name for name, schema, _, allowed in rows if allowed and schema != "glow"} == {"applied"}
+        assert not [name for name, _, partition, allowed in rows if allowed and partition]
 
 
 @pytest.mark.parametrize("role", MAY)
@@ -145,6 +147,11 @@ def test_every_relation_is_denied_by_asking(
             "copy {} to stdout",
             "drop table {}",
         ):
+            if role == "glow_pipeline" and (name, statement[:4]) in (
+                ("glow_migrations.applied", "sele"),
+                ("glow_migrations.applied", "copy"),
+            ):
+                continue
             with pytest.raises((psycopg.errors.InsufficientPrivilege, psycopg.errors.WrongObjectType)):
                 connection.execute(statement.format(name).encode())
 

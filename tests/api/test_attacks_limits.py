@@ -100,7 +100,7 @@ def test_a_batch_counts_its_rows(logins: Logins) -> None:
 
 def test_a_batch_above_a_sampled_limit_is_refused(logins: Logins) -> None:
     connection = logins.connect("glow_app", tenant="default", calls_per_minute=1000)
-    assert batch(connection, "submit_feedback_batch", [VOTE] * 1001).code == "PT429"
+    assert batch(connection, "submit_feedback_batch", [VOTE] * 1001).code == "PT413"
 
 
 def test_every_form_of_writing_is_counted(logins: Logins) -> None:

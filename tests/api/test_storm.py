@@ -132,7 +132,7 @@ def final(planned: list[Planned]) -> dict[tuple[str, ...], tuple[Any, ...]]:
     model = Model()
     for number, vote in enumerate(planned):
         model.expect(vote.word, AGENT, number)
-    return {place[1:]: (c.withdrawn, c.at, dict(c.contents[-1])) for place, c in model.current.items()}
+    return {place[1:4]: (c.withdrawn, c.at, dict(c.contents[-1])) for place, c in model.current.items()}
 
 
 def test_ten_thousand_votes_survive_the_storm(server: EmbeddedServer, tmp_path: Path) -> None:

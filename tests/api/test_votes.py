@@ -31,12 +31,12 @@ USED_KEYS = """(
 
 BROKEN = {
     "a person has two current words": """
-        select tenant, execution_id, user_id, kind from glow.agent_feedback where superseded_by is null
-         group by 1, 2, 3, 4 having count(*) > 1""",
+        select tenant, execution_id, user_id, kind, agent from glow.agent_feedback where superseded_by is null
+         group by 1, 2, 3, 4, 5 having count(*) > 1""",
     "a current word is not the one that current_feedback names": """
         select f.feedback_id from glow.agent_feedback f left join glow.current_feedback c
-            on (c.tenant, c.execution_id, c.user_id, c.kind, c.feedback_id)
-             = (f.tenant, f.execution_id, f.user_id, f.kind, f.feedback_id)
+            on (c.tenant, c.execution_id, c.user_id, c.kind, c.agent, c.feedback_id)
+             = (f.tenant, f.execution_id, f.user_id, f.kind, f.agent, f.feedback_id)
          where f.superseded_by is null and c.feedback_id is null""",
     "current_feedback names a row that is not there, or not current": """
         select c.feedback_id from glow.current_feedback c left join glow.agent_feedback f
@@ -47,7 +47,8 @@ BROKEN = {
     "a row is superseded by a row of somebody else, or of nobody": """
         select f.feedback_id from glow.agent_feedback f left join glow.agent_feedback s on s.feedback_id = f.superseded_by
          where f.superseded_by is not null and (s.feedback_id is null
-            or (s.tenant, s.execution_id, s.user_id, s.kind) <> (f.tenant, f.execution_id, f.user_id, f.kind))""",
+            or (s.tenant, s.execution_id, s.user_id, s.kind, s.agent)
+            <> (f.tenant, f.execution_id, f.user_id, f.kind, f.agent))""",
     "a chain does not end at what is current or withdrawn": """
         with recursive chain(start, id, steps) as (
           select feedback_id, superseded_by, 1 from glow.agent_feedback where superseded_by <> feedback_id
@@ -202,7 +203,7 @@ class Votes(RuleBasedStateMachine):
         if owner != agent:
             assert status in ("PT409", "refused")
         elif status == "accepted":
-            assert answer["feedback_waiting"] == (self.model.waiting(tenant, execution) if agent == AGENT else 0)
+            assert answer["feedback_waiting"] == self.model.waiting(tenant, execution, agent)
         else:
             assert status == "replayed"
 
@@ -233,14 +234,14 @@ class Votes(RuleBasedStateMachine):
             (mine,),
         ).fetchall()
         assert set(current) == {
-            (place[0], self.prefix + place[1], *place[2:], c.row, c.withdrawn)
+            (place[0], self.prefix + place[1], *place[2:4], c.row, c.withdrawn)
             for place, c in self.model.current.items()
         }
         keys = self.connection.execute(
             f"select tenant, idempotency_key, feedback_id from {USED_KEYS} k where idempotency_key like %s".encode(),
             (mine,),
         ).fetchall()
-        assert set(keys) == {(tenant, self.prefix + key, row) for (tenant, key), (_, row) in self.model.keys.items()}
+        assert set(keys) == {(tenant, self.prefix + key, row) for (tenant, _, key), (_, row) in self.model.keys.items()}
 
     def teardown(self) -> None:
         assert_sound(self.connection)

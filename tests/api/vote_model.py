@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Place = tuple[str, str, str, str]  # tenant, execution, user, kind
+Spot = tuple[str, str, str, str, str]  # a place, and the agent
 NOW = 10**6  # instants are counted from here when nobody says when
 
 
@@ -45,11 +46,11 @@ class Current:
 
 @dataclass
 class Model:
-    """`rows`: feedback_id -> (place, word, superseded_by); `keys`: (tenant, key) -> (contents, feedback_id)."""
+    """`rows`: feedback_id -> (place, word, superseded_by); `keys`: (tenant, agent, key) -> (contents, feedback_id)."""
 
     rows: dict[int, tuple[Place, Word, int | None]] = field(default_factory=dict)
-    current: dict[Place, Current] = field(default_factory=dict)
-    keys: dict[tuple[str, str], tuple[tuple[Any, ...], int]] = field(default_factory=dict)
+    current: dict[Spot, Current] = field(default_factory=dict)
+    keys: dict[tuple[str, str, str], tuple[tuple[Any, ...], int]] = field(default_factory=dict)
     owners: dict[tuple[str, str], str] = field(default_factory=dict)
     clock: int = NOW
 
@@ -61,17 +62,18 @@ class Model:
             return {"status": "refused", "code": "PT409"}
         known = owner is not None
         if word.key is not None:
-            if (used := self.keys.get((word.tenant, word.key))) is not None:
+            if (used := self.keys.get((word.tenant, agent, word.key))) is not None:
                 if used[0] != word.contents:
                     return {"status": "refused", "code": "PT409"}
                 return {"status": "replayed", "feedback_id": used[1], "execution_known": known}
-            self.keys[word.tenant, word.key] = (word.contents, new_id)
+            self.keys[word.tenant, agent, word.key] = (word.contents, new_id)
         at = self.clock if word.at is None else word.at
-        before = self.current.get(word.place)
+        spot = (*word.place, agent)
+        before = self.current.get(spot)
         if before is not None and at >= before.at and before.contents == word.contents:
             before.at = at
             if word.key is not None:
-                self.keys[word.tenant, word.key] = (word.contents, before.row)
+                self.keys[word.tenant, agent, word.key] = (word.contents, before.row)
             return {"status": "unchanged", "feedback_id": before.row, "execution_known": known}
         answer = {
             "status": "withdrawn" if word.withdrawn else "accepted",
@@ -87,10 +89,10 @@ class Model:
                 place, said, _ = self.rows[before.row]
                 self.rows[before.row] = (place, said, new_id)
                 answer["supersedes"] = before.row
-            self.current[word.place] = Current(new_id, word.contents, at, word.withdrawn)
+            self.current[spot] = Current(new_id, word.contents, at, word.withdrawn)
         self.rows[new_id] = (word.place, word, new_id if word.withdrawn else overruled_by)
         return answer
 
-    def waiting(self, tenant: str, execution: str) -> int:
-        """Feedback that is current on an execution."""
-        return sum(place[:2] == (tenant, execution) and not c.withdrawn for place, c in self.current.items())
+    def waiting(self, tenant: str, execution: str, agent: str) -> int:
+        """Feedback that is current on an execution of an agent."""
+        return sum((*s[:2], s[4]) == (tenant, execution, agent) and not c.withdrawn for s, c in self.current.items())

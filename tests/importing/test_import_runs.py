@@ -385,3 +385,18 @@ def test_several_files_are_imported_one_by_one_with_one_file_of_refusals(
     lines = [json.loads(line) for line in (tmp_path / "0.jsonl.rejected.jsonl").read_text("utf-8").splitlines()]
     assert [each["file"] for each in lines] == [str(path) for path in files]
     assert replace(outcomes[0], seconds=0.0).rows == 2
+
+
+def test_rows_that_vanish_from_staging_are_said_to_be_gone(
+    services: Services, console: Console, tmp_path: Path
+) -> None:
+    """An unlogged table is empty after a crash, and behind a pooler nobody tells."""
+    path = write(tmp_path / "votes.jsonl", [feedback(n) for n in range(50)])
+    with psycopg.connect(services.database_url, autocommit=True) as connection:
+        connection.execute("create function public.lose() returns trigger language plpgsql as 'begin return null; end'")
+        connection.execute("create trigger lose before insert on glow.import_rows for each row execute function lose()")
+        with pytest.raises(ImportFailed, match="staged rows are gone"):
+            run(services, console, path)
+        connection.execute("drop trigger lose on glow.import_rows")
+    run(services, console, path)
+    assert ask(services, "select count(*) from glow.agent_feedback") == (50,)
