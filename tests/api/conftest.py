@@ -12,8 +12,10 @@ import pytest
 from psycopg import sql
 
 from glow_pipelines.database import connect
-from tests.api.calling import register
+from tests.api.calling import call, execution, register
 from tests.api.logins import Logins
+from tests.api.poisoning import FORMS, NOUNS, Noun, Way
+from tests.api.tenants import Other
 
 
 @pytest.fixture(scope="module")
@@ -56,3 +58,35 @@ def app(logins: Logins) -> psycopg.Connection:
 def fresh_tenant() -> Callable[[], str]:
     """Names of tenants nobody used."""
     return lambda: f"t-{uuid4().hex[:12]}"
+
+
+@pytest.fixture(scope="module")
+def numbers() -> Iterator[int]:
+    return iter(range(1, 10**9))
+
+
+@pytest.fixture
+def writer(admin: psycopg.Connection) -> psycopg.Connection:
+    """The administrator: the import is the pipeline's, and what was kept is looked up."""
+    call(admin, "log_execution", **{**execution(0), "execution_id": "known"})
+    return admin
+
+
+@pytest.fixture(params=FORMS)
+def form(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(params=sorted(NOUNS))
+def noun(request: pytest.FixtureRequest) -> Noun:
+    return NOUNS[request.param]
+
+
+@pytest.fixture
+def way(writer: psycopg.Connection, noun: Noun, form: str) -> Way:
+    return Way(writer, noun, form)
+
+
+@pytest.fixture
+def other(logins: Logins, fresh_tenant: Callable[[], str]) -> Other:
+    return Other(logins, fresh_tenant())

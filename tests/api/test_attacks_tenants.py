@@ -2,21 +2,18 @@
 
 Belongs here: crossing between tenants and persons, by argument, by setting, by claim. Does not: roles, tokens, limits.
 """
-# ruff: noqa: E501, S608 -- SQL is read best unbroken, and the names in it are ours
 
 import json
 from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
-import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
 from tests.api.calling import (
     AGENT,
     GOOD,
-    Arguments,
     Refused,
     annotation,
     attempt,
@@ -25,155 +22,10 @@ from tests.api.calling import (
     demonstration,
     execution,
     feedback,
-    one,
-    register,
-    retrieval,
     withdrawal,
 )
 from tests.api.logins import Logins
-
-SECRET = "SECRET OF THE OTHER TENANT"
-ROLES = ("glow_app", "glow_reviewer", "glow_viewer", "glow_engineer")
-TENANT_TABLES = """
-select c.relname from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'tenant'
- where c.relnamespace = 'glow'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition
-   and c.relname not in ('agents', 'logins') order by 1
-"""
-LEARNED = """
-insert into glow.split_assignments (agent, group_key, split) values (%(agent)s, 'g', 'train');
-insert into glow.learning_examples (example_id, agent, input, target, source, status, quality, expert_approved, group_key,
-  split, content_hash, rule_version, reason)
-values (%(agent)s, %(agent)s, %(secret)s, %(secret)s, 'vote', 'approved', 1, false, 'g', 'train', 'h', 'r', %(secret)s);
-insert into glow.example_sources (example_version, kind, source_id, role)
-select example_version, 'feedback', %(feedback)s, 'vote' from glow.learning_examples where example_id = %(agent)s;
-insert into glow.training_datasets (dataset_id, agent, kind, rule, rule_version, as_of, content_hash, statistics)
-values (%(agent)s, %(agent)s, 'sft', '{}', 'r', now(), 'h', jsonb_build_object('x', %(secret)s::text));
-insert into glow.dataset_examples (dataset_id, position, example_version, example_id, agent, group_key, split)
-select %(agent)s, 1, example_version, example_id, agent, 'g', 'train' from glow.learning_examples where example_id = %(agent)s;
-"""
-
-
-class Other:
-    """Another tenant with a row of everything, all of which say the secret."""
-
-    def __init__(self, logins: Logins, tenant: str) -> None:
-        self.admin, self.tenant, self.agent = logins.admin, tenant, f"agent-{tenant}"
-        self.execution, self.user = f"e-{tenant}", f"u-{tenant}"
-        register(self.admin, self.agent, tenant)
-        said_ids: list[int] = []
-        app = logins.connect("glow_app", "glow_reviewer", tenant=tenant)
-        for agent, suffix in ((self.agent, ""), (AGENT, "-shared")):
-            said = {"agent": agent, "execution_id": self.execution + suffix}
-            call(app, "log_execution", **said, input=SECRET, output=SECRET, user_id=self.user)
-            vote = call(
-                app,
-                "submit_feedback",
-                **said,
-                user_id=self.user,
-                thumbs=1,
-                comment=SECRET,
-                issues=[SECRET],
-                idempotency_key="k",
-            )
-            said_ids.append(int(vote["feedback_id"]))
-            hits = Jsonb([{"rank": 1, "chunk_id": SECRET}])
-            call(app, "log_retrieval", **said, event_id=self.execution + suffix, query=SECRET, hits=hits)
-            call(
-                app,
-                "submit_demonstration",
-                agent=agent,
-                expert=self.user,
-                input=SECRET,
-                output=SECRET,
-                idempotency_key="k",
-            )
-            annotated = self.execution + suffix
-            call(app, "submit_annotation", execution_id=annotated, reviewer=self.user, verdict="correct", output=SECRET)
-        self.feedback = said_ids[0]
-        asked = call(self.admin, "request_dataset", agent=self.agent, reason=SECRET)
-        self.request = asked["request_id"]
-        with self.admin.transaction():
-            values = {"agent": self.agent, "secret": SECRET, "feedback": str(self.feedback)}
-            psycopg.ClientCursor(self.admin).execute(LEARNED, values)
-        self.before = self.state()
-
-    def state(self) -> str:
-        """Everything that is the tenant's, as text."""
-        tables = [name for (name,) in self.admin.execute(TENANT_TABLES).fetchall()]
-        rows = [
-            self.admin.execute(
-                f"select coalesce(string_agg(t::text, '|' order by t::text), '') from glow.{name} t where tenant = %s".encode(),
-                (self.tenant,),
-            ).fetchone()
-            for name in tables
-        ]
-        for name in ("agents", "requests", "prompt_versions", "prompt_aliases"):
-            query = (
-                f"select coalesce(string_agg(t::text, '|' order by t::text), '') from glow.{name} t where agent = %s"
-            )
-            rows.append(self.admin.execute(query.encode(), (self.agent,)).fetchone())
-        assert len(tables) >= 9
-        return str(rows)
-
-    def calls(self) -> list[tuple[str, Arguments]]:
-        """Calls of every function that aim at this tenant's rows."""
-        said = {"agent": self.agent, "execution_id": self.execution, "user_id": self.user}
-        aimed: dict[str, Arguments] = {
-            "log_execution": {**execution(1), "agent": self.agent, "execution_id": self.execution},
-            "submit_feedback": {**feedback(1), **said},
-            "withdraw_feedback": {**withdrawal(1), **said},
-            "log_retrieval": {**GOOD["log_retrieval"](1), "agent": self.agent, "event_id": self.execution},
-            "submit_annotation": {**annotation(1), "execution_id": self.execution, "reviewer": self.user},
-            "submit_demonstration": {**demonstration(1), "agent": self.agent},
-            "issue_feedback_token": said,
-            "resolve_prompt": {"agent": self.agent, "unit": "u"},
-            "feedback_stats": {"agent": self.agent},
-            "common_issues": {"agent": self.agent},
-            "register_agent": {"agent": self.agent, "description": "mine now", "issues": ["mine"]},
-            "datasets": {"agent": self.agent},
-            "why": {"dataset": self.agent, "example": self.agent},
-            "effect_of": {"feedback": self.feedback},
-            "request_prompt_optimization": {"agent": self.agent},
-            "request_dataset": {"agent": self.agent, "kind": "sft"},
-            "request_training_run": {"agent": self.agent},
-            "request_status": {"request_id": self.request},
-            "cancel_request": {"request_id": self.request},
-            "success_metrics": {},
-            "learning_stats": {},
-        }
-        named = {name: {**arguments, "tenant": self.tenant} for name, arguments in aimed.items()}
-        rows = {"log_execution", "submit_feedback", "log_retrieval", "submit_annotation", "submit_demonstration"}
-        batches = [
-            (f"{name}_batch", {"rows": Jsonb([{key: getattr(v, "obj", v) for key, v in given.items()}])})
-            for source in (aimed, named)
-            for name, given in source.items()
-            if name in rows
-        ]
-        tenantless = {
-            "datasets",
-            "why",
-            "effect_of",
-            "success_metrics",
-            "learning_stats",
-            "request_status",
-            "cancel_request",
-        }
-        tenantless |= {name for name in aimed if name.startswith("request_")}
-        shared = [
-            ("feedback_stats", {"agent": AGENT}),
-            ("common_issues", {"agent": AGENT}),
-            ("withdraw_feedback", {"agent": AGENT, "execution_id": f"{self.execution}-shared", "user_id": self.user}),
-            ("log_retrieval", {**GOOD["log_retrieval"](2), "event_id": f"{self.execution}-shared"}),
-        ]
-        every = [*aimed.items(), *((n, a) for n, a in named.items() if n not in tenantless), *batches, *shared]
-        assert {name for name, _ in every} == set(GOOD) - {"apply_import", "submit_feedback_with_token"}
-        return every
-
-
-@pytest.fixture
-def other(logins: Logins, fresh_tenant: Callable[[], str]) -> Other:
-    return Other(logins, fresh_tenant())
-
+from tests.api.tenants import ROLES, SECRET, Other
 
 FORGED = [
     None,
@@ -311,122 +163,3 @@ def test_a_tenant_of_another_form_is_refused_even_from_who_serves_all(logins: Lo
     assert attempt(everywhere, "feedback_stats", agent=AGENT, tenant=tenant).code == "PT422"
     assert attempt(everywhere, "submit_annotation", **{**annotation(5), "tenant": tenant}).code in ("PT404", "PT422")
     assert attempt(everywhere, "resolve_prompt", agent=AGENT, tenant=tenant).code == "PT422"
-
-
-# --- claims of a gateway ---
-
-
-def claims(connection: psycopg.Connection, value: Any, local: bool = True) -> None:
-    text = value if isinstance(value, str) else json.dumps(value)
-    connection.execute("select set_config('request.jwt.claims', %s, %s)", (text, local))
-
-
-@pytest.fixture
-def gateway(logins: Logins) -> psycopg.Connection:
-    return logins.connect(
-        *ROLES, tenant_claim=["app_metadata", "tenant"], person_claim=["sub"], note="PostgREST's authenticator"
-    )
-
-
-def test_a_gateway_has_the_tenant_and_the_person_of_the_claims(gateway: psycopg.Connection, other: Other) -> None:
-    with gateway.transaction():
-        claims(gateway, {"app_metadata": {"tenant": other.tenant}, "sub": "ann"})
-        assert call(gateway, "feedback_stats", agent=other.agent)["thumbs_up"] == 1
-        said = {"agent": other.agent, "execution_id": "e", "thumbs": 1}
-        assert call(gateway, "submit_feedback", **said, user_id="ann")["status"] == "accepted"
-        assert attempt(gateway, "submit_feedback", **said, user_id="bob").code == "PT403"
-        assert batch(gateway, "submit_feedback_batch", [{**said, "user_id": "bob"}])[0]["code"] == "PT403"
-        assert attempt(gateway, "submit_feedback", **said, user_id="ann", tenant="default").code == "PT403"
-
-
-def test_claims_of_one_transaction_do_not_reach_the_next(gateway: psycopg.Connection, other: Other) -> None:
-    with gateway.transaction():
-        claims(gateway, {"app_metadata": {"tenant": other.tenant}, "sub": "ann"})
-        call(gateway, "feedback_stats", agent=other.agent)
-    answer = attempt(gateway, "feedback_stats", agent=other.agent)
-    assert isinstance(answer, Refused)
-    assert answer.code == "PT401"
-    assert one(gateway, "select coalesce(current_setting('glow.tenant', true), '')") == ""
-
-
-def test_claims_changed_within_a_transaction_hold_from_the_next_call(
-    gateway: psycopg.Connection, other: Other, logins: Logins, fresh_tenant: Callable[[], str]
-) -> None:
-    with gateway.transaction():
-        claims(gateway, {"app_metadata": {"tenant": other.tenant}, "sub": "ann"})
-        assert call(gateway, "feedback_stats", agent=other.agent)["thumbs_up"] == 1
-        claims(gateway, {"app_metadata": {"tenant": fresh_tenant()}, "sub": "ann"})
-        assert attempt(gateway, "feedback_stats", agent=other.agent).code == "PT404"
-        assert call(gateway, "feedback_stats", agent=AGENT)["thumbs_up"] == 0
-
-
-BAD_CLAIMS: dict[str, Any] = {
-    "none": "",
-    "empty": {},
-    "no person": {"app_metadata": {"tenant": "default"}},
-    "no tenant": {"sub": "ann"},
-    "null tenant": {"app_metadata": {"tenant": None}, "sub": "ann"},
-    "elsewhere": {"tenant": "default", "sub": "ann"},
-    "every tenant": {"app_metadata": {"tenant": "*"}, "sub": "ann"},
-    "empty tenant": {"app_metadata": {"tenant": ""}, "sub": "ann"},
-    "a list": {"app_metadata": {"tenant": ["default"]}, "sub": "ann"},
-    "an object": {"app_metadata": {"tenant": {"default": True}}, "sub": "ann"},
-    "capitals": {"app_metadata": {"tenant": "Default"}, "sub": "ann"},
-    "long": {"app_metadata": {"tenant": "a" * 64}, "sub": "ann"},
-    "no object": "7",
-    "no JSON": "tenant=default",
-    "half JSON": '{"app_metadata": {"tenant": "def',
-}
-
-
-@pytest.mark.parametrize("bad", BAD_CLAIMS)
-def test_claims_that_name_no_tenant_are_refused(gateway: psycopg.Connection, other: Other, bad: str) -> None:
-    with gateway.transaction(force_rollback=True):
-        claims(gateway, BAD_CLAIMS[bad])
-        answers = {
-            "stats": attempt(gateway, "feedback_stats", agent=AGENT),
-            "all": attempt(gateway, "learning_stats"),
-            "effect": attempt(gateway, "effect_of", feedback=other.feedback),
-            "vote": attempt(gateway, "submit_feedback", agent=AGENT, execution_id="e", user_id="ann", thumbs=1),
-            "rows": batch(
-                gateway, "submit_feedback_batch", [{"agent": AGENT, "execution_id": "e", "user_id": "ann", "thumbs": 1}]
-            ),
-        }
-    assert SECRET not in str(answers)
-    assert isinstance(answers["all"], Refused), "counts of all tenants"
-    let_in = {
-        name: answer for name, answer in answers.items() if not isinstance(answer, Refused) or answer.code != "PT401"
-    }
-    assert not let_in
-
-
-# --- persons ---
-
-
-def test_a_person_speaks_in_no_other_name(logins: Logins) -> None:
-    session = logins.connect("glow_app", "glow_reviewer", "glow_engineer", tenant="default", person="ann")
-    n = uuid4().int % 10**9
-    call(logins.admin, "log_execution", **execution(n))
-    given: list[tuple[str, str, Arguments]] = [
-        ("submit_feedback", "user_id", feedback(n)),
-        ("withdraw_feedback", "user_id", withdrawal(n)),
-        ("submit_annotation", "reviewer", {**annotation(n), "execution_id": f"e-{n}"}),
-        ("submit_demonstration", "expert", demonstration(n)),
-        ("issue_feedback_token", "user_id", {"agent": AGENT, "execution_id": f"e-{n}", "user_id": ""}),
-    ]
-    for function, field, arguments in given:
-        for name in ("bob", "Ann", "ann ", "ann\u200b", "аnn", "*"):  # the last but one begins with a Cyrillic letter
-            answer = attempt(session, function, **{**arguments, field: name})
-            assert isinstance(answer, Refused), function
-            assert (answer.code, field in answer.message) == ("PT403", True), answer
-        assert not isinstance(attempt(session, function, **{**arguments, field: "ann"}), Refused)
-    for function, field, arguments in given:
-        if function not in ("withdraw_feedback", "issue_feedback_token"):
-            assert batch(session, f"{function}_batch", [{**arguments, field: "bob"}])[0]["code"] == "PT403"
-
-
-@pytest.mark.parametrize(("function", "make"), [("log_execution", execution), ("log_retrieval", retrieval)])
-def test_a_person_logs_in_no_other_name(logins: Logins, function: str, make: Callable[[int], Arguments]) -> None:
-    session = logins.connect("glow_app", tenant="default", person="ann")
-    given = {**make(uuid4().int % 10**9), "user_id": "bob"}
-    assert batch(session, f"{function}_batch", [given])[0].get("code") == "PT403"

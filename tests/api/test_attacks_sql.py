@@ -1,0 +1,156 @@
+"""SQL in every text of every function that a role may call."""
+# ruff: noqa: E501 -- SQL is read best unbroken, and the names in it are ours
+
+import base64
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from glow_pipelines.database import connect
+from tests.api.calling import GOOD, call, execution, one, refusal, register
+from tests.api.logins import Logins
+from tests.api.test_attacks import FIGURES, LINEAGE, MAY, fingerprint
+
+INJECTIONS = [
+    "'; drop table glow.agents cascade; --",
+    "' or '1'='1",
+    "'); delete from glow.agent_feedback; --",
+    "\\'; drop schema glow cascade; --",
+    "$$; drop table glow.agents; $$",
+    "$1; drop table glow.agents",
+    "'||(select rolpassword from pg_authid limit 1)||'",
+    "%s %I %L %1$s %n %%",
+    "{0} {agent} %(agent)s :agent ${agent}",
+    '"; alter role glow_app superuser; --',
+    "/* */ union select inner_pad from glow.token_keys --",
+    "E'\\x27; create role evil superuser; --'",
+    "1; copy glow.logins to program 'sh'",
+    "glow.agents",
+    "*",
+]
+STORED = """
+select coalesce(jsonb_agg(row), '[]') from (
+  select to_jsonb(t) from glow.executions t union all select to_jsonb(t) from glow.agent_feedback t
+  union all select to_jsonb(t) from glow.retrieval_events t union all select to_jsonb(t) from glow.retrieval_hits t
+  union all select to_jsonb(t) from glow.expert_annotations t union all select to_jsonb(t) from glow.demonstrations t
+  union all select to_jsonb(t) from glow.agents t union all select to_jsonb(t) from glow.prompt_versions t
+  union all select to_jsonb(t) from glow.requests t union all select to_jsonb(t) from glow.execution_keys t) r(row)
+"""
+TEXTS = """
+select p.proname, a.name, format_type(a.type, null)
+  from pg_proc p cross join lateral unnest(p.proargnames[:p.pronargs], p.proargtypes::oid[]) as a(name, type)
+ where p.pronamespace = 'glow_api'::regnamespace and a.type in ('text'::regtype, 'text[]'::regtype, 'jsonb'::regtype)
+   and exists (select from aclexplode(p.proacl) x where x.grantee <> p.proowner)
+ order by 1, 2
+"""
+# Only looked up: what is not found is refused or, for a unit outside every experiment, not kept.
+NOT_KEPT = {("resolve_prompt", "unit")}
+
+
+def texts_of(value: Any) -> Iterator[str]:
+    """Every text within a JSON value, keys included."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield key
+            yield from texts_of(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from texts_of(inner)
+
+
+def poisoned(function: str, argument: str, kind: str, text: str) -> Iterator[dict[str, Any]]:
+    """Good calls of a function with the text in one argument, or in one place of it."""
+    good = GOOD[function](777)
+    if function.endswith("_batch"):
+        (row,) = good["rows"].obj
+        for field, value in row.items():
+            if isinstance(value, str):
+                yield {"rows": Jsonb([{**row, field: text}])}
+            elif isinstance(value, list) and value and isinstance(value[0], str):
+                yield {"rows": Jsonb([{**row, field: [text]}])}
+        yield {"rows": Jsonb([{**row, text: "x"}])}
+        yield {"rows": Jsonb([text])}
+        yield {"rows": Jsonb(text)}
+    elif kind == "text[]":
+        yield {**good, argument: [text]}
+    elif kind == "jsonb":
+        for value in (
+            text,
+            [text],
+            {text: text},
+            {"metric": text},
+            {"instruction": text},
+            [{"rank": 1, "chunk_id": text}],
+        ):
+            yield {**good, argument: Jsonb(value)}
+    else:
+        yield {**good, argument: text}
+
+
+@pytest.fixture(scope="module")
+def seeded(shared_url: str) -> Iterator[psycopg.Connection]:
+    """The administrator, in a transaction of its own: as whom it asks is said by session_user, what it wrote is undone."""
+    with connect(shared_url) as connection:
+        register(connection, "victim")
+        call(connection, "log_execution", **{**execution(0), "execution_id": "known"})
+        connection.commit()
+        yield connection
+
+
+@pytest.mark.parametrize("function", sorted(GOOD))
+def test_sql_in_a_text_is_kept_as_it_is_or_refused(seeded: psycopg.Connection, logins: Logins, function: str) -> None:
+    """Asked with SET SESSION AUTHORIZATION, which is the login's own session in all that counts here: the answer can be
+    looked up and undone in one transaction."""
+    role = next(role for role, functions in MAY.items() if function in functions)
+    name, _ = logins.make(role)
+    connection = seeded
+    arguments = [(argument, kind) for proname, argument, kind in connection.execute(TEXTS) if proname == function]
+    if not arguments:
+        assert function in ("success_metrics", "learning_stats", "effect_of", "request_status")
+    before = fingerprint(connection)
+    connection.execute("delete from glow.requests")  # an open one would answer for every other
+    tables = one(connection, STORED)
+    become = sql.SQL("set session authorization {}").format(sql.Identifier(name))
+    kept = 0
+    try:
+        for argument, kind in arguments:
+            for text in INJECTIONS:
+                for given in poisoned(function, argument, kind, text):
+                    connection.execute("savepoint attack")
+                    try:
+                        connection.execute(become)
+                        answer = call(connection, function, **given)
+                    except psycopg.Error as error:
+                        connection.execute("rollback to attack")
+                        refused = refusal(error)
+                        assert re.fullmatch("PT4[0-9][0-9]", refused.code), f"{argument} = {text!r}: {refused}"
+                        assert refused.hint
+                        continue
+                    connection.execute("reset session authorization")
+                    found = [*texts_of(one(connection, STORED)), *texts_of(answer)]
+                    if function == "issue_feedback_token":
+                        found += texts_of(json.loads(base64.urlsafe_b64decode(answer["token"].split(".")[0] + "==")))
+                    refused_row = (
+                        isinstance(answer, list) and answer and isinstance(answer[0], dict) and answer[0].get("code")
+                    )
+                    if not refused_row and (function, argument) not in NOT_KEPT:
+                        assert any(text in f for f in found), (
+                            f"{argument} = {text!r}: neither kept nor refused: {answer}"
+                        )
+                        kept += 1
+                    connection.execute("rollback to attack")
+        assert fingerprint(connection) == before
+        assert one(connection, STORED) == tables
+    finally:
+        connection.rollback()
+    readers = FIGURES | LINEAGE | {"apply_import", "resolve_prompt", "request_status", "submit_feedback_with_token"}
+    readers.add("cancel_request")  # of a request that is not there
+    assert kept or not arguments or function in readers
