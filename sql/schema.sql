@@ -525,12 +525,29 @@ COMMENT ON TABLE glow.split_assignments IS 'A group (conversation, near-duplicat
 CREATE TRIGGER immutable BEFORE DELETE OR UPDATE ON glow.split_assignments FOR EACH ROW EXECUTE FUNCTION glow.refuse_change();
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.split_assignments TO glow_pipeline;
 
+CREATE TABLE glow.learning_inputs (
+    input_id bigint GENERATED ALWAYS AS IDENTITY,
+    agent glow.agent_name NOT NULL,
+    input_key bytea NOT NULL,
+    group_key text,
+    conversation text,
+    first_seen timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT learning_inputs_input_key_check CHECK ((octet_length(input_key) = 32)),
+    CONSTRAINT learning_inputs_agent_input_key_key UNIQUE (agent, input_key),
+    CONSTRAINT learning_inputs_pkey PRIMARY KEY (input_id),
+    CONSTRAINT learning_inputs_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent)
+);
+COMMENT ON TABLE glow.learning_inputs IS 'The distinct questions of an agent, and the group each belongs to for ever.';
+CREATE INDEX inputs_by_conversation ON glow.learning_inputs USING btree (agent, conversation) WHERE (conversation IS NOT NULL);
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.learning_inputs TO glow_pipeline;
+
 CREATE TABLE glow.learning_examples (
     example_version bigint GENERATED ALWAYS AS IDENTITY,
     example_id text NOT NULL,
     agent glow.agent_name NOT NULL,
-    input text NOT NULL,
-    target text NOT NULL,
+    input_id bigint,
+    input text,
+    target text,
     source text NOT NULL,
     status text NOT NULL,
     quality double precision NOT NULL,
@@ -542,20 +559,27 @@ CREATE TABLE glow.learning_examples (
     reason text DEFAULT ''::text NOT NULL,
     rejected_target text,
     domain text,
+    language text,
+    quality_parts jsonb DEFAULT '{}'::jsonb NOT NULL,
     recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     superseded_at timestamp with time zone,
+    erased_at timestamp with time zone,
     CONSTRAINT learning_examples_check CHECK ((superseded_at >= recorded_at)),
-    CONSTRAINT learning_examples_check1 CHECK (((split IS NOT NULL) OR (status <> 'approved'::text))),
+    CONSTRAINT learning_examples_check1 CHECK (((erased_at IS NOT NULL) OR ((input IS NOT NULL) AND (target IS NOT NULL)))),
+    CONSTRAINT learning_examples_check2 CHECK (((split IS NOT NULL) OR (status <> 'approved'::text))),
     CONSTRAINT learning_examples_quality_check CHECK (((quality >= (0)::double precision) AND (quality <= (1)::double precision))),
+    CONSTRAINT learning_examples_quality_parts_check CHECK ((jsonb_typeof(quality_parts) = 'object'::text)),
     CONSTRAINT learning_examples_source_check CHECK ((source = ANY (ARRAY['annotation'::text, 'correction'::text, 'demonstration'::text, 'vote'::text]))),
     CONSTRAINT learning_examples_status_check CHECK ((status = ANY (ARRAY['approved'::text, 'pending'::text, 'rejected'::text, 'quarantined'::text]))),
     CONSTRAINT learning_examples_example_version_example_id_agent_group_ke_key UNIQUE (example_version, example_id, agent, group_key, split),
     CONSTRAINT learning_examples_pkey PRIMARY KEY (example_version),
     CONSTRAINT learning_examples_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent),
-    CONSTRAINT learning_examples_agent_group_key_split_fkey FOREIGN KEY (agent, group_key, split) REFERENCES glow.split_assignments(agent, group_key, split)
+    CONSTRAINT learning_examples_agent_group_key_split_fkey FOREIGN KEY (agent, group_key, split) REFERENCES glow.split_assignments(agent, group_key, split),
+    CONSTRAINT learning_examples_input_id_fkey FOREIGN KEY (input_id) REFERENCES glow.learning_inputs(input_id)
 );
 COMMENT ON TABLE glow.learning_examples IS 'A curated unit of training data with its history: the row in force has superseded_at null.';
 CREATE INDEX examples_by_agent ON glow.learning_examples USING btree (agent, recorded_at);
+CREATE INDEX examples_by_input ON glow.learning_examples USING btree (input_id) WHERE (superseded_at IS NULL);
 CREATE UNIQUE INDEX one_current_example ON glow.learning_examples USING btree (example_id) WHERE (superseded_at IS NULL);
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.learning_examples TO glow_pipeline;
 

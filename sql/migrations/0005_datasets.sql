@@ -12,12 +12,31 @@ create table glow.split_assignments (
 );
 comment on table glow.split_assignments is 'A group (conversation, near-duplicate cluster) belongs to one split of every dataset, for ever.';
 
+-- What was asked, once for each agent whatever the case, spacing and punctuation. Groups are of inputs: two answers to one
+-- question are never apart.
+create table glow.learning_inputs (
+  input_id     bigint generated always as identity primary key,
+  agent        glow.agent_name not null references glow.agents,
+  -- sha256 of the normalised text.
+  input_key    bytea not null check (octet_length(input_key) = 32),
+  -- Null until it is grouped, then for ever. A key that begins with bridge- lies between two splits and is in neither.
+  group_key    text,
+  -- Of the execution whose words were taken, qualified by tenant.
+  conversation text,
+  first_seen   timestamptz not null default clock_timestamp(),
+  unique (agent, input_key)
+);
+comment on table glow.learning_inputs is 'The distinct questions of an agent, and the group each belongs to for ever.';
+create index inputs_by_conversation on glow.learning_inputs (agent, conversation) where conversation is not null;
+
 create table glow.learning_examples (
   example_version bigint generated always as identity primary key,
   example_id      text not null,
   agent           glow.agent_name not null references glow.agents,
-  input           text not null,
-  target          text not null,
+  input_id        bigint references glow.learning_inputs,
+  -- Null once erased.
+  input           text,
+  target          text,
   source          text not null check (source in ('annotation', 'correction', 'demonstration', 'vote')),
   status          text not null check (status in ('approved', 'pending', 'rejected', 'quarantined')),
   quality         double precision not null check (quality between 0 and 1),
@@ -31,8 +50,13 @@ create table glow.learning_examples (
   -- The output the target replaced: the other half of a preference pair.
   rejected_target text,
   domain          text,
+  language        text,
+  -- What the quality is made of: {"prior": …, "experts_for": …, …}.
+  quality_parts   jsonb not null default '{}' check (jsonb_typeof(quality_parts) = 'object'),
   recorded_at     timestamptz not null default clock_timestamp(),
   superseded_at   timestamptz check (superseded_at >= recorded_at),
+  erased_at       timestamptz,
+  check ((erased_at is not null) or (input is not null and target is not null)),
   foreign key (agent, group_key, split) references glow.split_assignments (agent, group_key, split),
   check (split is not null or status <> 'approved'),
   unique (example_version, example_id, agent, group_key, split)
@@ -40,6 +64,7 @@ create table glow.learning_examples (
 comment on table glow.learning_examples is 'A curated unit of training data with its history: the row in force has superseded_at null.';
 create unique index one_current_example on glow.learning_examples (example_id) where superseded_at is null;
 create index examples_by_agent on glow.learning_examples (agent, recorded_at);
+create index examples_by_input on glow.learning_examples (input_id) where superseded_at is null;
 
 create table glow.example_sources (
   example_version bigint not null references glow.learning_examples,
