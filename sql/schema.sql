@@ -1454,13 +1454,26 @@ end $_$;
 COMMENT ON FUNCTION glow_api.bind_login(login text, tenant text, tenant_claim text[], person text, person_claim text[], calls_per_minute integer, bytes_per_call integer, note text) IS 'Binds a database login to a tenant, a person and limits. tenant_claim and person_claim are paths of keys in the setting request.jwt.claims, for the login of a gateway that verifies tokens. Without tenant and tenant_claim it serves every tenant. A login that was never bound speaks for the tenant default, without limits.';
 REVOKE ALL ON FUNCTION glow_api.bind_login(login text, tenant text, tenant_claim text[], person text, person_claim text[], calls_per_minute integer, bytes_per_call integer, note text) FROM PUBLIC;
 
+CREATE FUNCTION glow_api.serves_all() RETURNS boolean
+    LANGUAGE sql STABLE
+    RETURN (pg_has_role(SESSION_USER, 'glow_engineer'::name, 'usage'::text) OR pg_has_role(SESSION_USER, 'glow_pipeline'::name, 'usage'::text) OR pg_has_role(SESSION_USER, 'glow_owner'::name, 'usage'::text));
+COMMENT ON FUNCTION glow_api.serves_all() IS 'Whether a login that nobody bound works for every tenant.';
+REVOKE ALL ON FUNCTION glow_api.serves_all() FROM PUBLIC;
+
 CREATE FUNCTION glow_api.bound_login() RETURNS TABLE(tenant text, person text, is_plain boolean)
     LANGUAGE sql STABLE ROWS 1
-    AS $$
-  select case when l.login is not null then l.tenant when not glow_api.serves_all() then 'default' end, l.person,
-         num_nonnulls(l.tenant_claim, l.person_claim, l.calls_per_minute, l.bytes_per_call) = 0
-    from (select) one left join glow.logins l on l.login = session_user
-$$;
+    BEGIN ATOMIC
+ SELECT
+         CASE
+             WHEN (l.login IS NOT NULL) THEN (l.tenant)::text
+             WHEN (NOT glow_api.serves_all()) THEN 'default'::text
+             ELSE NULL::text
+         END AS "case",
+     l.person,
+     (num_nonnulls(l.tenant_claim, l.person_claim, l.calls_per_minute, l.bytes_per_call) = 0)
+    FROM (( SELECT) one
+      LEFT JOIN glow.logins l ON ((l.login = SESSION_USER)));
+END;
 COMMENT ON FUNCTION glow_api.bound_login() IS 'What enter finds out of a login that is plain: no claims to read and no limits to count. Any other has to enter.';
 REVOKE ALL ON FUNCTION glow_api.bound_login() FROM PUBLIC;
 
@@ -3036,12 +3049,6 @@ CREATE FUNCTION glow_api.says(feedback_id bigint, recorded_at timestamp with tim
 $$;
 COMMENT ON FUNCTION glow_api.says(feedback_id bigint, recorded_at timestamp with time zone, call glow_api.feedback_call) IS 'Whether a row of feedback says what a call says.';
 REVOKE ALL ON FUNCTION glow_api.says(feedback_id bigint, recorded_at timestamp with time zone, call glow_api.feedback_call) FROM PUBLIC;
-
-CREATE FUNCTION glow_api.serves_all() RETURNS boolean
-    LANGUAGE sql STABLE
-    RETURN (pg_has_role(SESSION_USER, 'glow_engineer'::name, 'usage'::text) OR pg_has_role(SESSION_USER, 'glow_pipeline'::name, 'usage'::text) OR pg_has_role(SESSION_USER, 'glow_owner'::name, 'usage'::text));
-COMMENT ON FUNCTION glow_api.serves_all() IS 'Whether a login that nobody bound works for every tenant.';
-REVOKE ALL ON FUNCTION glow_api.serves_all() FROM PUBLIC;
 
 CREATE FUNCTION glow_api.signature(key_id integer, content text) RETURNS bytea
     LANGUAGE sql STABLE
