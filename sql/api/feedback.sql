@@ -338,7 +338,7 @@ end $$;
 comment on function glow_api.record_feedback_rows is 'Writes many pieces of feedback given as JSON objects; answers for each.';
 
 -- The first word of a person on an execution, in order and from a plain login, is nearly every call: one question and two
--- inserts. Asked by a function each (who calls, is it in order, what is left open, what is known), the same took half of
+-- inserts. Asked by a function each (who calls, is it in order, what is left open, what is known), the same took two fifths of
 -- the call; here they are written once and inlined. Whatever is not answered with yes goes to the vote machine, which asks
 -- again and says why.
 create function glow_api.submit_feedback(
