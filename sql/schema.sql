@@ -1478,6 +1478,29 @@ end $_$;
 COMMENT ON FUNCTION glow_api.bind_login(login text, tenant text, tenant_claim text[], person text, person_claim text[], calls_per_minute integer, bytes_per_call integer, note text) IS 'Binds a database login to a tenant, a person and limits. tenant_claim and person_claim are paths of keys in the setting request.jwt.claims, for the login of a gateway that verifies tokens. Without tenant and tenant_claim it serves every tenant. A login that was never bound speaks for the tenant default, without limits.';
 REVOKE ALL ON FUNCTION glow_api.bind_login(login text, tenant text, tenant_claim text[], person text, person_claim text[], calls_per_minute integer, bytes_per_call integer, note text) FROM PUBLIC;
 
+CREATE FUNCTION glow_api.serves_all() RETURNS boolean
+    LANGUAGE sql STABLE
+    RETURN (pg_has_role(SESSION_USER, 'glow_engineer'::name, 'usage'::text) OR pg_has_role(SESSION_USER, 'glow_pipeline'::name, 'usage'::text) OR pg_has_role(SESSION_USER, 'glow_owner'::name, 'usage'::text));
+COMMENT ON FUNCTION glow_api.serves_all() IS 'Whether a login that nobody bound works for every tenant.';
+REVOKE ALL ON FUNCTION glow_api.serves_all() FROM PUBLIC;
+
+CREATE FUNCTION glow_api.bound_login() RETURNS TABLE(tenant text, person text, is_plain boolean)
+    LANGUAGE sql STABLE ROWS 1
+    BEGIN ATOMIC
+ SELECT
+         CASE
+             WHEN (l.login IS NOT NULL) THEN (l.tenant)::text
+             WHEN (NOT glow_api.serves_all()) THEN 'default'::text
+             ELSE NULL::text
+         END AS "case",
+     l.person,
+     (num_nonnulls(l.tenant_claim, l.person_claim, l.calls_per_minute, l.bytes_per_call) = 0)
+    FROM (( SELECT) one
+      LEFT JOIN glow.logins l ON ((l.login = SESSION_USER)));
+END;
+COMMENT ON FUNCTION glow_api.bound_login() IS 'What enter finds out of a login that is plain: no claims to read and no limits to count. Any other has to enter.';
+REVOKE ALL ON FUNCTION glow_api.bound_login() FROM PUBLIC;
+
 CREATE FUNCTION glow_api.caller_problem(tenant text, own text, agent text) RETURNS glow_api.problem
     LANGUAGE plpgsql STABLE
     AS $_$
@@ -1568,7 +1591,7 @@ REVOKE ALL ON FUNCTION glow_api.occurred(instant timestamp with time zone, sent_
 
 CREATE FUNCTION glow_api.completed(call glow_api.feedback_call, caller glow_api.caller) RETURNS glow_api.feedback_call
     LANGUAGE sql
-    RETURN ROW((call).agent, (call).execution_id, (call).user_id, (call).thumbs, (call).rating, (call).dimensions, COALESCE((call).issues, '{}'::text[]), (call).comment, (call).correction, (call).channel, (call).conversation_id, (call).idempotency_key, CASE WHEN ((call).occurred_at IS NULL) THEN clock_timestamp() ELSE glow_api.occurred((call).occurred_at, (call).sent_at) END, COALESCE((call).tenant, (caller).tenant, 'default'::text), CASE WHEN ((call).sent_at IS NOT NULL) THEN clock_timestamp() ELSE NULL::timestamp with time zone END, CASE WHEN ((call).withdrawn OR ((call).kind <> ALL (ARRAY['vote'::text, 'correction'::text]))) THEN COALESCE((call).kind, 'vote'::text) WHEN ((num_nonnulls((call).thumbs, (call).rating, NULLIF((call).dimensions, '{}'::jsonb)) = 0) AND ((call).correction IS NOT NULL)) THEN 'correction'::text ELSE 'vote'::text END, COALESCE((call).withdrawn, false))::glow_api.feedback_call;
+    RETURN ROW((call).agent, (call).execution_id, (call).user_id, (call).thumbs, (call).rating, (call).dimensions, COALESCE((call).issues, '{}'::text[]), (call).comment, (call).correction, (call).channel, (call).conversation_id, (call).idempotency_key, CASE WHEN ((call).occurred_at IS NULL) THEN clock_timestamp() ELSE glow_api.occurred((call).occurred_at, (call).sent_at) END, COALESCE((call).tenant, (caller).tenant, 'default'::text), CASE WHEN ((call).sent_at IS NOT NULL) THEN clock_timestamp() ELSE NULL::timestamp with time zone END, CASE WHEN ((call).withdrawn OR ((call).kind <> ALL (ARRAY['vote'::text, 'correction'::text]))) THEN COALESCE((call).kind, 'vote'::text) WHEN (((call).correction IS NOT NULL) AND ((call).thumbs IS NULL) AND ((call).rating IS NULL) AND (((call).dimensions IS NULL) OR ((call).dimensions = '{}'::jsonb))) THEN 'correction'::text ELSE 'vote'::text END, COALESCE((call).withdrawn, false))::glow_api.feedback_call;
 COMMENT ON FUNCTION glow_api.completed(call glow_api.feedback_call, caller glow_api.caller) IS 'A call with everything it left open.';
 REVOKE ALL ON FUNCTION glow_api.completed(call glow_api.feedback_call, caller glow_api.caller) FROM PUBLIC;
 
@@ -1649,10 +1672,7 @@ begin
       end if;
     end if;
     perform glow_api.admit(login, calls, bytes);
-  elsif proved is null and not (
-    pg_has_role(session_user, 'glow_engineer', 'usage') or pg_has_role(session_user, 'glow_pipeline', 'usage')
-    or pg_has_role(session_user, 'glow_owner', 'usage')
-  ) then
+  elsif proved is null and not glow_api.serves_all() then
     caller.tenant := 'default';
   end if;
   perform set_config('glow.tenant', coalesce(caller.tenant, '*'), true);
@@ -1834,8 +1854,8 @@ REVOKE ALL ON FUNCTION glow_api.from_base64url(value text) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.has_scores(dimensions jsonb) RETURNS boolean
     LANGUAGE sql IMMUTABLE
-    RETURN ((jsonb_typeof(dimensions) = 'object'::text) AND (NOT jsonb_path_exists(dimensions, '$.keyvalue()?(!((((((@."key" == "accuracy" || @."key" == "helpfulness") || @."key" == "clarity") || @."key" == "completeness") && @."value".type() == "number") && @."value" >= 1) && @."value" <= 5))'::jsonpath)));
-COMMENT ON FUNCTION glow_api.has_scores(dimensions jsonb) IS 'Whether dimensions are the known ones, each from 1 to 5 stars.';
+    RETURN (NOT jsonb_path_exists(dimensions, 'strict $.keyvalue()?(!((((((@."key" == "accuracy" || @."key" == "helpfulness") || @."key" == "clarity") || @."key" == "completeness") && @."value".type() == "number") && @."value" >= 1) && @."value" <= 5))'::jsonpath, silent => true));
+COMMENT ON FUNCTION glow_api.has_scores(dimensions jsonb) IS 'Whether dimensions are the known ones, each from 1 to 5 stars; null where they are no object.';
 REVOKE ALL ON FUNCTION glow_api.has_scores(dimensions jsonb) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.id_problem(fields text[], ids text[], required integer) RETURNS glow_api.problem
@@ -1867,7 +1887,7 @@ REVOKE ALL ON FUNCTION glow_api.is_id(value text) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.is_in_order(call glow_api.feedback_call, caller glow_api.caller) RETURNS boolean
     LANGUAGE sql STABLE
-    RETURN COALESCE((((length((call).execution_id) >= 1) AND (length((call).execution_id) <= 200)) AND ((length((call).user_id) >= 1) AND (length((call).user_id) <= 200)) AND COALESCE(((length((call).channel) >= 1) AND (length((call).channel) <= 200)), true) AND COALESCE(((length((call).conversation_id) >= 1) AND (length((call).conversation_id) <= 200)), true) AND COALESCE(((length((call).idempotency_key) >= 1) AND (length((call).idempotency_key) <= 200)), true) AND (concat((call).execution_id, (call).user_id, (call).channel, (call).conversation_id, (call).idempotency_key) !~ '[[:cntrl:]]'::text) AND (((caller).person IS NULL) OR ((call).user_id = (caller).person)) AND COALESCE(((call).kind = ANY (ARRAY['vote'::text, 'correction'::text])), true) AND ((call).withdrawn IS NOT TRUE) AND (num_nonnulls((call).thumbs, (call).rating, NULLIF((call).dimensions, '{}'::jsonb), (call).comment, (call).correction) > 0) AND COALESCE(((call).thumbs = ANY (ARRAY['-1'::integer, 1])), true) AND COALESCE((((call).rating >= 1) AND ((call).rating <= 5)), true) AND COALESCE(glow_api.has_scores((call).dimensions), true) AND CASE WHEN ((cardinality((call).issues) = 0) OR ((call).issues IS NULL)) THEN true WHEN ((array_ndims((call).issues) > 1) OR (cardinality((call).issues) > 20)) THEN false ELSE ((array_position((call).issues, NULL::text) IS NULL) AND (array_position((call).issues, ''::text) IS NULL) AND (length(array_to_string((call).issues, ''::text)) <= 80) AND (array_to_string((call).issues, ''::text) !~ '[[:cntrl:]]'::text)) END AND COALESCE(((length((call).comment) >= 1) AND (length((call).comment) <= 10000)), true) AND COALESCE(((octet_length((call).correction) >= 1) AND (octet_length((call).correction) <= 1000000)), true)), false);
+    RETURN COALESCE((((call).execution_id IS NOT NULL) AND ((call).user_id IS NOT NULL) AND ((''::text = ANY (ARRAY[(call).execution_id, (call).user_id, (call).channel, (call).conversation_id, (call).idempotency_key, (call).comment, (call).correction])) IS NOT TRUE) AND (GREATEST(length((call).execution_id), length((call).user_id), length((call).channel), length((call).conversation_id), length((call).idempotency_key)) <= 200) AND (concat((call).execution_id, (call).user_id, (call).channel, (call).conversation_id, (call).idempotency_key, array_to_string((call).issues, ''::text)) !~ '[[:cntrl:]]'::text) AND (((caller).person IS NULL) OR ((call).user_id = (caller).person)) AND (((call).kind <> ALL (ARRAY['vote'::text, 'correction'::text])) IS NOT TRUE) AND ((call).withdrawn IS NOT TRUE) AND (((call).thumbs IS NOT NULL) OR ((call).rating IS NOT NULL) OR ((call).comment IS NOT NULL) OR ((call).correction IS NOT NULL) OR ((call).dimensions <> '{}'::jsonb)) AND (((call).thumbs <> ALL (ARRAY['-1'::integer, 1])) IS NOT TRUE) AND (((call).rating <> ALL (ARRAY[1, 2, 3, 4, 5])) IS NOT TRUE) AND (((call).dimensions IS NULL) OR glow_api.has_scores((call).dimensions)) AND (((call).issues IS NULL) OR (((''::text = ANY ((call).issues)) IS FALSE) AND (array_length((call).issues, 2) IS NULL) AND (length(array_to_string((call).issues, '////'::text)) <= 80))) AND ((length((call).comment) > 10000) IS NOT TRUE) AND ((octet_length((call).correction) > 1000000) IS NOT TRUE)), false);
 COMMENT ON FUNCTION glow_api.is_in_order(call glow_api.feedback_call, caller glow_api.caller) IS 'Whether feedback is beyond doubt; if not, feedback_problem says what is wrong, if anything.';
 REVOKE ALL ON FUNCTION glow_api.is_in_order(call glow_api.feedback_call, caller glow_api.caller) FROM PUBLIC;
 
@@ -3132,14 +3152,59 @@ GRANT ALL ON FUNCTION glow_api.submit_demonstration_batch(rows jsonb) TO glow_re
 CREATE FUNCTION glow_api.submit_feedback(agent text, execution_id text, user_id text, thumbs integer DEFAULT NULL::integer, rating integer DEFAULT NULL::integer, dimensions jsonb DEFAULT NULL::jsonb, issues text[] DEFAULT '{}'::text[], comment text DEFAULT NULL::text, correction text DEFAULT NULL::text, channel text DEFAULT NULL::text, conversation_id text DEFAULT NULL::text, idempotency_key text DEFAULT NULL::text, occurred_at timestamp with time zone DEFAULT NULL::timestamp with time zone, tenant text DEFAULT NULL::text, sent_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
+    AS $_$
 declare
-  caller glow_api.caller := glow_api.enter(1, coalesce(octet_length(comment), 0)::bigint + coalesce(octet_length(correction), 0));
+  first_word boolean;
+  own text;
+  kind text;
+  happened timestamptz;
+  execution_known boolean;
+  new_id bigint;
+  arrived timestamptz;
 begin
+  select asked.tenant, (glow_api.completed(asked.call, asked.caller)).kind,
+         (glow_api.completed(asked.call, asked.caller)).occurred_at, clock_timestamp(), nextval('glow.feedback_ids'),
+         (select k.agent = submit_feedback.agent from glow.execution_keys k
+           where k.tenant = asked.tenant and k.execution_id = submit_feedback.execution_id),
+         glow_api.is_in_order(asked.call, asked.caller) and (
+           submit_feedback.tenant is null or (submit_feedback.tenant = (asked.caller).tenant) is not false
+           and submit_feedback.tenant ~ '^[a-z0-9][a-z0-9_.-]{0,62}$')
+         and not exists (
+           select from glow.feedback_keys k
+            where k.tenant = asked.tenant and k.agent = submit_feedback.agent
+              and k.idempotency_key = submit_feedback.idempotency_key)
+    into own, kind, happened, arrived, new_id, execution_known, first_word
+    from (select told.tenant, row(told.own, told.person)::glow_api.caller as caller,
+                 row(agent, execution_id, user_id, thumbs, rating, dimensions, issues, comment, correction, channel,
+                     conversation_id, idempotency_key, occurred_at, submit_feedback.tenant, sent_at, null,
+                     false)::glow_api.feedback_call as call
+            -- Not merged (offset 0): row security is told before a row is looked for, and an index under row security
+            -- finds a tenant that is a column but not one that is an expression.
+            from (select nullif(entered.scope, '*') as own, entered.person,
+                         coalesce(submit_feedback.tenant, nullif(entered.scope, '*'), 'default') as tenant
+                    from (select l.person, set_config('glow.tenant', coalesce(l.tenant, '*'), true) as scope
+                            from glow_api.bound_login() l where l.is_plain offset 0) entered offset 0) told) asked
+    join glow.agents a on a.agent = submit_feedback.agent and (a.tenant is null or a.tenant = asked.tenant);
+  if first_word and execution_known is not false then
+    insert into glow.current_feedback (
+      tenant, execution_id, user_id, kind, agent, idempotency_key, feedback_id, withdrawn, occurred_at, corrected, recorded_at)
+    values (own, execution_id, user_id, kind, agent, idempotency_key, new_id, false, happened, sent_at is not null, arrived)
+    on conflict do nothing;
+    if found then
+      insert into glow.agent_feedback (
+        feedback_id, tenant, agent, execution_id, user_id, kind, withdrawn, thumbs, rating, dimensions, issues, comment,
+        correction, channel, conversation_id, idempotency_key, occurred_at, recorded_at)
+      values (
+        new_id, own, agent, execution_id, user_id, kind, false, thumbs, rating, dimensions, coalesce(issues, '{}'), comment,
+        correction, channel, conversation_id, idempotency_key, happened, arrived);
+      return jsonb_build_object('feedback_id', new_id, 'status', 'accepted', 'execution_known', execution_known is not null);
+    end if;
+  end if;
   return glow_api.answered(glow_api.record_feedback(
     row(agent, execution_id, user_id, thumbs, rating, dimensions, issues, comment, correction, channel, conversation_id,
-        idempotency_key, occurred_at, tenant, sent_at, null, false), caller));
-end $$;
+        idempotency_key, occurred_at, tenant, sent_at, null, false),
+    glow_api.enter(1, coalesce(octet_length(comment), 0)::bigint + coalesce(octet_length(correction), 0))));
+end $_$;
 COMMENT ON FUNCTION glow_api.submit_feedback(agent text, execution_id text, user_id text, thumbs integer, rating integer, dimensions jsonb, issues text[], comment text, correction text, channel text, conversation_id text, idempotency_key text, occurred_at timestamp with time zone, tenant text, sent_at timestamp with time zone) IS 'Records what a user said of an execution: thumbs, stars, dimensions, issues, comment, correction. One current vote (with whatever came with it) and one current lone correction per person and execution; a change supersedes, the old row stays, and a vote older than the current one (occurred_at) becomes history only. Safe to retry with an idempotency key. Feedback for an execution not yet logged is kept ("execution_known": false).';
 REVOKE ALL ON FUNCTION glow_api.submit_feedback(agent text, execution_id text, user_id text, thumbs integer, rating integer, dimensions jsonb, issues text[], comment text, correction text, channel text, conversation_id text, idempotency_key text, occurred_at timestamp with time zone, tenant text, sent_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.submit_feedback(agent text, execution_id text, user_id text, thumbs integer, rating integer, dimensions jsonb, issues text[], comment text, correction text, channel text, conversation_id text, idempotency_key text, occurred_at timestamp with time zone, tenant text, sent_at timestamp with time zone) TO glow_app;
