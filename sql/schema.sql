@@ -1172,18 +1172,22 @@ CREATE TABLE glow.imports (
 COMMENT ON TABLE glow.imports IS 'One row per imported file, by the hash of its contents and of how it was read.';
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.imports TO glow_pipeline;
 
-CREATE UNLOGGED TABLE glow.import_rows (
+CREATE UNLOGGED TABLE glow.import_batches (
     import_id text NOT NULL,
     line bigint NOT NULL,
-    part integer DEFAULT 0 NOT NULL,
     kind text NOT NULL,
-    payload jsonb NOT NULL,
-    CONSTRAINT import_rows_kind_check CHECK ((kind = ANY (ARRAY['execution'::text, 'feedback'::text, 'retrieval'::text, 'annotation'::text, 'demonstration'::text])))
+    lines bigint[] NOT NULL,
+    parts integer[] NOT NULL,
+    rows jsonb NOT NULL,
+    CONSTRAINT import_batches_check CHECK (((cardinality(lines) = jsonb_array_length(rows)) AND (cardinality(parts) = jsonb_array_length(rows)))),
+    CONSTRAINT import_batches_kind_check CHECK ((kind = ANY (ARRAY['execution'::text, 'feedback'::text, 'retrieval'::text, 'annotation'::text, 'demonstration'::text]))),
+    CONSTRAINT import_batches_rows_check CHECK ((jsonb_typeof(rows) = 'array'::text))
 );
-COMMENT ON TABLE glow.import_rows IS 'Rows that came in by COPY and wait to be applied; a record of the file gives one row or several.';
-ALTER TABLE ONLY glow.import_rows
-    ADD CONSTRAINT import_rows_pkey PRIMARY KEY (import_id, line, part);
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.import_rows TO glow_pipeline;
+ALTER TABLE ONLY glow.import_batches ALTER COLUMN rows SET STORAGE EXTERNAL;
+COMMENT ON TABLE glow.import_batches IS 'Rows that came in by COPY and wait to be applied: all of one kind that a stretch of whole lines of the file gave.';
+ALTER TABLE ONLY glow.import_batches
+    ADD CONSTRAINT import_batches_pkey PRIMARY KEY (import_id, line, kind);
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.import_batches TO glow_pipeline;
 
 CREATE TABLE glow.import_refusals (
     import_id text NOT NULL,
@@ -1366,7 +1370,7 @@ end $$;
 COMMENT ON FUNCTION glow_api.answered(result jsonb) IS 'The answer of a single call: a refusal is raised.';
 REVOKE ALL ON FUNCTION glow_api.answered(result jsonb) FROM PUBLIC;
 
-CREATE FUNCTION glow_api.apply_import(import_id text, most integer DEFAULT 5000) RETURNS jsonb
+CREATE FUNCTION glow_api.apply_import(import_id text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET work_mem TO '64MB'
@@ -1375,62 +1379,51 @@ declare
   caller glow_api.caller := glow_api.enter();
   since bigint;
   until bigint;
-  wanted text;
-  lines bigint[];
-  parts integer[];
-  payloads jsonb[];
-  rows jsonb;
+  batch glow.import_batches;
   results jsonb[];
   counted record;
   taken bigint := 0;
   known bigint := 0;
   bad bigint := 0;
 begin
-  if most is null or most not between 1 and 100000 then
-    perform glow_api.refuse('PT422', 'most', most::text, 'a number of rows from 1 to 100000');
-  end if;
   select i.line into since from glow.imports i where i.import_id = apply_import.import_id and i.state = 'running' for update;
   if not found then
     perform glow_api.refuse('PT404', 'import_id', import_id, 'an import that is running');
   end if;
-  -- A record of the file may have given several rows: they go together, or `line` could not say what is done. From
-  -- `since`: the index still holds what earlier calls deleted, and a million rows took twice as long with it in the way.
-  select max(r.line) into until from (
-    select r.line from glow.import_rows r where r.import_id = apply_import.import_id and r.line > since
-     order by r.line, r.part limit most) r;
+  -- From `since`: the index still holds what earlier calls deleted.
+  select min(b.line) into until from glow.import_batches b where b.import_id = apply_import.import_id and b.line > since;
   -- Annotations need their execution, the rest may come in any order.
-  foreach wanted in array '{execution,retrieval,feedback,annotation,demonstration}'::text[] loop
-    with gone as (
-      delete from glow.import_rows r
-       where r.import_id = apply_import.import_id and r.line > since and r.line <= until and r.kind = wanted
-      returning r.line, r.part, r.payload
-    )
-    select array_agg(g.line), array_agg(g.part), array_agg(g.payload), jsonb_agg(g.payload)
-      into lines, parts, payloads, rows from (select * from gone order by line, part) g;
-    continue when rows is null;
-    results := array(select r.result from glow_api.record_rows(wanted, rows, caller) r order by r.n);
-    insert into glow.import_refusals (import_id, line, part, kind, code, field, message, hint, payload)
-    select apply_import.import_id, u.line, u.part, wanted, u.result ->> 'code', u.result ->> 'field', u.result ->> 'message',
-           u.result ->> 'hint', u.payload
-      from unnest(lines, parts, payloads, results) as u(line, part, payload, result)
-     where u.result ->> 'status' = 'refused';
+  for batch in
+    select b.* from glow.import_batches b where b.import_id = apply_import.import_id and b.line = until
+     order by array_position('{execution,retrieval,feedback,annotation,demonstration}', b.kind)
+  loop
+    results := array(select r.result from glow_api.record_rows(batch.kind, batch.rows, caller) r order by r.n);
     select count(*) filter (where r.status in ('accepted', 'withdrawn', 'late')) as accepted,
            count(*) filter (where r.status in ('replayed', 'unchanged', 'merged')) as replayed,
            count(*) filter (where r.status = 'refused') as refused
       into counted from (select u.result ->> 'status' as status from unnest(results) as u(result)) r;
+    if counted.refused > 0 then
+      insert into glow.import_refusals (import_id, line, part, kind, code, field, message, hint, payload)
+      select apply_import.import_id, u.line, u.part, batch.kind, u.result ->> 'code', u.result ->> 'field',
+             u.result ->> 'message', u.result ->> 'hint', u.payload
+        from rows from (unnest(batch.lines), unnest(batch.parts), jsonb_array_elements(batch.rows), unnest(results))
+             as u(line, part, payload, result)
+       where u.result ->> 'status' = 'refused';
+    end if;
     taken := taken + counted.accepted;
     known := known + counted.replayed;
     bad := bad + counted.refused;
   end loop;
+  delete from glow.import_batches b where b.import_id = apply_import.import_id and b.line = until;
   update glow.imports i
      set line = coalesce(until, i.line), accepted = i.accepted + taken, replayed = i.replayed + known,
          refused = i.refused + bad, updated_at = clock_timestamp()
    where i.import_id = apply_import.import_id;
   return jsonb_build_object('applied', taken + known + bad, 'accepted', taken, 'replayed', known, 'refused', bad, 'line', until);
 end $$;
-COMMENT ON FUNCTION glow_api.apply_import(import_id text, most integer) IS 'Applies the next rows of a file in their order, in one transaction: each is written or recorded as refused, and the import remembers how far it is.';
-REVOKE ALL ON FUNCTION glow_api.apply_import(import_id text, most integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION glow_api.apply_import(import_id text, most integer) TO glow_pipeline;
+COMMENT ON FUNCTION glow_api.apply_import(import_id text) IS 'Applies the next batch of a file, in one transaction: each row is written or recorded as refused, and the import remembers how far it is.';
+REVOKE ALL ON FUNCTION glow_api.apply_import(import_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.apply_import(import_id text) TO glow_pipeline;
 
 CREATE FUNCTION glow_api.base64url(bytes bytea) RETURNS text
     LANGUAGE sql IMMUTABLE
@@ -1583,15 +1576,20 @@ begin
   if sent_at is not null and instant <@ known and sent_at <@ known then
     instant := clock_timestamp() - (sent_at - instant);
   end if;
-  return case when instant >= timestamptz '2000-01-01 00:00:00+00' and isfinite(instant) then least(instant, clock_timestamp())
-              else clock_timestamp() end;
+  return glow_api.past(instant);
 end $$;
 COMMENT ON FUNCTION glow_api.occurred(instant timestamp with time zone, sent_at timestamp with time zone) IS 'When something happened by the server''s clock, from the sender''s instants of happening and of sending.';
 REVOKE ALL ON FUNCTION glow_api.occurred(instant timestamp with time zone, sent_at timestamp with time zone) FROM PUBLIC;
 
+CREATE FUNCTION glow_api.past(instant timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE sql
+    RETURN CASE WHEN (instant >= '2000-01-01 00:00:00+00'::timestamp with time zone) THEN LEAST(instant, clock_timestamp()) ELSE clock_timestamp() END;
+COMMENT ON FUNCTION glow_api.past(instant timestamp with time zone) IS 'An instant, or now where it is missing, ahead of our clock or of a clock that was never set.';
+REVOKE ALL ON FUNCTION glow_api.past(instant timestamp with time zone) FROM PUBLIC;
+
 CREATE FUNCTION glow_api.completed(call glow_api.feedback_call, caller glow_api.caller) RETURNS glow_api.feedback_call
     LANGUAGE sql
-    RETURN ROW((call).agent, (call).execution_id, (call).user_id, (call).thumbs, (call).rating, (call).dimensions, COALESCE((call).issues, '{}'::text[]), (call).comment, (call).correction, (call).channel, (call).conversation_id, (call).idempotency_key, CASE WHEN ((call).occurred_at IS NULL) THEN clock_timestamp() ELSE glow_api.occurred((call).occurred_at, (call).sent_at) END, COALESCE((call).tenant, (caller).tenant, 'default'::text), CASE WHEN ((call).sent_at IS NOT NULL) THEN clock_timestamp() ELSE NULL::timestamp with time zone END, CASE WHEN ((call).withdrawn OR ((call).kind <> ALL (ARRAY['vote'::text, 'correction'::text]))) THEN COALESCE((call).kind, 'vote'::text) WHEN (((call).correction IS NOT NULL) AND ((call).thumbs IS NULL) AND ((call).rating IS NULL) AND (((call).dimensions IS NULL) OR ((call).dimensions = '{}'::jsonb))) THEN 'correction'::text ELSE 'vote'::text END, COALESCE((call).withdrawn, false))::glow_api.feedback_call;
+    RETURN ROW((call).agent, (call).execution_id, (call).user_id, (call).thumbs, (call).rating, (call).dimensions, COALESCE((call).issues, '{}'::text[]), (call).comment, (call).correction, (call).channel, (call).conversation_id, (call).idempotency_key, CASE WHEN ((call).sent_at IS NULL) THEN glow_api.past((call).occurred_at) ELSE glow_api.occurred((call).occurred_at, (call).sent_at) END, COALESCE((call).tenant, (caller).tenant, 'default'::text), CASE WHEN ((call).sent_at IS NOT NULL) THEN clock_timestamp() ELSE NULL::timestamp with time zone END, CASE WHEN ((call).withdrawn OR ((call).kind <> ALL (ARRAY['vote'::text, 'correction'::text]))) THEN COALESCE((call).kind, 'vote'::text) WHEN (((call).correction IS NOT NULL) AND ((call).thumbs IS NULL) AND ((call).rating IS NULL) AND (((call).dimensions IS NULL) OR ((call).dimensions = '{}'::jsonb))) THEN 'correction'::text ELSE 'vote'::text END, COALESCE((call).withdrawn, false))::glow_api.feedback_call;
 COMMENT ON FUNCTION glow_api.completed(call glow_api.feedback_call, caller glow_api.caller) IS 'A call with everything it left open.';
 REVOKE ALL ON FUNCTION glow_api.completed(call glow_api.feedback_call, caller glow_api.caller) FROM PUBLIC;
 
@@ -1884,6 +1882,12 @@ CREATE FUNCTION glow_api.is_id(value text) RETURNS boolean
     RETURN (((length(value) >= 1) AND (length(value) <= 200)) AND (value !~ '[[:cntrl:]]'::text));
 COMMENT ON FUNCTION glow_api.is_id(value text) IS 'Whether a text is a proper id; null where it is missing.';
 REVOKE ALL ON FUNCTION glow_api.is_id(value text) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.is_in_form(entry jsonb) RETURNS boolean
+    LANGUAGE sql STABLE
+    RETURN CASE WHEN (jsonb_typeof(entry) = 'object'::text) THEN (((entry - '{agent,execution_id,user_id,comment,correction,channel,conversation_id,idempotency_key,tenant,kind,thumbs,rating,dimensions,issues,occurred_at,sent_at,withdrawn}'::text[]) = '{}'::jsonb) AND (NOT jsonb_path_exists((entry - '{thumbs,rating,dimensions,issues,occurred_at,sent_at,withdrawn}'::text[]), 'strict $.*?(@.type() != "string" && @.type() != "null")'::jsonpath)) AND (((entry -> 'thumbs'::text) IS NULL) OR glow_api.fits((entry -> 'thumbs'::text), 'integer'::text)) AND (((entry -> 'rating'::text) IS NULL) OR glow_api.fits((entry -> 'rating'::text), 'integer'::text)) AND (((entry -> 'dimensions'::text) IS NULL) OR glow_api.fits((entry -> 'dimensions'::text), 'object'::text)) AND (((entry -> 'issues'::text) IS NULL) OR glow_api.fits((entry -> 'issues'::text), 'texts'::text)) AND (((entry -> 'occurred_at'::text) IS NULL) OR glow_api.fits((entry -> 'occurred_at'::text), 'instant'::text)) AND (((entry -> 'sent_at'::text) IS NULL) OR glow_api.fits((entry -> 'sent_at'::text), 'instant'::text)) AND (((entry -> 'withdrawn'::text) IS NULL) OR glow_api.fits((entry -> 'withdrawn'::text), 'boolean'::text))) ELSE false END;
+COMMENT ON FUNCTION glow_api.is_in_form(entry jsonb) IS 'Whether a row of feedback has fields that we know, of their types.';
+REVOKE ALL ON FUNCTION glow_api.is_in_form(entry jsonb) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.is_in_order(call glow_api.feedback_call, caller glow_api.caller) RETURNS boolean
     LANGUAGE sql STABLE
@@ -2515,32 +2519,32 @@ CREATE FUNCTION glow_api.record_feedback_rows(rows jsonb, caller glow_api.caller
 #variable_conflict use_column
 declare
   arrived timestamptz := clock_timestamp();
+  misfits jsonb;
 begin
+  if exists (select from jsonb_array_elements(rows) r(entry) where not glow_api.is_in_form(r.entry)) then
+    select jsonb_object_agg(m.n, m.problem) into misfits from glow_api.misfits(rows, '{
+      "agent": "string", "execution_id": "string", "user_id": "string", "thumbs": "integer", "rating": "integer",
+      "dimensions": "object", "issues": "texts", "comment": "string", "correction": "string", "channel": "string",
+      "conversation_id": "string", "idempotency_key": "string", "occurred_at": "instant", "tenant": "string",
+      "sent_at": "instant", "kind": "string", "withdrawn": "boolean"}') m;
+    rows := (select jsonb_agg(case when misfits ? r.n::text then '{}' else r.entry end order by r.n)
+               from jsonb_array_elements(rows) with ordinality as r(entry, n));
+  end if;
   return query
-  with given as materialized (
-    select r.n, m.problem as misfit,
-           case when m.n is null then jsonb_populate_record(null::glow_api.feedback_call, r.entry) end as call
-      from jsonb_array_elements(rows) with ordinality as r(entry, n)
-      left join glow_api.misfits(rows, '{
-        "agent": "string", "execution_id": "string", "user_id": "string", "thumbs": "integer", "rating": "integer",
-        "dimensions": "object", "issues": "texts", "comment": "string", "correction": "string", "channel": "string",
-        "conversation_id": "string", "idempotency_key": "string", "occurred_at": "instant", "tenant": "string",
-        "sent_at": "instant", "kind": "string", "withdrawn": "boolean"}') m using (n)
-  ), called as materialized (
-    select g.n, g.misfit, glow_api.completed(g.call, caller) as call
-      from given g
+  -- Columns and not calls: each field taken out of a composite value costs as much as what is asked of it.
+  with called as materialized (
+    select row_number() over () as n, (glow_api.completed(g, caller)).*,
+           case when not glow_api.is_in_order(g, caller) then glow_api.feedback_problem(g, caller) end as opinion_problem
+      from jsonb_populate_recordset(null::glow_api.feedback_call, rows) g
   ), told as materialized (
-    select c.n, c.call, (c.call).tenant, (c.call).agent, (c.call).execution_id, (c.call).user_id, (c.call).kind,
-           (c.call).idempotency_key, (c.call).withdrawn, (c.call).occurred_at,
-           k.agent as owner, nextval('glow.feedback_ids') as feedback_id,
-           case when (c.misfit).code is not null then c.misfit
-                when a.agent is null or a.tenant is not null or (c.call).tenant <> coalesce(caller.tenant, 'default')
-                  then coalesce(glow_api.caller_problem((c.call).tenant, caller.tenant, (c.call).agent),
-                                glow_api.feedback_problem(c.call, caller))
-                when not glow_api.is_in_order(c.call, caller) then glow_api.feedback_problem(c.call, caller) end as problem
+    select c.*, k.agent as owner, nextval('glow.feedback_ids') as feedback_id,
+           case when misfits ? c.n::text then jsonb_populate_record(null::glow_api.problem, misfits -> c.n::text)
+                when a.agent is null or a.tenant is not null or c.tenant <> coalesce(caller.tenant, 'default')
+                  then coalesce(glow_api.caller_problem(c.tenant, caller.tenant, c.agent), c.opinion_problem)
+                else c.opinion_problem end as problem
       from called c
-      left join glow.agents a on a.agent = (c.call).agent
-      left join glow.execution_keys k on k.tenant = (c.call).tenant and k.execution_id = (c.call).execution_id
+      left join glow.agents a on a.agent = c.agent
+      left join glow.execution_keys k on k.tenant = c.tenant and k.execution_id = c.execution_id
   ), first as materialized (
     -- In one order of keys for everybody: two batches that hold the same votes do not wait for each other.
     select t.* from told t
@@ -2560,7 +2564,7 @@ begin
       tenant, execution_id, user_id, kind, agent, idempotency_key, feedback_id, withdrawn, occurred_at, corrected,
       recorded_at)
     select f.tenant, f.execution_id, f.user_id, f.kind, f.agent, f.idempotency_key, f.feedback_id, f.withdrawn,
-           f.occurred_at, (f.call).sent_at is not null, arrived
+           f.occurred_at, f.sent_at is not null, arrived
       from first f
     on conflict do nothing
     returning c.feedback_id
@@ -2568,9 +2572,8 @@ begin
     insert into glow.agent_feedback (
       feedback_id, tenant, agent, execution_id, user_id, kind, withdrawn, thumbs, rating, dimensions, issues, comment,
       correction, channel, conversation_id, idempotency_key, occurred_at, recorded_at, superseded_by)
-    select f.feedback_id, f.tenant, f.agent, f.execution_id, f.user_id, f.kind, f.withdrawn, (f.call).thumbs,
-           (f.call).rating, (f.call).dimensions, (f.call).issues, (f.call).comment, (f.call).correction,
-           (f.call).channel, (f.call).conversation_id, f.idempotency_key, f.occurred_at, arrived,
+    select f.feedback_id, f.tenant, f.agent, f.execution_id, f.user_id, f.kind, f.withdrawn, f.thumbs, f.rating, f.dimensions,
+           f.issues, f.comment, f.correction, f.channel, f.conversation_id, f.idempotency_key, f.occurred_at, arrived,
            case when f.withdrawn then f.feedback_id end
       from first f
      where (f.feedback_id in (select p.feedback_id from placed p)) is true
@@ -2580,7 +2583,10 @@ begin
               when t.feedback_id in (select p.feedback_id from placed p)
                 then jsonb_build_object('feedback_id', t.feedback_id, 'execution_known', t.owner is not null,
                                         'status', case when t.withdrawn then 'withdrawn' else 'accepted' end)
-              else glow_api.record_feedback(t.call, caller) end
+              else glow_api.record_feedback(
+                row(t.agent, t.execution_id, t.user_id, t.thumbs, t.rating, t.dimensions, t.issues, t.comment, t.correction,
+                    t.channel, t.conversation_id, t.idempotency_key, t.occurred_at, t.tenant, t.sent_at, t.kind, t.withdrawn),
+                caller) end
     -- The same order of votes again; but where a key stands twice in the batch, the first one has it.
     from (select told.* from told
            order by case when exists (select from told d where d.idempotency_key is not null

@@ -120,8 +120,8 @@ EXAMPLES = (
 # What `glow import` does before apply_import: COPY.
 STAGED = (
     "insert into glow.imports (import_id, source, format) values (repeat('0', 64), 'votes.csv', 'csv')",
-    """insert into glow.import_rows (import_id, line, kind, payload)
-       select repeat('0', 64), line, 'feedback', jsonb_build_object(
-         'agent', 'expense-coder', 'execution_id', 'run-2', 'user_id', 'u-' || line, 'thumbs', line * 2 - 1)
+    """insert into glow.import_batches (import_id, line, kind, lines, parts, rows)
+       select repeat('0', 64), 2, 'feedback', '{1,2}', '{0,0}', jsonb_agg(jsonb_build_object(
+         'agent', 'expense-coder', 'execution_id', 'run-2', 'user_id', 'u-' || line, 'thumbs', line * 2 - 1))
          from generate_series(1, 2) line""",
 )

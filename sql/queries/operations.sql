@@ -105,7 +105,7 @@ select glow.forget_calls('1 hour') as deleted
 -- forget_staged_rows --
 -- Staged rows of imports that ended, or that nobody went on with for a day: their file is read again from the last
 -- line applied.
-delete from glow.import_rows r
+delete from glow.import_batches r
  where not exists (select from glow.imports i
                     where i.import_id = r.import_id and i.state = 'running'
                       and i.updated_at > clock_timestamp() - interval '1 day')

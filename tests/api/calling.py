@@ -184,5 +184,5 @@ GOOD: Mapping[str, Callable[[int], Arguments]] = {
     "request_training_run": lambda n: {"agent": AGENT, "base_model": f"model-{n}", "reason": f"reason {n}"},
     "request_status": lambda n: {"request_id": 1},
     "cancel_request": lambda n: {"request_id": 1, "reason": f"reason {n}"},
-    "apply_import": lambda n: {"import_id": "0" * 64, "most": 10},
+    "apply_import": lambda n: {"import_id": "0" * 64},
 }

@@ -221,13 +221,14 @@ def test_old_samples_and_rows_that_imports_left_behind_go(services: Services, co
             ],
         )
         cursor.executemany(
-            "insert into glow.import_rows (import_id, line, kind, payload) values (%s, 1, 'execution', '{}')",
+            "insert into glow.import_batches (import_id, line, kind, lines, parts, rows) "
+            "values (%s, 1, 'execution', '{1}', '{0}', '[{}]')",
             [(ended,), (left,), (running,)],
         )
     connection.commit()
     metadata = upkeep(services)
     assert (metadata["call samples deleted"], metadata["staged import rows deleted"]) == ("1", "2")
-    assert connection.execute("select import_id from glow.import_rows").fetchall() == [(running,)]
+    assert connection.execute("select import_id from glow.import_batches").fetchall() == [(running,)]
 
 
 def ahead(services: Services) -> dg.AssetCheckResult:
