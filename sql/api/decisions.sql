@@ -29,7 +29,7 @@ declare
 begin
   insert into glow.review_items as i (tenant, execution_id, agent, kind, alternative, reasons, note, priority, reviews, most_reviews, input_key)
   select k.tenant, k.execution_id, k.agent, kind, alternative, array[reason], nullif(note, ''), 1, p.reviews, p.most_reviews,
-         sha256(convert_to(glow.answer_key(e.input), 'UTF8'))
+         glow.input_key(e.input)
     from glow.execution_keys k
     join glow.executions e on e.tenant = k.tenant and e.execution_id = k.execution_id and e.recorded_at = k.recorded_at
    cross join lateral glow.review_policy(k.agent) p

@@ -88,6 +88,11 @@ create function glow.answer_key(value text) returns text
     '[][:space:]!"&''()*,./:;?@[\\^_`{|}~¡¿«»‘’“”„…–—。、，！？（）「」-]+', ' ', 'g')), ''), btrim(value));
 comment on function glow.answer_key is 'What makes two answers the same answer.';
 
+-- What makes two inputs the same input. Of the beginning: an input may be a whole document.
+create function glow.input_key(value text) returns bytea
+  language sql immutable strict parallel safe
+  return sha256(convert_to(glow.answer_key(left(value, 4000)), 'UTF8'));
+
 create table glow.review_items (
   item_id      bigint generated always as identity primary key,
   tenant       glow.tenant_name not null,
@@ -129,6 +134,7 @@ create index reviews_by_priority on glow.review_items (tenant, priority desc, it
 create index reviews_by_agent on glow.review_items (agent, tenant, priority desc, item_id) where state = 'open' and not gold;
 create index reviews_by_draw on glow.review_items (tenant, glow.control_draw(tenant, execution_id)) where state = 'open' and not gold and reasons @> '{control}';
 create index controls_by_agent on glow.review_items (agent, entered_at) where reasons @> '{control}';
+create index drifts_by_agent on glow.review_items (agent, entered_at) where reasons @> '{drift}';
 create index reviews_to_adjudicate on glow.review_items (tenant, item_id) where state = 'adjudicate';
 create index gold_items on glow.review_items (tenant, agent) where gold;
 create index reviews_by_input on glow.review_items (agent, input_key) where state = 'open';
@@ -206,6 +212,16 @@ create table glow.review_events (
 comment on table glow.review_events is 'Who did what with an item, and when: throughput is counted from it, and an auditor reads it. Append-only.';
 create index review_events_by_item on glow.review_events (item_id);
 create index review_events_by_time on glow.review_events using brin (happened_at);
+
+-- Counted as they come in, a changed mind twice: a count over five weeks of votes would read them all each time.
+create table glow.vote_days (
+  agent    glow.agent_name not null references glow.agents,
+  day      date not null,
+  votes    bigint not null check (votes >= 0),
+  negative bigint not null check (negative between 0 and votes),
+  primary key (agent, day)
+);
+comment on table glow.vote_days is 'Votes of users by day: what drift is seen by.';
 
 create function glow.append_only() returns trigger language plpgsql as $$
 begin
