@@ -69,6 +69,13 @@ begin
     end if;
   end if;
 
+  select a.* into known from glow.expert_annotations a
+   where a.tenant = call.tenant and a.execution_id = call.execution_id and a.reviewer = call.reviewer
+     and a.superseded_by is null;
+  if known.role = 'adjudication' then
+    return glow_api.refused(row('PT409', 'reviewer', call.reviewer,
+      'somebody else: this person has adjudicated the execution; see adjudicate'));
+  end if;
   -- Always, also when no item is named: an item with this execution counts what is said of it.
   select i.* into item from glow.review_items i
    where i.tenant = call.tenant and i.execution_id = call.execution_id and i.kind = 'judgement' for no key update;
@@ -81,13 +88,7 @@ begin
       return glow_api.refused(glow_api.not_held(call.item_id));
     end if;
   end if;
-  select a.* into known from glow.expert_annotations a
-   where a.tenant = call.tenant and a.execution_id = call.execution_id and a.reviewer = call.reviewer
-     and a.superseded_by is null;
-  if known.role = 'adjudication' then
-    return glow_api.refused(row('PT409', 'reviewer', call.reviewer,
-      'somebody else: this person has adjudicated the execution; see adjudicate'));
-  elsif known.payload_hash = hash then
+  if known.payload_hash = hash then
     perform glow_api.fill_slot(item, slot, known.annotation_id, null);
     return jsonb_build_object('annotation_id', known.annotation_id, 'status', 'unchanged');
   end if;
