@@ -24,6 +24,7 @@ from glow_pipelines.store.operations import Operations
 from glow_pipelines.store.prompts import Prompts
 from glow_pipelines.store.requests import Requests
 from glow_pipelines.store.retrieval import Retrieval
+from glow_pipelines.store.reviews import Reviews
 
 
 class Transaction:
@@ -39,6 +40,10 @@ class Transaction:
     @cached_property
     def annotations(self) -> Annotations:
         return Annotations(self.connection)
+
+    @cached_property
+    def reviews(self) -> Reviews:
+        return Reviews(self.connection)
 
     @cached_property
     def datasets(self) -> Datasets:

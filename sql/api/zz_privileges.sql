@@ -2,7 +2,7 @@
 --
 --   glow_app       backends of apps: write executions, searches and feedback, read their own figures
 --   glow_browser   a page in a browser, through a gateway: one signed vote
---   glow_reviewer  experts: annotations and demonstrations
+--   glow_reviewer  experts: the review queue, annotations and demonstrations
 --   glow_viewer    dashboards
 --   glow_engineer  registers agents, asks for runs, reads lineage; sees every tenant
 --   glow_pipeline  Dagster: the tables themselves
@@ -25,6 +25,15 @@ grant execute on function
   glow_api.submit_annotation, glow_api.submit_annotation_batch, glow_api.submit_demonstration,
   glow_api.submit_demonstration_batch
   to glow_reviewer;
+
+grant execute on function
+  glow_api.annotation_queue, glow_api.claim_annotation, glow_api.skip, glow_api.decline, glow_api.release,
+  glow_api.extend_lease, glow_api.submit_comparison, glow_api.adjudicate
+  to glow_reviewer;
+
+grant execute on function
+  glow_api.set_review_policy, glow_api.request_review, glow_api.request_comparison, glow_api.set_gold, glow_api.unset_gold
+  to glow_engineer;
 
 grant execute on function glow_api.feedback_stats, glow_api.common_issues
   to glow_app, glow_reviewer, glow_viewer, glow_engineer;
@@ -58,7 +67,8 @@ revoke all on glow.logins, glow.call_samples, glow.token_keys from glow_pipeline
 -- What apps and experts said is written by the functions alone, which check it.
 revoke insert, update, delete on
   glow.execution_keys, glow.executions, glow.current_feedback, glow.feedback_keys, glow.agent_feedback,
-  glow.expert_annotations, glow.demonstrations, glow.retrieval_keys, glow.retrieval_events, glow.retrieval_hits
+  glow.expert_annotations, glow.demonstrations, glow.comparisons, glow.review_policies, glow.review_passes,
+  glow.review_events, glow.retrieval_keys, glow.retrieval_events, glow.retrieval_hits
   from glow_pipeline;
 grant execute on all functions in schema glow to glow_pipeline;
 revoke execute on function glow.secure from glow_pipeline;

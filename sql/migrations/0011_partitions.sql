@@ -91,6 +91,7 @@ begin
   update glow.execution_keys k set expired_at = clock_timestamp()
    where recorded_at < month and expired_at is null
      and (exists (select from glow.expert_annotations a where a.tenant = k.tenant and a.execution_id = k.execution_id)
+       or exists (select from glow.comparisons c where c.tenant = k.tenant and c.execution_id = k.execution_id)
        or exists (select from glow.current_feedback c where c.tenant = k.tenant and c.execution_id = k.execution_id)
        or exists (select from glow.example_sources s
                    where s.kind = 'execution' and s.source_id = glow.qualified(k.tenant, k.execution_id)));

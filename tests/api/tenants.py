@@ -85,6 +85,12 @@ class Other:
             )
             annotated = self.execution + suffix
             call(app, "submit_annotation", execution_id=annotated, reviewer=self.user, verdict="correct", output=SECRET)
+            call(self.admin, "request_review", execution_id=annotated, reason=SECRET, reviews=2, tenant=tenant)
+            call(self.admin, "request_comparison", execution_id=annotated, alternative=SECRET + "2", tenant=tenant)
+        claimed = call(app, "claim_annotation", n=9, reviewer=f"{self.user}-2")
+        self.item = next(row[0] for row in claimed if row[1] == "comparison" and row[2] == self.agent)
+        call(app, "submit_comparison", item_id=self.item, preferred="first", reviewer=f"{self.user}-2")
+        call(app, "skip", item_id=self.item, reviewer=f"{self.user}-3", reason=SECRET)
         self.feedback = said_ids[0]
         asked = call(self.admin, "request_dataset", agent=self.agent, reason=SECRET)
         self.request = asked["request_id"]
@@ -136,6 +142,19 @@ class Other:
             "cancel_request": {"request_id": self.request},
             "success_metrics": {},
             "learning_stats": {},
+            "annotation_queue": {"filters": {"agent": self.agent}, "reviewer": self.user},
+            "claim_annotation": {"filters": {"agent": self.agent}, "reviewer": "r"},
+            **{
+                name: {"item_id": self.item, "reviewer": f"{self.user}-2"}
+                for name in ("skip", "decline", "release", "extend_lease")
+            },
+            "submit_comparison": {"item_id": self.item, "preferred": "tie", "reviewer": f"{self.user}-2"},
+            "adjudicate": {"item_id": self.item, "verdict": "approve", "reviewer": "r"},
+            "set_review_policy": {"agent": self.agent, "blind": False},
+            "request_review": {"execution_id": self.execution},
+            "request_comparison": {"execution_id": self.execution, "alternative": "mine"},
+            "set_gold": {"execution_id": self.execution, "verdict": "approve"},
+            "unset_gold": {"execution_id": self.execution},
         }
         named = {name: {**arguments, "tenant": self.tenant} for name, arguments in aimed.items()}
         rows = {"log_execution", "submit_feedback", "log_retrieval", "submit_annotation", "submit_demonstration"}
@@ -154,12 +173,14 @@ class Other:
             "request_status",
             "cancel_request",
         }
-        tenantless |= {name for name in aimed if name.startswith("request_")}
+        tenantless |= {"set_review_policy", "request_prompt_optimization", "request_dataset", "request_training_run"}
         shared = [
             ("feedback_stats", {"agent": AGENT}),
             ("common_issues", {"agent": AGENT}),
             ("withdraw_feedback", {"agent": AGENT, "execution_id": f"{self.execution}-shared", "user_id": self.user}),
             ("log_retrieval", {**GOOD["log_retrieval"](2), "event_id": f"{self.execution}-shared"}),
+            ("claim_annotation", {"n": 50, "reviewer": "r"}),
+            ("annotation_queue", {"reviewer": f"{self.user}-2"}),
         ]
         every = [*aimed.items(), *((n, a) for n, a in named.items() if n not in tenantless), *batches, *shared]
         assert {name for name, _ in every} == set(GOOD) - {"apply_import", "submit_feedback_with_token"}

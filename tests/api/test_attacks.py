@@ -16,6 +16,8 @@ WRITE = {"log_execution", "log_retrieval", "submit_feedback", "submit_demonstrat
 BATCHES = {f"{name}_batch" for name in WRITE}
 FIGURES = {"feedback_stats", "common_issues"}
 ASKING = {"request_prompt_optimization", "request_dataset", "request_training_run", "request_status", "cancel_request"}
+REVIEWING = {"annotation_queue", "claim_annotation", "skip", "decline", "release", "extend_lease", "submit_comparison"}
+SUPERVISING = {"set_review_policy", "request_review", "request_comparison", "set_gold", "unset_gold"}
 LINEAGE = {"datasets", "why", "effect_of"}
 # The whole matrix, written down a second time: whoever grants something changes it here too.
 MAY: dict[str, set[str]] = {
@@ -25,9 +27,11 @@ MAY: dict[str, set[str]] = {
     | {"withdraw_feedback", "resolve_prompt", "issue_feedback_token", "submit_feedback_with_token"},
     "glow_browser": {"submit_feedback_with_token"},
     "glow_reviewer": FIGURES
+    | REVIEWING
+    | {"adjudicate"}
     | {"submit_annotation", "submit_annotation_batch", "submit_demonstration", "submit_demonstration_batch"},
     "glow_viewer": FIGURES | {"success_metrics"},
-    "glow_engineer": FIGURES | ASKING | LINEAGE | {"success_metrics", "learning_stats", "register_agent"},
+    "glow_engineer": FIGURES | ASKING | LINEAGE | SUPERVISING | {"success_metrics", "learning_stats", "register_agent"},
     "glow_pipeline": {"apply_import", "learning_stats", "success_metrics"},
 }
 SECRET = {"logins", "call_samples", "token_keys"}

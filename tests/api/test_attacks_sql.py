@@ -40,7 +40,9 @@ select coalesce(jsonb_agg(row), '[]') from (
   union all select to_jsonb(t) from glow.retrieval_events t union all select to_jsonb(t) from glow.retrieval_hits t
   union all select to_jsonb(t) from glow.expert_annotations t union all select to_jsonb(t) from glow.demonstrations t
   union all select to_jsonb(t) from glow.agents t union all select to_jsonb(t) from glow.prompt_versions t
-  union all select to_jsonb(t) from glow.requests t union all select to_jsonb(t) from glow.execution_keys t) r(row)
+  union all select to_jsonb(t) from glow.requests t union all select to_jsonb(t) from glow.execution_keys t
+  union all select to_jsonb(t) from glow.review_items t union all select to_jsonb(t) from glow.review_slots t
+  union all select to_jsonb(t) from glow.review_events t union all select to_jsonb(t) from glow.comparisons t) r(row)
 """
 TEXTS = """
 select p.proname, a.name, format_type(a.type, null)
@@ -100,7 +102,10 @@ def seeded(shared_url: str) -> Iterator[psycopg.Connection]:
     """The administrator, in a transaction of its own: as whom it asks is said by session_user, what it wrote is undone."""
     with connect(shared_url) as connection:
         register(connection, "victim")
-        call(connection, "log_execution", **{**execution(0), "execution_id": "known"})
+        for name in ("known", "compared"):
+            call(connection, "log_execution", **{**execution(0), "execution_id": name})
+        call(connection, "request_comparison", execution_id="compared", alternative="another")
+        call(connection, "claim_annotation", reviewer="r-777")
         connection.commit()
         yield connection
 
@@ -153,4 +158,5 @@ def test_sql_in_a_text_is_kept_as_it_is_or_refused(seeded: psycopg.Connection, l
         connection.rollback()
     readers = FIGURES | LINEAGE | {"apply_import", "resolve_prompt", "request_status", "submit_feedback_with_token"}
     readers.add("cancel_request")  # of a request that is not there
+    readers |= {"extend_lease", "set_review_policy", "unset_gold"}  # no text but ids that must be known
     assert kept or not arguments or function in readers

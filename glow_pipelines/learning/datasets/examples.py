@@ -11,7 +11,7 @@ from glow_pipelines.learning.datasets.text import content_hash, digest, text_key
 
 ExampleSource = Literal["annotation", "correction", "demonstration", "vote"]
 Status = Literal["approved", "pending", "rejected", "quarantined"]
-SourceKind = Literal["execution", "feedback", "annotation", "demonstration"]
+SourceKind = Literal["execution", "feedback", "annotation", "demonstration", "comparison"]
 Role = Literal["input", "supports", "opposes"]
 
 
