@@ -6,11 +6,10 @@ annotation becomes (datasets).
 
 from glow_pipelines.learning.annotations.agreement import (
     AlphaEstimate,
+    Level,
     bootstrap_alpha,
-    cohen_kappa,
     coincidences,
     krippendorff_alpha,
-    label_table,
 )
 from glow_pipelines.learning.annotations.choice import AggregatorChoice, choose_aggregator
 from glow_pipelines.learning.annotations.consensus import (
@@ -20,7 +19,15 @@ from glow_pipelines.learning.annotations.consensus import (
     dawid_skene,
     majority,
 )
+from glow_pipelines.learning.annotations.kappa import (
+    KappaEstimate,
+    bootstrap_cohen,
+    bootstrap_fleiss,
+    cohen_kappa,
+    fleiss_kappa,
+)
 from glow_pipelines.learning.annotations.rows import AnnotationRow
+from glow_pipelines.learning.annotations.units import Units, codes_of, label_table, units_of
 
 __all__ = [
     "AggregatorChoice",
@@ -28,13 +35,21 @@ __all__ = [
     "AnnotationRow",
     "Consensus",
     "DawidSkene",
+    "KappaEstimate",
     "Label",
+    "Level",
+    "Units",
     "bootstrap_alpha",
+    "bootstrap_cohen",
+    "bootstrap_fleiss",
     "choose_aggregator",
+    "codes_of",
     "cohen_kappa",
     "coincidences",
     "dawid_skene",
+    "fleiss_kappa",
     "krippendorff_alpha",
     "label_table",
     "majority",
+    "units_of",
 ]
