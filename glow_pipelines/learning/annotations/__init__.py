@@ -1,7 +1,7 @@
-"""What experts judged, how far they agree, and what they say together.
+"""What experts judged, how far they agree, what they say together, and what each one's word is worth.
 
-Belongs here: annotation rows, agreement, consensus. Does not belong here: the review queue (store), and what an
-annotation becomes (datasets).
+Belongs here: annotation rows, agreement, consensus, calibration. Does not belong here: the review queue (store), and
+what an annotation becomes (datasets).
 """
 
 from glow_pipelines.learning.annotations.agreement import (
@@ -11,14 +11,11 @@ from glow_pipelines.learning.annotations.agreement import (
     coincidences,
     krippendorff_alpha,
 )
+from glow_pipelines.learning.annotations.alerts import ReviewerWarning, WarningSettings, warnings_of
+from glow_pipelines.learning.annotations.calibration import Calibration, Drift, GoldAccuracy, Throughput, calibrate
 from glow_pipelines.learning.annotations.choice import AggregatorChoice, choose_aggregator
-from glow_pipelines.learning.annotations.consensus import (
-    Consensus,
-    DawidSkene,
-    Label,
-    dawid_skene,
-    majority,
-)
+from glow_pipelines.learning.annotations.consensus import Consensus, DawidSkene, Label, dawid_skene, majority
+from glow_pipelines.learning.annotations.judgements import Judgement
 from glow_pipelines.learning.annotations.kappa import (
     KappaEstimate,
     bootstrap_cohen,
@@ -26,22 +23,47 @@ from glow_pipelines.learning.annotations.kappa import (
     cohen_kappa,
     fleiss_kappa,
 )
+from glow_pipelines.learning.annotations.quality import (
+    Agreement,
+    Measure,
+    PairAgreement,
+    Quality,
+    QualitySettings,
+    measure_quality,
+)
 from glow_pipelines.learning.annotations.rows import AnnotationRow
+from glow_pipelines.learning.annotations.tendencies import Bias, ScaleUse
 from glow_pipelines.learning.annotations.units import Units, codes_of, label_table, units_of
+from glow_pipelines.learning.annotations.weights import reviewer_weights
 
 __all__ = [
     "AggregatorChoice",
+    "Agreement",
     "AlphaEstimate",
     "AnnotationRow",
+    "Bias",
+    "Calibration",
     "Consensus",
     "DawidSkene",
+    "Drift",
+    "GoldAccuracy",
+    "Judgement",
     "KappaEstimate",
     "Label",
     "Level",
+    "Measure",
+    "PairAgreement",
+    "Quality",
+    "QualitySettings",
+    "ReviewerWarning",
+    "ScaleUse",
+    "Throughput",
     "Units",
+    "WarningSettings",
     "bootstrap_alpha",
     "bootstrap_cohen",
     "bootstrap_fleiss",
+    "calibrate",
     "choose_aggregator",
     "codes_of",
     "cohen_kappa",
@@ -51,5 +73,8 @@ __all__ = [
     "krippendorff_alpha",
     "label_table",
     "majority",
+    "measure_quality",
+    "reviewer_weights",
     "units_of",
+    "warnings_of",
 ]
