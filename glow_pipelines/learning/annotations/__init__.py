@@ -11,7 +11,13 @@ from glow_pipelines.learning.annotations.agreement import (
     coincidences,
     krippendorff_alpha,
 )
-from glow_pipelines.learning.annotations.alerts import ReviewerWarning, WarningSettings, warnings_of
+from glow_pipelines.learning.annotations.alerts import (
+    AgreementVerdict,
+    ReviewerWarning,
+    WarningSettings,
+    judge_agreement,
+    warnings_of,
+)
 from glow_pipelines.learning.annotations.calibration import Calibration, Drift, GoldAccuracy, Throughput, calibrate
 from glow_pipelines.learning.annotations.choice import AggregatorChoice, choose_aggregator
 from glow_pipelines.learning.annotations.consensus import Consensus, DawidSkene, Label, dawid_skene, majority
@@ -39,6 +45,7 @@ from glow_pipelines.learning.annotations.weights import reviewer_weights
 __all__ = [
     "AggregatorChoice",
     "Agreement",
+    "AgreementVerdict",
     "AlphaEstimate",
     "AnnotationRow",
     "Bias",
@@ -70,6 +77,7 @@ __all__ = [
     "coincidences",
     "dawid_skene",
     "fleiss_kappa",
+    "judge_agreement",
     "krippendorff_alpha",
     "label_table",
     "majority",

@@ -1,13 +1,39 @@
-"""Of which reviewers a person should hear, and why.
+"""Of what a person should hear, and why: reviewers to speak with, and agreement too low to learn from.
 
-Belongs here: the limits and the words. Does not belong here: measuring (calibration), telling anybody (defs).
+Belongs here: the limits and the words. Does not belong here: measuring (calibration, quality), telling anybody (defs).
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from glow_pipelines.learning.annotations.calibration import Calibration
+from glow_pipelines.learning.annotations.quality import Quality
+
+LEAST_ALPHA = 0.667
+"""Below it Krippendorff advises against even tentative conclusions. A convention: the interval is what is compared."""
+LEAST_ITEMS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class AgreementVerdict:
+    """Whether an agent's reviewers agree enough, and the figures in words."""
+
+    status: Literal["enough", "too little", "not enough data"]
+    detail: str
+
+
+def judge_agreement(quality: Quality) -> AgreementVerdict:
+    """The lower limit of alpha against .667, where at least 50 items were judged twice and could differ."""
+    headline = quality.headline
+    items = 0 if headline is None else headline.alpha.items
+    if headline is None or items < LEAST_ITEMS:
+        return AgreementVerdict("not enough data", f"{items} items judged twice, {LEAST_ITEMS} needed")
+    interval = headline.alpha.interval
+    if interval is None:
+        return AgreementVerdict("not enough data", f"all labels of {items} items are the same: nothing could disagree")
+    detail = f"alpha {interval.estimate:.3f} ({interval.low:.3f} to {interval.high:.3f}) on {items} items"
+    return AgreementVerdict("enough" if interval.low >= LEAST_ALPHA else "too little", detail)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +109,3 @@ def _of(each: Calibration, tests: int, settings: WarningSettings) -> Iterator[Re
             f"judged {same.successes} of {same.n} repeated items as before",
             "the task may be unclear: sharpen the guidelines",
         )
-
-
-def reviewers_of(warnings: Iterable[ReviewerWarning], kind: str) -> list[str]:
-    """Whom warnings of a kind are about."""
-    return [warning.reviewer for warning in warnings if warning.kind == kind]

@@ -44,16 +44,13 @@ class Drift:
 
 @dataclass(frozen=True, slots=True)
 class Throughput:
-    """Judgements since an instant, the days with any, and the median of seconds from claim to judgement where known."""
+    """Judgements since an instant, the days with any, judgements on such a day, and the median of seconds from claim to
+    judgement where known."""
 
     judgements: int
     days: int
+    per_day: float | None
     median_seconds: float | None
-
-    @property
-    def per_day(self) -> float | None:
-        """Judgements on a day with any."""
-        return self.judgements / self.days if self.days else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +90,6 @@ def calibrate(
     for name in sorted(own):
         mine = own[name]
         on_gold = [(each.label == gold[each.item], each.recorded_at) for each in mine if each.item in gold]
-        taken = (seconds or {}).get(name, ())
-        recent = [each for each in mine if recent_since is None or each.recorded_at >= recent_since]
         found.append(
             Calibration(
                 reviewer=name,
@@ -105,11 +100,7 @@ def calibrate(
                 repeats=_repeats(mine, confidence),
                 biases=biases.get(name, ()),
                 scale_use=spread[name],
-                throughput=Throughput(
-                    len(recent),
-                    len({each.recorded_at.date() for each in recent}),
-                    median(taken) if taken else None,
-                ),
+                throughput=_throughput(mine, recent_since, (seconds or {}).get(name, ())),
             )
         )
     return tuple(found)
@@ -135,6 +126,12 @@ def _drift(on_gold: Iterable[tuple[bool, datetime]], since: datetime) -> Drift |
         return None
     table = [[part.successes, part.n - part.successes] for part in (earlier, recent)]
     return Drift(earlier, recent, float(fisher_exact(table).pvalue))
+
+
+def _throughput(mine: Iterable[Judgement], since: datetime | None, seconds: Sequence[float]) -> Throughput:
+    recent = [each for each in mine if since is None or each.recorded_at >= since]
+    days = len({each.recorded_at.date() for each in recent})
+    return Throughput(len(recent), days, len(recent) / days if days else None, median(seconds) if seconds else None)
 
 
 def _repeats(mine: Iterable[Judgement], confidence: float) -> Rate | None:

@@ -30,4 +30,9 @@ class Judgement:
     @property
     def label(self) -> str:
         """What people agree on or not: the answer where it is one of a list, else the verdict."""
-        return self.verdict if self.answer is None else f"={self.answer}"
+        return self.label_of(self.verdict, self.answer)
+
+    @staticmethod
+    def label_of(verdict: Verdict, answer: str | None) -> str:
+        """The label of a verdict and an answer; an answer called "reject" is not the verdict of that name."""
+        return verdict if answer is None else f"={answer}"

@@ -8,7 +8,9 @@ import pytest
 from scipy.stats import beta, hypergeom
 
 from glow_pipelines.learning.annotations import (
+    AggregatorChoice,
     Calibration,
+    DawidSkene,
     Judgement,
     Label,
     calibrate,
@@ -16,6 +18,7 @@ from glow_pipelines.learning.annotations import (
     reviewer_weights,
     warnings_of,
 )
+from glow_pipelines.learning.feedback.rates import rate_of
 from tests.learning.annotations.judging import BEGAN, judgement, planted
 
 
@@ -134,15 +137,40 @@ def test_majority_weighs_all_alike() -> None:
 
 def test_dawid_skene_weighs_by_reliability_relative_to_the_median() -> None:
     labels, truth = planted([0.97, 0.8, 0.8, 0.45, 0.45], 600, seed=3)
-    labels.append(Label("i0000", "new", truth["i0000"]))
     labels += [Label(f"alone{n}", "p3", "x") for n in range(500)]  # right by definition: must not count
     chosen = choose_aggregator(labels, dict(list(truth.items())[:300]))
     assert chosen.name == "dawid_skene"
     weights = reviewer_weights(labels, chosen)
-    assert weights["p0"] > 1.5
-    assert weights["p3"] == weights["p4"] == 0.25
-    middle = sorted(weights.values())
-    assert (middle[2] + middle[3]) / 2 == pytest.approx(1.0)
-    assert min(weights.values()) >= 0.25
-    assert max(weights.values()) <= 4.0
-    assert weights["new"] < weights["p0"]
+    right = {name: sum(x.value == truth.get(x.item) for x in labels if x.annotator == name) for name in weights}
+    odds = {name: math.log(2 * (right[name] + 4) / (600 - right[name] + 1)) for name in weights}
+    middle = sorted(odds.values())[2]
+    assert weights == pytest.approx({name: value / middle for name, value in odds.items()}, abs=0.1)
+    assert sorted(weights.values())[2] == 1.0
+    assert weights["p3"] < 0.5
+
+
+def model(right: dict[str, int], of: int) -> AggregatorChoice:
+    """A choice whose estimate says of how many of their labels each is right, two classes."""
+    posterior = {f"{name}{n}": (1.0, 0.0) if n < yes else (0.0, 1.0) for name, yes in right.items() for n in range(of)}
+    estimate = DawidSkene({}, posterior, ("x", "y"), {}, 1)
+    return AggregatorChoice("dawid_skene", "", {}, rate_of(0, 0), None, 9.0, estimate)
+
+
+@pytest.mark.parametrize(
+    ("right", "expected"),
+    [
+        (
+            {"a": 100, "b": 80, "c": 60},
+            {"a": math.log(104) / math.log(4), "b": 1.0, "c": math.log(64 / 41) / math.log(4)},
+        ),
+        ({"a": 100, "b": 80, "c": 0}, {"a": math.log(104) / math.log(4), "b": 1.0, "c": 0.25}),
+        ({"a": 100, "b": 55, "c": 52}, {"a": 4.0, "b": 1.0, "c": math.log(56 / 49) / math.log(59 / 46)}),
+        ({"a": 90, "b": 40, "c": 30}, {"a": 1.0, "b": 0.25, "c": 0.25}),  # the median guesses
+        ({"a": 10, "b": 40, "c": 30}, {"a": 1.0, "b": 1.0, "c": 1.0}),  # all do
+    ],
+)
+def test_weights_by_hand(right: dict[str, int], expected: dict[str, float]) -> None:
+    """Each has a twin, so that everything is judged twice and the median is the middle one's."""
+    labels = [Label(f"{name}{n}", name + twin, "x") for name in right for n in range(100) for twin in ("", "'")]
+    found = reviewer_weights(labels, model(right, 100))
+    assert found == pytest.approx({name + twin: weight for name, weight in expected.items() for twin in ("", "'")})
