@@ -18,8 +18,8 @@ LEAST, MOST = 0.25, 4.0
 
 
 def reviewer_weights(labels: Sequence[Label], choice: AggregatorChoice) -> dict[str, float]:
-    """1 for all where the majority is believed. With Dawid-Skene the log-odds of each one's reliability, relative to the
-    median reviewer's and within [0.25, 4]: the word of the median reviewer counts 1.
+    """1 for all where the majority is believed. With Dawid-Skene the log-odds of each one's reliability, relative to
+    the median reviewer's and within [0.25, 4]: the word of the median reviewer counts 1.
 
     Reliability is the expected share of right labels with a Beta(4, 1) prior, on items that others judged too: on an
     item judged once the only label is right by definition. log((k - 1) p / (1 - p)) for k classes is the weight in the
