@@ -83,9 +83,11 @@ def dawid_skene(
         rounds += 1
         confusion = (given @ truth).reshape(p, k, k) + smoothing  # person, said, true
         confusion /= confusion.sum(axis=1, keepdims=True)
-        score = taken @ np.log(confusion).reshape(p * k, k) + np.log(truth.mean(axis=0) + 1e-12)
-        score = np.exp(score - score.max(axis=1, keepdims=True))
-        updated: Floats = score / score.sum(axis=1, keepdims=True)
+        # Classes x items from here: sums over the short axis took half of the time.
+        score = np.ascontiguousarray((taken @ np.log(confusion).reshape(p * k, k)).T)
+        score += np.log(truth.mean(axis=0) + 1e-12)[:, None]
+        score = np.exp(score - score.max(axis=0))
+        updated: Floats = np.ascontiguousarray((score / score.sum(axis=0)).T)
         moved, truth = float(np.abs(updated - truth).max()), updated
     best = truth.argmax(axis=1)
     top = truth[np.arange(n), best]

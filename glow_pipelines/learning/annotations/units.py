@@ -57,12 +57,21 @@ def codes_of(names: Sequence[Name]) -> tuple[list[Name], Ints]:
 
 def units_of(items: Ints, values: Floats) -> Units:
     """Counts from one entry for each label: the place of its item, and its value."""
-    distinct, column = np.unique(values, return_inverse=True)
-    key, count = np.unique(items * max(len(distinct), 1) + column, return_counts=True)
+    # Sorting with the inverse takes five times as long as sorting and looking up.
+    distinct = np.unique(values)
+    key = items * max(len(distinct), 1) + np.searchsorted(distinct, values)
+    cells = (int(items.max()) + 1) * len(distinct) if len(items) else 0
+    if cells <= 4 * len(values):
+        times = np.bincount(key, minlength=cells)
+        key = np.flatnonzero(times)
+        times = times[key]
+    else:
+        key, times = np.unique(key, return_counts=True)
     row, column = np.divmod(key, max(len(distinct), 1))
-    _, row = np.unique(row, return_inverse=True)  # an item without a label has no row
-    shape = (int(row.max()) + 1 if len(row) else 0, len(distinct))
-    return Units(distinct, csr_array((count.astype(np.float64), (row, column)), shape=shape))
+    first = np.flatnonzero(np.diff(row, prepend=-1))  # an item without a label has no row
+    begins = np.append(first, len(row))
+    shape = (len(first), len(distinct))
+    return Units(distinct, csr_array((times.astype(np.float64), column, begins), shape=shape))
 
 
 def label_table(triples: Iterable[tuple[str, str, float]]) -> Floats:
