@@ -48,7 +48,8 @@ def main() -> int:
     parser.add_argument("--only", help=f"parts, by comma: {', '.join(parts())}; default all")
     parser.add_argument("--labels", type=Path, help="a CSV file with the columns item, annotator and label")
     parser.add_argument(
-        "--missing", default="", help="words of --labels that mean no label, by comma; blank always does"
+        "--missing",
+        help="words of --labels that mean no label, by comma (NA, NaN, NULL and the like); blank always does",
     )
     parser.add_argument("--consensus", type=Path, help="write what --labels say together, item by item, to this file")
     parser.add_argument("--json", action="store_true", help="print the figures of --labels as JSON")
@@ -56,8 +57,7 @@ def main() -> int:
     if arguments.labels is not None:
         from benchmarks.curation.agreement import show_labels
 
-        words = [word for word in arguments.missing.split(",") if word]
-        return show_labels(arguments.labels, words, arguments.consensus, arguments.json)
+        return show_labels(arguments.labels, arguments.missing, arguments.consensus, arguments.json)
     chosen = arguments.only.split(",") if arguments.only else parts()
     if unknown := set(chosen) - set(parts()):
         parser.error(f"--only {', '.join(sorted(unknown))}: no such part; there are {', '.join(parts())}")

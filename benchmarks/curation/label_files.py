@@ -14,8 +14,10 @@ from pathlib import Path
 COLUMNS = ("item", "annotator", "label")
 SEPARATORS = (",", ";", "\t")
 SHOWN = 5
-# What programs write for a number they do not have. Among words it may be a class.
-NO_NUMBER = {"", "na", "n/a", "nan", "null", "none", "-"}
+# What pandas, R and databases write where there is nothing.
+MISSING = ("NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null")
+# Beside numbers these are none either; among words they may be a class.
+NO_NUMBER = {"none", "-", "?", "missing", *(word.lower() for word in MISSING)}
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
@@ -42,20 +44,18 @@ class Labels:
     notes: tuple[str, ...]
 
 
-def read_labels(path: Path, missing: Sequence[str] = ()) -> Labels:
+def read_labels(path: Path, missing: Sequence[str] = MISSING) -> Labels:
     """Read a file; a blank label is none, and so is one of `missing`. Raises LabelsError."""
     rows = _rows(path)
-    absent = {"", *missing}
-    given = [row for row in rows if row[2] not in absent]
+    given = [row for row in rows if row[2] and row[2] not in missing]
     notes = []
+    if words := sorted({value for _, _, value in rows if value in missing}):
+        notes.append(f"{', '.join(map(repr, words))} counts as missing; if it is a label, say --missing=")
     if (kept := _only_numbers(given)) is not None:
         words = sorted({value for _, _, value in given if not _is_number(value)})
         if words:
             notes.append(f"all other labels are numbers, so {', '.join(map(repr, words))} counts as missing")
         given = [(item, person, _canonical(value)) for item, person, value in kept]
-    elif odd := sorted({value for _, _, value in given if value.lower() in NO_NUMBER}):
-        shown = ", ".join(map(repr, odd))
-        notes.append(f"{shown} counts as a label; if it means that there is none, say --missing {','.join(odd)}")
     last: dict[tuple[str, str], str] = {}
     repeated = changed = 0
     for item, person, value in given:

@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Level = Literal["nominal", "ordinal", "interval"]
 
+NOBODY = "nobody"
+MOST_VALUES = 20_000
+"""Different values that are compared pair by pair, some seconds' work."""
 LARGEST = 40_000_000
 """Numbers that the package may hold at once: it makes items x values x values of them."""
 
@@ -21,7 +24,7 @@ LARGEST = 40_000_000
 def reference_alpha(
     items: Sequence[str], annotators: Sequence[str], values: Sequence[float], level: Level
 ) -> tuple[float | None, str]:
-    """Alpha and who computed it; None where nothing could disagree."""
+    """Alpha and who computed it; None where nothing could disagree, or by NOBODY where it would take too long."""
     units: dict[str, list[float]] = defaultdict(list)
     for item, value in zip(items, values, strict=True):
         units[item].append(value)
@@ -29,6 +32,8 @@ def reference_alpha(
     distinct = len({value for unit in paired for value in unit})
     if distinct < 2:
         return None, "definition"
+    if distinct > MOST_VALUES:
+        return None, NOBODY
     try:
         import krippendorff
     except ImportError:
@@ -51,9 +56,9 @@ def by_definition(units: Sequence[Sequence[float]], level: Level) -> float:
 
     def distance(a: Floats, b: Floats) -> Floats:
         if level == "nominal":
-            return (a[:, None] != b[None, :]).astype(np.float64)
+            return np.asarray(a[:, None] != b[None, :], dtype=np.float64)
         if level == "interval":
-            return np.asarray((a[:, None] - b[None, :]) ** 2)
+            return np.asarray((a[:, None] - b[None, :]) ** 2, dtype=np.float64)
         i, j = np.searchsorted(domain, a)[:, None], np.searchsorted(domain, b)[None, :]
         low, high = np.minimum(i, j), np.maximum(i, j)
         between = upto[high] - upto[low] + times[low] - (times[low] + times[high]) / 2
