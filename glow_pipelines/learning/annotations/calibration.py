@@ -34,7 +34,7 @@ class GoldAccuracy:
 
 
 @dataclass(frozen=True, slots=True)
-class Drift:
+class GoldDrift:
     """Right on gold before an instant and since. `p`: of a difference as large by chance (Fisher's exact test)."""
 
     earlier: Rate
@@ -61,7 +61,7 @@ class Calibration:
     judgements: int
     approval: Rate
     gold: GoldAccuracy | None
-    drift: Drift | None
+    drift: GoldDrift | None
     repeats: Rate | None
     biases: tuple[Bias, ...]
     scale_use: tuple[ScaleUse, ...]
@@ -117,7 +117,7 @@ def _accuracy(right: Sequence[bool], confidence: float) -> GoldAccuracy | None:
     return GoldAccuracy(sum(right), len(right), interval, bound)
 
 
-def _drift(on_gold: Iterable[tuple[bool, datetime]], since: datetime) -> Drift | None:
+def _drift(on_gold: Iterable[tuple[bool, datetime]], since: datetime) -> GoldDrift | None:
     parts: tuple[list[bool], list[bool]] = ([], [])
     for right, at in on_gold:
         parts[at >= since].append(right)
@@ -125,7 +125,7 @@ def _drift(on_gold: Iterable[tuple[bool, datetime]], since: datetime) -> Drift |
     if not (earlier.n and recent.n):
         return None
     table = [[part.successes, part.n - part.successes] for part in (earlier, recent)]
-    return Drift(earlier, recent, float(fisher_exact(table).pvalue))
+    return GoldDrift(earlier, recent, float(fisher_exact(table).pvalue))
 
 
 def _throughput(mine: Iterable[Judgement], since: datetime | None, seconds: Sequence[float]) -> Throughput:
