@@ -18,7 +18,7 @@ from glow_pipelines.learning.annotations.alerts import (
     judge_agreement,
     warnings_of,
 )
-from glow_pipelines.learning.annotations.calibration import Calibration, GoldDrift, GoldAccuracy, Throughput, calibrate
+from glow_pipelines.learning.annotations.calibration import Calibration, GoldAccuracy, GoldDrift, Throughput, calibrate
 from glow_pipelines.learning.annotations.choice import AggregatorChoice, choose_aggregator
 from glow_pipelines.learning.annotations.consensus import Consensus, DawidSkene, Label, dawid_skene, majority
 from glow_pipelines.learning.annotations.judgements import Judgement
