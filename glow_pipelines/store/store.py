@@ -22,6 +22,7 @@ from glow_pipelines.store.models import Models
 from glow_pipelines.store.noun import Row
 from glow_pipelines.store.operations import Operations
 from glow_pipelines.store.prompts import Prompts
+from glow_pipelines.store.quality import AnnotationQuality
 from glow_pipelines.store.requests import Requests
 from glow_pipelines.store.retrieval import Retrieval
 from glow_pipelines.store.reviews import Reviews
@@ -44,6 +45,10 @@ class Transaction:
     @cached_property
     def reviews(self) -> Reviews:
         return Reviews(self.connection)
+
+    @cached_property
+    def quality(self) -> AnnotationQuality:
+        return AnnotationQuality(self.connection)
 
     @cached_property
     def datasets(self) -> Datasets:
