@@ -4,7 +4,6 @@ Belongs here: which judgements go into which measure, the form of the report, we
 measures themselves (learning/annotations).
 """
 
-from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -45,11 +44,10 @@ def measure_reviewers(
     now: datetime,
     *,
     until: datetime | None = None,
-    seconds: Mapping[str, Sequence[float]] | None = None,
 ) -> dict[str, Any] | None:
     """Measure an agent's reviewers, by what they judged before `until` where it is given.
 
-    What is lately is told from `now`; `seconds` is from claim to judgement, by reviewer.
+    What is lately is told from `now`.
     Returns the report as plain JSON data, None when nothing is judged. Items whose answer is known measure reviewers
     and not agreement: they were chosen, and everybody gets them.
     """
@@ -62,7 +60,7 @@ def measure_reviewers(
     labels = [Label(each.item, each.reviewer, each.label) for each in judgements]
     choice = choose_aggregator(labels, gold)
     weights = reviewer_weights(labels, choice)
-    calibrations = calibrate(judgements, gold, recent_since=now - RECENT, seconds=seconds)
+    calibrations = calibrate(judgements, gold, recent_since=now - RECENT, seconds=t.quality.seconds(agent.name, until))
     report: dict[str, Any] = jsonable(
         {
             "judgements": len(judgements),

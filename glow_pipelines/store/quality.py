@@ -4,6 +4,7 @@ Belongs here: reading judgements and known answers, writing weights and reports.
 annotations themselves (annotations).
 """
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -38,6 +39,13 @@ class AnnotationQuality(Noun):
         """Item → the label that is right, where that is known beforehand."""
         rows = self._rows("gold_answers", agent=agent, answers=answers)
         return {row["item"]: Judgement.label_of(row["verdict"], _answer(row["answer"])) for row in rows}
+
+    def seconds(self, agent: str, until: datetime | None = None) -> dict[str, list[float]]:
+        """Reviewer → seconds from claim to judgement, of each review that came through the queue."""
+        taken: dict[str, list[float]] = defaultdict(list)
+        for row in self._rows("review_seconds", agent=agent, until=until):
+            taken[row["reviewer"]].append(row["seconds"])
+        return taken
 
     def reliability(self, agent: str) -> dict[str, float]:
         """Reviewer → what their word counts; who is missing counts 1."""

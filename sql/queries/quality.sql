@@ -10,7 +10,6 @@ select a.agent from glow.agents a
 -- judgements_of_agent --
 -- Current reviews of an agent's executions, before an instant where one is given. The answer each says is right only where asked for, else a
 -- million characters may come with each. By the key of the execution, which says in which month to look.
--- AT MERGE: add `and a.role = 'review'`, an adjudication is no review.
 select glow.qualified(a.tenant, a.execution_id) as item, a.reviewer, a.verdict, a.recorded_at, a.dimensions,
        e.metadata ->> 'domain' as domain, md5(e.input || chr(31) || e.output) as content,
        case when %(answers)s then case a.verdict when 'correct' then a.output when 'approve' then e.output end end as answer
@@ -18,23 +17,28 @@ select glow.qualified(a.tenant, a.execution_id) as item, a.reviewer, a.verdict, 
   join glow.execution_keys k on k.tenant = a.tenant and k.execution_id = a.execution_id
   left join glow.executions e
     on e.tenant = k.tenant and e.execution_id = k.execution_id and e.recorded_at = k.recorded_at
- where a.agent = %(agent)s and a.superseded_by is null
+ where a.agent = %(agent)s and a.superseded_by is null and a.role = 'review'
    and (%(until)s::timestamptz is null or a.recorded_at < %(until)s)
  order by a.annotation_id
 
 -- gold_answers --
 -- Executions of an agent whose right judgement is known beforehand. Not every adjudication: what had to be adjudicated was
 -- hard, and an accuracy on it would be too low.
--- AT MERGE: no answer is known before glow.review_items and expert_annotations.role exist. Then add
---   join glow.review_items i on i.tenant = a.tenant and i.execution_id = a.execution_id and i.gold
--- and let `a.role = 'adjudication' and a.superseded_by is null` take the place of `false`.
 select glow.qualified(a.tenant, a.execution_id) as item, a.verdict,
        case when %(answers)s then case a.verdict when 'correct' then a.output when 'approve' then e.output end end as answer
-  from glow.expert_annotations a
-  join glow.execution_keys k on k.tenant = a.tenant and k.execution_id = a.execution_id
+  from glow.review_items i
+  join glow.expert_annotations a on a.tenant = i.tenant and a.execution_id = i.execution_id
+  join glow.execution_keys k on k.tenant = i.tenant and k.execution_id = i.execution_id
   left join glow.executions e
     on e.tenant = k.tenant and e.execution_id = k.execution_id and e.recorded_at = k.recorded_at
- where a.agent = %(agent)s and false
+ where i.agent = %(agent)s and i.gold and a.role = 'adjudication' and a.superseded_by is null
+
+-- review_seconds --
+-- From claim to judgement, for each review of an agent's items that was claimed in the queue.
+select s.reviewer, extract(epoch from s.filled_at - s.claimed_at)::float8 as seconds
+  from glow.review_slots s join glow.review_items i using (item_id)
+ where i.agent = %(agent)s and s.annotation_id is not null and s.claimed_at is not null
+   and (%(until)s::timestamptz is null or s.filled_at < %(until)s)
 
 -- reliability_of_agent --
 -- What each reviewer's word counts.

@@ -19,7 +19,6 @@ from glow_pipelines.defs.annotation_quality import (
 from glow_pipelines.learning.annotations import krippendorff_alpha, label_table
 from glow_pipelines.services import Services
 from glow_pipelines.steps.annotation_quality import end_of_week, week_of
-from glow_pipelines.store.quality import AnnotationQuality
 from tests.learning.annotations.judging import planted
 
 
@@ -142,7 +141,7 @@ def test_answers_of_a_closed_list_are_compared_as_answers(
 
 
 def test_gold_chooses_the_aggregator_and_weighs_reviewers(
-    services: Services, client: GlowClient, connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+    services: Services, client: GlowClient, connection: psycopg.Connection
 ) -> None:
     labels, truth = planted([0.95, 0.9, 0.4, 0.4, 0.4], 150, seed=3)
     words = {"x": "approve", "y": "reject", "z": "correct"}
@@ -151,8 +150,10 @@ def test_gold_chooses_the_aggregator_and_weighs_reviewers(
     for label in labels:
         verdict = words[label.value]
         client.submit_annotation(label.item, label.annotator, verdict, output="right" if verdict == "correct" else None)
-    known = {item: words[right] for item, right in list(truth.items())[:60]}
-    monkeypatch.setattr(AnnotationQuality, "gold", lambda self, agent, *, answers: known)
+    for item, right in list(truth.items())[:60]:
+        given = (item, words[right], "right" if words[right] == "correct" else None)
+        connection.execute("select glow_api.set_gold(%s, %s, %s)", given)
+    connection.commit()
     metadata, checks = run(services, annotation_quality, reviewers_know_gold)
     found = report(connection)
     assert found["aggregator"]["name"] == "dawid_skene"
@@ -168,6 +169,29 @@ def test_gold_chooses_the_aggregator_and_weighs_reviewers(
         assert t.quality.reliability("desk") == weights
         t.quality.set_reliability("desk", {"p0": 1.0}, "majority")
         assert t.quality.reliability("desk") == {"p0": 1.0}
+
+
+def test_an_adjudication_is_no_review_and_the_queue_tells_the_time(
+    services: Services, client: GlowClient, connection: psycopg.Connection
+) -> None:
+    judge(client, {"a": {"x": "approve", "y": "reject"}})
+    connection.execute("select glow_api.adjudicate(execution_id => 'a', verdict => 'approve', reviewer => 'judge')")
+    client.log_execution("b", "desk", "in", "out")
+    connection.execute("select glow_api.request_review('b')")
+    connection.commit()
+    (claimed,) = connection.execute(
+        "select execution_id from glow_api.claim_annotation(reviewer => 'x')"
+    ).fetchone() or (None,)
+    connection.commit()
+    assert claimed == "b"
+    client.submit_annotation("b", "x", "approve")
+    connection.execute("select glow_api.set_gold('b', 'approve')")  # known only afterwards: it counts all the same
+    connection.commit()
+    run(services)
+    found = {each["reviewer"]: each for each in report(connection)["reviewers"]}
+    assert found.keys() == {"x", "y"}
+    assert found["x"]["gold"]["right"] == 1
+    assert 0 < found["x"]["throughput"]["median_seconds"] < 60
 
 
 def test_repeats_and_hostile_names(services: Services, client: GlowClient, connection: psycopg.Connection) -> None:
