@@ -66,6 +66,24 @@ CREATE SEQUENCE glow.feedback_ids
 
 -- What tables rely on
 
+CREATE FUNCTION glow.answer_key(value text) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN COALESCE(NULLIF(btrim(regexp_replace(regexp_replace(lower(NORMALIZE(value, NFKC)), '(?<=[0-9])[.,:/-](?=[0-9])|(?<![[:alpha:]])-(?=[0-9])'::text, ''::text, 'g'::text), '[][:space:]!"&''()*,./:;?@[\\^_`{|}~¡¿«»‘’“”„…–—。、，！？（）「」-]+'::text, ' '::text, 'g'::text)), ''::text), btrim(value));
+COMMENT ON FUNCTION glow.answer_key(value text) IS 'What makes two answers the same answer.';
+GRANT ALL ON FUNCTION glow.answer_key(value text) TO glow_pipeline;
+
+CREATE FUNCTION glow.append_only() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+  if current_user = 'glow_owner' and current_setting('glow.erasing', true) = 'on' then
+    return case tg_op when 'DELETE' then old else new end;
+  end if;
+  raise exception using errcode = 'PT409', message = format('%s is append-only: a %s was refused', tg_table_name, lower(tg_op)),
+    hint = 'Only the erasure of a person changes what happened.';
+end $$;
+GRANT ALL ON FUNCTION glow.append_only() TO glow_pipeline;
+
 CREATE FUNCTION glow.claim(path text[]) RETURNS text
     LANGUAGE plpgsql STABLE STRICT
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -87,6 +105,11 @@ begin
 end $$;
 COMMENT ON FUNCTION glow.claim(path text[]) IS 'What the verified token says at a path; refuses a call without it.';
 GRANT ALL ON FUNCTION glow.claim(path text[]) TO glow_pipeline;
+
+CREATE FUNCTION glow.control_draw(tenant text, execution_id text) RETURNS double precision
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN ((((('x'::text || encode(substr(sha256(convert_to((((('review-control-1'::text || chr(31)) || tenant) || chr(31)) || execution_id), 'UTF8'::name)), 1, 6), 'hex'::text)))::bit(48))::bigint)::numeric / 281474976710656.0);
+GRANT ALL ON FUNCTION glow.control_draw(tenant text, execution_id text) TO glow_pipeline;
 
 CREATE FUNCTION glow.drop_partitions(parent regclass, before timestamp with time zone) RETURNS SETOF text
     LANGUAGE plpgsql SECURITY DEFINER
@@ -173,6 +196,7 @@ begin
   update glow.execution_keys k set expired_at = clock_timestamp()
    where recorded_at < month and expired_at is null
      and (exists (select from glow.expert_annotations a where a.tenant = k.tenant and a.execution_id = k.execution_id)
+       or exists (select from glow.comparisons c where c.tenant = k.tenant and c.execution_id = k.execution_id)
        or exists (select from glow.current_feedback c where c.tenant = k.tenant and c.execution_id = k.execution_id)
        or exists (select from glow.example_sources s
                    where s.kind = 'execution' and s.source_id = glow.qualified(k.tenant, k.execution_id)));
@@ -199,10 +223,47 @@ COMMENT ON FUNCTION glow.forget_calls(before interval) IS 'Deletes samples of ca
 REVOKE ALL ON FUNCTION glow.forget_calls(before interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow.forget_calls(before interval) TO glow_pipeline;
 
+CREATE FUNCTION glow.input_key(value text) RETURNS bytea
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN sha256(convert_to(glow.answer_key("left"(value, 4000)), 'UTF8'::name));
+GRANT ALL ON FUNCTION glow.input_key(value text) TO glow_pipeline;
+
 CREATE FUNCTION glow.month_of(instant timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN (date_trunc('month'::text, (instant AT TIME ZONE 'UTC'::text)) AT TIME ZONE 'UTC'::text);
 GRANT ALL ON FUNCTION glow.month_of(instant timestamp with time zone) TO glow_pipeline;
+
+CREATE FUNCTION glow.open_slots(item_ids bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+  update glow.review_items i
+     set reviews = greatest(i.reviews, least(i.most_reviews, said.n)), decided_by = said.decision, outcome = said.outcome,
+         state = case when said.decision is null then i.state else 'closed' end,
+         closed_at = case when said.decision is not null then clock_timestamp() end
+    from (select x.item_id, count(*) filter (where a.role = 'review') as n,
+                 max(a.annotation_id) filter (where a.role = 'adjudication') as decision,
+                 max(a.verdict) filter (where a.role = 'adjudication') as outcome
+            from glow.review_items x
+           cross join lateral (select * from glow.expert_annotations y
+                                where y.tenant = x.tenant and y.execution_id = x.execution_id and y.superseded_by is null offset 0) a
+           where x.item_id = any(item_ids) and x.kind = 'judgement' group by x.item_id) said
+   where i.item_id = said.item_id;
+  insert into glow.review_slots (item_id, slot, tenant, reviewer, annotation_id, filled_at)
+  select i.item_id, n.slot, i.tenant, a.reviewer, a.annotation_id, a.recorded_at
+    from glow.review_items i
+   cross join lateral generate_series(1, i.reviews) n(slot)
+    left join lateral (
+      select r.reviewer, r.annotation_id, r.recorded_at, row_number() over (order by r.annotation_id) as slot
+        from glow.expert_annotations r
+       where r.tenant = i.tenant and r.execution_id = i.execution_id and r.superseded_by is null and r.role = 'review'
+         and i.kind = 'judgement') a on a.slot = n.slot
+   where i.item_id = any(item_ids) and (i.decided_by is null or a.annotation_id is not null);
+  perform glow.settle_review(i.item_id)
+     from (select distinct s.item_id from glow.review_slots s where s.item_id = any(item_ids) and s.filled_at is not null) i;
+end $$;
+COMMENT ON FUNCTION glow.open_slots(item_ids bigint[]) IS 'Gives items that have just entered their slots, filled with what experts had said already.';
+GRANT ALL ON FUNCTION glow.open_slots(item_ids bigint[]) TO glow_pipeline;
 
 CREATE FUNCTION glow.partition_name(relation regclass, month timestamp with time zone) RETURNS text
     LANGUAGE sql STABLE
@@ -232,7 +293,21 @@ begin
     message = format('%s is immutable: a %s was refused', tg_table_name, lower(tg_op)),
     hint = 'Build a new version instead; the old one stays as evidence.';
 end $$;
+
+
+SET default_tablespace = '';
+
+SET default_table_access_method = heap;
 GRANT ALL ON FUNCTION glow.refuse_change() TO glow_pipeline;
+
+CREATE FUNCTION glow.review_policy(agent text) RETURNS glow.review_policies
+    LANGUAGE sql STABLE
+    AS $$
+  select coalesce((select p from glow.review_policies p where p.agent = review_policy.agent),
+                  row(review_policy.agent, 2, 3, true, interval '15 minutes', 0.02, 0.05, '', null)::glow.review_policies)
+$$;
+COMMENT ON FUNCTION glow.review_policy(agent text) IS 'The policy of an agent, or the defaults.';
+GRANT ALL ON FUNCTION glow.review_policy(agent text) TO glow_pipeline;
 
 CREATE FUNCTION glow.secure(relation regclass) RETURNS void
     LANGUAGE plpgsql
@@ -248,6 +323,48 @@ end $_$;
 COMMENT ON FUNCTION glow.secure(relation regclass) IS 'Puts a table with a column `tenant` under row security.';
 REVOKE ALL ON FUNCTION glow.secure(relation regclass) FROM PUBLIC;
 
+CREATE FUNCTION glow.settle_review(item_id bigint) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+  item glow.review_items;
+  filled integer;
+  best record;
+begin
+  select i.* into item from glow.review_items i where i.item_id = settle_review.item_id;
+  if item.gold or item.decided_by is not null then return; end if;
+  select count(*) into filled from glow.review_slots s where s.item_id = item.item_id and s.filled_at is not null;
+  select x.outcome, count(*) as n into best from (
+    select coalesce(a.verdict, case c.preferred when 'first' then s.first
+                                                when 'second' then case s.first when 'output' then 'alternative' else 'output' end
+                                                else c.preferred end) as outcome,
+           case a.verdict when 'correct' then glow.answer_key(a.output) end as answer
+      from glow.review_slots s
+      -- `offset 0`: by key, also with a plan that was made when the tables were empty.
+      left join lateral (select * from glow.expert_annotations x where x.annotation_id = s.annotation_id offset 0) a on true
+      left join lateral (select * from glow.comparisons x where x.comparison_id = s.comparison_id offset 0) c on true
+     where s.item_id = settle_review.item_id and s.filled_at is not null) x
+   group by x.outcome, x.answer order by count(*) desc, x.outcome, x.answer limit 1;
+  if filled >= item.reviews and best.n * 2 > filled then
+    item.state := 'closed';
+  elsif filled >= item.reviews and item.reviews < item.most_reviews then
+    -- One more, not two: the third often decides.
+    item.state := 'open';
+    item.reviews := item.reviews + 1;
+    insert into glow.review_slots (item_id, slot, tenant) values (item.item_id, item.reviews, item.tenant);
+  else
+    item.state := case when filled >= item.reviews then 'adjudicate' else 'open' end;
+  end if;
+  update glow.review_items i
+     set state = item.state, reviews = item.reviews, outcome = case item.state when 'closed' then best.outcome end,
+         closed_at = case item.state when 'closed' then coalesce(i.closed_at, clock_timestamp()) end
+   where i.item_id = item.item_id
+     and (i.state, i.reviews, i.outcome) is distinct from
+         (item.state, item.reviews, case item.state when 'closed' then best.outcome end);
+end $$;
+COMMENT ON FUNCTION glow.settle_review(item_id bigint) IS 'Closes an item whose reviews agree by majority, opens one more slot while they do not, and gives it up to adjudication when there are as many as there may be.';
+GRANT ALL ON FUNCTION glow.settle_review(item_id bigint) TO glow_pipeline;
+
 CREATE FUNCTION glow.tenant_of(id text) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN CASE WHEN (POSITION((chr(31)) IN (id)) > 0) THEN split_part(id, chr(31), 1) ELSE 'default'::text END;
@@ -256,11 +373,6 @@ GRANT ALL ON FUNCTION glow.tenant_of(id text) TO glow_pipeline;
 CREATE FUNCTION glow.unqualified(id text) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN CASE WHEN (POSITION((chr(31)) IN (id)) > 0) THEN split_part(id, chr(31), 2) ELSE id END;
-
-
-SET default_tablespace = '';
-
-SET default_table_access_method = heap;
 GRANT ALL ON FUNCTION glow.unqualified(id text) TO glow_pipeline;
 
 -- Tables, the oldest first
@@ -454,6 +566,8 @@ CREATE TABLE glow.expert_annotations (
     execution_id glow.identifier NOT NULL,
     agent glow.agent_name NOT NULL,
     reviewer glow.identifier NOT NULL,
+    role text DEFAULT 'review'::text NOT NULL,
+    gold boolean DEFAULT false NOT NULL,
     verdict text NOT NULL,
     output text,
     dimensions jsonb DEFAULT '{}'::jsonb NOT NULL,
@@ -467,6 +581,7 @@ CREATE TABLE glow.expert_annotations (
     CONSTRAINT expert_annotations_dimensions_check CHECK ((jsonb_typeof(dimensions) = 'object'::text)),
     CONSTRAINT expert_annotations_notes_check CHECK ((length(notes) <= 10000)),
     CONSTRAINT expert_annotations_output_check CHECK (((octet_length(output) >= 1) AND (octet_length(output) <= 1000000))),
+    CONSTRAINT expert_annotations_role_check CHECK ((role = ANY (ARRAY['review'::text, 'adjudication'::text]))),
     CONSTRAINT expert_annotations_verdict_check CHECK ((verdict = ANY (ARRAY['approve'::text, 'correct'::text, 'reject'::text]))),
     CONSTRAINT expert_annotations_pkey PRIMARY KEY (annotation_id),
     CONSTRAINT expert_annotations_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent),
@@ -476,8 +591,9 @@ CREATE TABLE glow.expert_annotations (
 ALTER TABLE ONLY glow.expert_annotations FORCE ROW LEVEL SECURITY;
 COMMENT ON TABLE glow.expert_annotations IS 'An expert''s judgement of one execution; the current one of a reviewer has superseded_by null.';
 CREATE UNIQUE INDEX annotation_idempotency ON glow.expert_annotations USING btree (tenant, agent, idempotency_key) WHERE (idempotency_key IS NOT NULL);
-CREATE INDEX annotations_by_agent ON glow.expert_annotations USING btree (agent, recorded_at) WHERE (superseded_by IS NULL);
+CREATE INDEX annotations_by_agent ON glow.expert_annotations USING btree (agent, recorded_at);
 CREATE INDEX annotations_by_arrival ON glow.expert_annotations USING btree (agent, xid);
+CREATE UNIQUE INDEX one_adjudication ON glow.expert_annotations USING btree (tenant, execution_id) WHERE ((superseded_by IS NULL) AND (role = 'adjudication'::text));
 CREATE UNIQUE INDEX one_current_annotation ON glow.expert_annotations USING btree (tenant, execution_id, reviewer) WHERE (superseded_by IS NULL);
 CREATE POLICY all_tenants ON glow.expert_annotations TO glow_pipeline USING (true) WITH CHECK (true);
 ALTER TABLE glow.expert_annotations ENABLE ROW LEVEL SECURITY;
@@ -510,6 +626,202 @@ CREATE POLICY all_tenants ON glow.demonstrations TO glow_pipeline USING (true) W
 ALTER TABLE glow.demonstrations ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_tenant ON glow.demonstrations TO glow_owner USING (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text))) WITH CHECK (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text)));
 GRANT SELECT ON TABLE glow.demonstrations TO glow_pipeline;
+
+CREATE TABLE glow.review_policies (
+    agent glow.agent_name NOT NULL,
+    reviews smallint DEFAULT 2 NOT NULL,
+    most_reviews smallint DEFAULT 3 NOT NULL,
+    blind boolean DEFAULT true NOT NULL,
+    lease interval DEFAULT '00:15:00'::interval NOT NULL,
+    control_share double precision DEFAULT 0.02 NOT NULL,
+    gold_share double precision DEFAULT 0.05 NOT NULL,
+    set_by text NOT NULL,
+    set_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT review_policies_check CHECK (((most_reviews >= reviews) AND (most_reviews <= 20))),
+    CONSTRAINT review_policies_control_share_check CHECK (((control_share >= (0)::double precision) AND (control_share <= (1)::double precision))),
+    CONSTRAINT review_policies_gold_share_check CHECK (((gold_share >= (0)::double precision) AND (gold_share <= (0.5)::double precision))),
+    CONSTRAINT review_policies_lease_check CHECK (((lease >= '00:00:10'::interval) AND (lease <= '7 days'::interval))),
+    CONSTRAINT review_policies_reviews_check CHECK (((reviews >= 1) AND (reviews <= 20))),
+    CONSTRAINT review_policies_pkey PRIMARY KEY (agent),
+    CONSTRAINT review_policies_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent)
+);
+COMMENT ON TABLE glow.review_policies IS 'How many reviews an agent''s items get, blind or not, for how long they are leased, how many are controls and gold.';
+GRANT SELECT ON TABLE glow.review_policies TO glow_pipeline;
+
+CREATE TABLE glow.review_items (
+    item_id bigint GENERATED ALWAYS AS IDENTITY,
+    tenant glow.tenant_name NOT NULL,
+    execution_id glow.identifier NOT NULL,
+    agent glow.agent_name NOT NULL,
+    kind text DEFAULT 'judgement'::text NOT NULL,
+    alternative text,
+    reasons text[] NOT NULL,
+    note text,
+    priority double precision DEFAULT 0.5 NOT NULL,
+    state text DEFAULT 'open'::text NOT NULL,
+    reviews smallint NOT NULL,
+    most_reviews smallint NOT NULL,
+    outcome text,
+    gold boolean DEFAULT false NOT NULL,
+    decided_by bigint,
+    input_key bytea,
+    occurrences integer DEFAULT 1 NOT NULL,
+    votes_up integer DEFAULT 0 NOT NULL,
+    votes_down integer DEFAULT 0 NOT NULL,
+    judge_up integer DEFAULT 0 NOT NULL,
+    judge_down integer DEFAULT 0 NOT NULL,
+    entered_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    closed_at timestamp with time zone,
+    CONSTRAINT review_items_alternative_check CHECK (((octet_length(alternative) >= 1) AND (octet_length(alternative) <= 1000000))),
+    CONSTRAINT review_items_check CHECK (((kind = 'comparison'::text) = (alternative IS NOT NULL))),
+    CONSTRAINT review_items_check1 CHECK (((NOT gold) OR (kind = 'judgement'::text))),
+    CONSTRAINT review_items_check2 CHECK (((state = 'closed'::text) = (closed_at IS NOT NULL))),
+    CONSTRAINT review_items_kind_check CHECK ((kind = ANY (ARRAY['judgement'::text, 'comparison'::text]))),
+    CONSTRAINT review_items_note_check CHECK ((length(note) <= 2000)),
+    CONSTRAINT review_items_priority_check CHECK (((priority >= (0)::double precision) AND (priority <= (1)::double precision))),
+    CONSTRAINT review_items_reasons_check CHECK ((reasons <@ '{low_vote,correction,disagreement,uncertainty,drift,control,manual}'::text[])),
+    CONSTRAINT review_items_reviews_check CHECK (((reviews >= 0) AND (reviews <= 32767))),
+    CONSTRAINT review_items_state_check CHECK ((state = ANY (ARRAY['open'::text, 'adjudicate'::text, 'closed'::text]))),
+    CONSTRAINT review_items_pkey PRIMARY KEY (item_id),
+    CONSTRAINT review_items_tenant_execution_id_kind_key UNIQUE (tenant, execution_id, kind),
+    CONSTRAINT review_items_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent),
+    CONSTRAINT review_items_decided_by_fkey FOREIGN KEY (decided_by) REFERENCES glow.expert_annotations(annotation_id),
+    CONSTRAINT review_items_tenant_execution_id_fkey FOREIGN KEY (tenant, execution_id) REFERENCES glow.execution_keys(tenant, execution_id) ON DELETE CASCADE
+);
+ALTER TABLE ONLY glow.review_items FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE glow.review_items IS 'What experts are asked to judge: an execution, why, how much it is worth to know, and how far it is.';
+CREATE INDEX controls_by_agent ON glow.review_items USING btree (agent, entered_at) WHERE (reasons @> '{control}'::text[]);
+CREATE INDEX drifts_by_agent ON glow.review_items USING btree (agent, entered_at) WHERE (reasons @> '{drift}'::text[]);
+CREATE INDEX gold_items ON glow.review_items USING btree (tenant, agent) WHERE gold;
+CREATE INDEX reviews_by_agent ON glow.review_items USING btree (agent, tenant, priority DESC, item_id) WHERE ((state = 'open'::text) AND (NOT gold));
+CREATE INDEX reviews_by_draw ON glow.review_items USING btree (tenant, glow.control_draw((tenant)::text, (execution_id)::text)) WHERE ((state = 'open'::text) AND (NOT gold) AND (reasons @> '{control}'::text[]));
+CREATE INDEX reviews_by_input ON glow.review_items USING btree (agent, input_key) WHERE (state = 'open'::text);
+CREATE INDEX reviews_by_priority ON glow.review_items USING btree (tenant, priority DESC, item_id) WHERE ((state = 'open'::text) AND (NOT gold));
+CREATE INDEX reviews_to_adjudicate ON glow.review_items USING btree (tenant, item_id) WHERE (state = 'adjudicate'::text);
+CREATE POLICY all_tenants ON glow.review_items TO glow_pipeline USING (true) WITH CHECK (true);
+CREATE POLICY own_tenant ON glow.review_items TO glow_owner USING (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text))) WITH CHECK (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text)));
+ALTER TABLE glow.review_items ENABLE ROW LEVEL SECURITY;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.review_items TO glow_pipeline;
+
+CREATE TABLE glow.review_slots (
+    item_id bigint NOT NULL,
+    slot smallint NOT NULL,
+    tenant glow.tenant_name NOT NULL,
+    reviewer glow.identifier,
+    lease_until timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    claimed_at timestamp with time zone,
+    first text,
+    annotation_id bigint,
+    comparison_id bigint,
+    filled_at timestamp with time zone,
+    CONSTRAINT review_slots_check CHECK (((reviewer IS NOT NULL) OR (filled_at IS NULL))),
+    CONSTRAINT review_slots_check1 CHECK (((filled_at IS NOT NULL) = (num_nonnulls(annotation_id, comparison_id) = 1))),
+    CONSTRAINT review_slots_first_check CHECK ((first = ANY (ARRAY['output'::text, 'alternative'::text]))),
+    CONSTRAINT review_slots_slot_check CHECK ((slot > 0)),
+    CONSTRAINT review_slots_item_id_reviewer_key UNIQUE (item_id, reviewer),
+    CONSTRAINT review_slots_pkey PRIMARY KEY (item_id, slot),
+    CONSTRAINT review_slots_annotation_id_fkey FOREIGN KEY (annotation_id) REFERENCES glow.expert_annotations(annotation_id),
+    CONSTRAINT review_slots_item_id_fkey FOREIGN KEY (item_id) REFERENCES glow.review_items(item_id) ON DELETE CASCADE
+);
+ALTER TABLE ONLY glow.review_slots FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE glow.review_slots IS 'The reviews an item gets: each free, leased to a reviewer, or filled with what they said.';
+CREATE INDEX slots_by_annotation ON glow.review_slots USING btree (annotation_id) WHERE (annotation_id IS NOT NULL);
+CREATE INDEX slots_of_reviewer ON glow.review_slots USING btree (tenant, reviewer) WHERE ((filled_at IS NULL) AND (reviewer IS NOT NULL));
+CREATE POLICY all_tenants ON glow.review_slots TO glow_pipeline USING (true) WITH CHECK (true);
+CREATE POLICY own_tenant ON glow.review_slots TO glow_owner USING (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text))) WITH CHECK (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text)));
+ALTER TABLE glow.review_slots ENABLE ROW LEVEL SECURITY;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.review_slots TO glow_pipeline;
+
+CREATE TABLE glow.review_passes (
+    item_id bigint NOT NULL,
+    reviewer glow.identifier NOT NULL,
+    tenant glow.tenant_name NOT NULL,
+    kind text NOT NULL,
+    passed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT review_passes_kind_check CHECK ((kind = ANY (ARRAY['skipped'::text, 'declined'::text]))),
+    CONSTRAINT review_passes_pkey PRIMARY KEY (item_id, reviewer),
+    CONSTRAINT review_passes_item_id_fkey FOREIGN KEY (item_id) REFERENCES glow.review_items(item_id) ON DELETE CASCADE
+);
+ALTER TABLE ONLY glow.review_passes FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE glow.review_passes IS 'What a reviewer does not want now (skipped) or ever (declined).';
+CREATE INDEX passes_of_reviewer ON glow.review_passes USING btree (tenant, reviewer, passed_at);
+CREATE POLICY all_tenants ON glow.review_passes TO glow_pipeline USING (true) WITH CHECK (true);
+CREATE POLICY own_tenant ON glow.review_passes TO glow_owner USING (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text))) WITH CHECK (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text)));
+ALTER TABLE glow.review_passes ENABLE ROW LEVEL SECURITY;
+GRANT SELECT ON TABLE glow.review_passes TO glow_pipeline;
+
+CREATE TABLE glow.comparisons (
+    comparison_id bigint GENERATED ALWAYS AS IDENTITY,
+    tenant glow.tenant_name NOT NULL,
+    execution_id glow.identifier NOT NULL,
+    agent glow.agent_name NOT NULL,
+    reviewer glow.identifier NOT NULL,
+    first text NOT NULL,
+    second text NOT NULL,
+    preferred text NOT NULL,
+    notes text,
+    idempotency_key glow.identifier,
+    payload_hash bytea NOT NULL,
+    recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    superseded_by bigint,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    CONSTRAINT comparisons_first_check CHECK (((octet_length(first) >= 1) AND (octet_length(first) <= 1000000))),
+    CONSTRAINT comparisons_notes_check CHECK ((length(notes) <= 10000)),
+    CONSTRAINT comparisons_preferred_check CHECK ((preferred = ANY (ARRAY['first'::text, 'second'::text, 'tie'::text, 'neither'::text]))),
+    CONSTRAINT comparisons_second_check CHECK (((octet_length(second) >= 1) AND (octet_length(second) <= 1000000))),
+    CONSTRAINT comparisons_pkey PRIMARY KEY (comparison_id),
+    CONSTRAINT comparisons_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent),
+    CONSTRAINT comparisons_superseded_by_fkey FOREIGN KEY (superseded_by) REFERENCES glow.comparisons(comparison_id) DEFERRABLE INITIALLY DEFERRED,
+    CONSTRAINT comparisons_tenant_execution_id_fkey FOREIGN KEY (tenant, execution_id) REFERENCES glow.execution_keys(tenant, execution_id)
+);
+ALTER TABLE ONLY glow.comparisons FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE glow.comparisons IS 'Which of two answers an expert prefers; the current word of a reviewer has superseded_by null.';
+CREATE UNIQUE INDEX comparison_idempotency ON glow.comparisons USING btree (tenant, agent, idempotency_key) WHERE (idempotency_key IS NOT NULL);
+CREATE INDEX comparisons_by_arrival ON glow.comparisons USING btree (agent, xid);
+CREATE UNIQUE INDEX one_current_comparison ON glow.comparisons USING btree (tenant, execution_id, reviewer) WHERE (superseded_by IS NULL);
+ALTER TABLE ONLY glow.review_slots
+    ADD CONSTRAINT review_slots_comparison_id_fkey FOREIGN KEY (comparison_id) REFERENCES glow.comparisons(comparison_id);
+CREATE POLICY all_tenants ON glow.comparisons TO glow_pipeline USING (true) WITH CHECK (true);
+ALTER TABLE glow.comparisons ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_tenant ON glow.comparisons TO glow_owner USING (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text))) WITH CHECK (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text)));
+GRANT SELECT ON TABLE glow.comparisons TO glow_pipeline;
+
+CREATE TABLE glow.review_events (
+    event_id bigint GENERATED ALWAYS AS IDENTITY,
+    tenant glow.tenant_name NOT NULL,
+    item_id bigint NOT NULL,
+    agent glow.agent_name NOT NULL,
+    execution_id glow.identifier NOT NULL,
+    reviewer glow.identifier NOT NULL,
+    event text NOT NULL,
+    reason text,
+    happened_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT review_events_event_check CHECK ((event = ANY (ARRAY['claimed'::text, 'submitted'::text, 'skipped'::text, 'declined'::text, 'released'::text, 'expired'::text, 'extended'::text, 'adjudicated'::text]))),
+    CONSTRAINT review_events_reason_check CHECK ((length(reason) <= 2000)),
+    CONSTRAINT review_events_pkey PRIMARY KEY (event_id)
+);
+ALTER TABLE ONLY glow.review_events FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE glow.review_events IS 'Who did what with an item, and when: throughput is counted from it, and an auditor reads it. Append-only.';
+CREATE INDEX review_events_by_item ON glow.review_events USING btree (item_id);
+CREATE INDEX review_events_by_time ON glow.review_events USING brin (happened_at);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON glow.review_events FOR EACH ROW EXECUTE FUNCTION glow.append_only();
+CREATE POLICY all_tenants ON glow.review_events TO glow_pipeline USING (true) WITH CHECK (true);
+CREATE POLICY own_tenant ON glow.review_events TO glow_owner USING (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text))) WITH CHECK (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text)));
+ALTER TABLE glow.review_events ENABLE ROW LEVEL SECURITY;
+GRANT SELECT ON TABLE glow.review_events TO glow_pipeline;
+
+CREATE TABLE glow.vote_days (
+    agent glow.agent_name NOT NULL,
+    day date NOT NULL,
+    votes bigint NOT NULL,
+    negative bigint NOT NULL,
+    CONSTRAINT vote_days_check CHECK (((negative >= 0) AND (negative <= votes))),
+    CONSTRAINT vote_days_votes_check CHECK ((votes >= 0)),
+    CONSTRAINT vote_days_pkey PRIMARY KEY (agent, day),
+    CONSTRAINT vote_days_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent)
+);
+COMMENT ON TABLE glow.vote_days IS 'Votes of users by day: what drift is seen by.';
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.vote_days TO glow_pipeline;
 
 CREATE TABLE glow.split_assignments (
     agent glow.agent_name NOT NULL,
@@ -588,7 +900,7 @@ CREATE TABLE glow.example_sources (
     kind text NOT NULL,
     source_id text NOT NULL,
     role text NOT NULL,
-    CONSTRAINT example_sources_kind_check CHECK ((kind = ANY (ARRAY['execution'::text, 'feedback'::text, 'annotation'::text, 'demonstration'::text]))),
+    CONSTRAINT example_sources_kind_check CHECK ((kind = ANY (ARRAY['execution'::text, 'feedback'::text, 'annotation'::text, 'comparison'::text, 'demonstration'::text]))),
     CONSTRAINT example_sources_pkey PRIMARY KEY (example_version, kind, source_id, role),
     CONSTRAINT example_sources_example_version_fkey FOREIGN KEY (example_version) REFERENCES glow.learning_examples(example_version)
 );
@@ -703,7 +1015,7 @@ CREATE TABLE glow.prompt_lineage (
     role text NOT NULL,
     rule_id text DEFAULT ''::text NOT NULL,
     example_version bigint,
-    CONSTRAINT prompt_lineage_kind_check CHECK ((kind = ANY (ARRAY['example'::text, 'execution'::text, 'feedback'::text, 'annotation'::text, 'demonstration'::text]))),
+    CONSTRAINT prompt_lineage_kind_check CHECK ((kind = ANY (ARRAY['example'::text, 'execution'::text, 'feedback'::text, 'annotation'::text, 'comparison'::text, 'demonstration'::text]))),
     CONSTRAINT prompt_lineage_role_check CHECK ((role = ANY (ARRAY['demo'::text, 'rule_evidence'::text, 'reflected'::text]))),
     CONSTRAINT prompt_lineage_pkey PRIMARY KEY (agent, prompt_version, kind, source_id, role, rule_id),
     CONSTRAINT prompt_lineage_agent_prompt_version_fkey FOREIGN KEY (agent, prompt_version) REFERENCES glow.prompt_versions(agent, prompt_version),
@@ -1205,6 +1517,33 @@ CREATE TABLE glow.import_refusals (
 COMMENT ON TABLE glow.import_refusals IS 'Rows of a file that were refused, each with the reason.';
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.import_refusals TO glow_pipeline;
 
+CREATE TABLE glow.reviewer_reliability (
+    agent glow.agent_name NOT NULL,
+    reviewer glow.identifier NOT NULL,
+    weight double precision NOT NULL,
+    aggregator text NOT NULL,
+    computed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT reviewer_reliability_aggregator_check CHECK ((aggregator = ANY (ARRAY['majority'::text, 'dawid_skene'::text]))),
+    CONSTRAINT reviewer_reliability_weight_check CHECK (((weight >= (0.25)::double precision) AND (weight <= (4)::double precision))),
+    CONSTRAINT reviewer_reliability_pkey PRIMARY KEY (agent, reviewer),
+    CONSTRAINT reviewer_reliability_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent)
+);
+COMMENT ON TABLE glow.reviewer_reliability IS 'What each reviewer''s word counts with an agent; who has no row counts 1.';
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.reviewer_reliability TO glow_pipeline;
+
+CREATE TABLE glow.annotation_reports (
+    agent glow.agent_name NOT NULL,
+    week date NOT NULL,
+    report jsonb NOT NULL,
+    computed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT annotation_reports_report_check CHECK ((jsonb_typeof(report) = 'object'::text)),
+    CONSTRAINT annotation_reports_week_check CHECK ((EXTRACT(isodow FROM week) = (1)::numeric)),
+    CONSTRAINT annotation_reports_pkey PRIMARY KEY (agent, week),
+    CONSTRAINT annotation_reports_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent)
+);
+COMMENT ON TABLE glow.annotation_reports IS 'Agreement and calibration of an agent''s reviewers as they were in a week; the row of the current week changes with every new judgement.';
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.annotation_reports TO glow_pipeline;
+
 -- Functions apps call
 
 CREATE TYPE glow_api.annotation_call AS (
@@ -1215,7 +1554,8 @@ CREATE TYPE glow_api.annotation_call AS (
     dimensions jsonb,
     notes text,
     idempotency_key text,
-    tenant text
+    tenant text,
+    item_id bigint
 );
 
 CREATE TYPE glow_api.caller AS (
@@ -1297,6 +1637,54 @@ CREATE TYPE glow_api.retrieval_call AS (
     sent_at timestamp with time zone
 );
 
+CREATE TYPE glow_api.review_call AS (
+    tenant text,
+    reviewer text,
+    agent text,
+    kind text,
+    reason text,
+    state text
+);
+COMMENT ON TYPE glow_api.review_call IS 'Who asks for reviews, and for which: the filters of annotation_queue and claim_annotation.';
+
+CREATE FUNCTION glow_api.adjudicate(item_id bigint DEFAULT NULL::bigint, execution_id text DEFAULT NULL::text, verdict text DEFAULT NULL::text, output text DEFAULT NULL::text, notes text DEFAULT NULL::text, idempotency_key text DEFAULT NULL::text, reviewer text DEFAULT NULL::text, tenant text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  me glow_api.caller := glow_api.require_reviewer(reviewer, tenant);
+  item glow.review_items;
+  problem glow_api.problem;
+begin
+  if num_nonnulls(item_id, execution_id) <> 1 then
+    perform glow_api.refuse('PT422', 'item_id', item_id::text, 'an item_id or an execution_id, not both');
+  elsif item_id is not null then
+    item := glow_api.require_item(item_id, me.tenant);
+    execution_id := item.execution_id;
+  else
+    problem := glow_api.id_problem('{execution_id}', array[execution_id], 1);
+    if problem.code is not null then perform glow_api.refuse(problem); end if;
+    select i.* into item from glow.review_items i
+     where i.tenant = me.tenant and i.execution_id = adjudicate.execution_id order by i.kind desc limit 1;
+  end if;
+  if exists (
+    select from glow.expert_annotations a
+     where a.tenant = me.tenant and a.execution_id = adjudicate.execution_id and a.reviewer = me.person and a.role = 'review'
+  ) or exists (
+    select from glow.comparisons c
+     where c.tenant = me.tenant and c.execution_id = adjudicate.execution_id and c.reviewer = me.person
+  ) then
+    perform glow_api.refuse('PT403', 'reviewer', me.person, 'somebody who has not reviewed this execution');
+  elsif item.state = 'open' then
+    perform glow_api.refuse('PT409', 'item_id', item.item_id::text, 'an item whose reviews are all in; see the filter state = adjudicate');
+  end if;
+  return glow_api.answered(glow_api.record_adjudication(
+    row(execution_id, me.person, verdict, output, null, notes, idempotency_key, me.tenant, null), me));
+end $$;
+COMMENT ON FUNCTION glow_api.adjudicate(item_id bigint, execution_id text, verdict text, output text, notes text, idempotency_key text, reviewer text, tenant text) IS 'Decides an execution on which reviewers disagreed, or that nobody is asked about: the decision beats all reviews of it. Not by somebody who reviewed it. A later decision supersedes.';
+REVOKE ALL ON FUNCTION glow_api.adjudicate(item_id bigint, execution_id text, verdict text, output text, notes text, idempotency_key text, reviewer text, tenant text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.adjudicate(item_id bigint, execution_id text, verdict text, output text, notes text, idempotency_key text, reviewer text, tenant text) TO glow_reviewer;
+
 CREATE FUNCTION glow_api.admit(login glow.logins, calls integer, bytes bigint) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -1328,6 +1716,12 @@ end $$;
 COMMENT ON FUNCTION glow_api.admit(login glow.logins, calls integer, bytes bigint) IS 'Counts a call against the limits of its login; refuses what is over them.';
 REVOKE ALL ON FUNCTION glow_api.admit(login glow.logins, calls integer, bytes bigint) FROM PUBLIC;
 
+CREATE FUNCTION glow_api.admits(call glow_api.review_call, item glow.review_items) RETURNS boolean
+    LANGUAGE sql STABLE
+    RETURN ((((item).tenant)::text = (call).tenant) AND COALESCE((((item).agent)::text = (call).agent), true) AND COALESCE(((item).kind = (call).kind), true) AND (((call).reason IS NULL) OR (((call).reason = ANY ((item).reasons)) AND (NOT (glow.review_policy(((item).agent)::text)).blind))));
+COMMENT ON FUNCTION glow_api.admits(call glow_api.review_call, item glow.review_items) IS 'Whether an item is one that a call asks for.';
+REVOKE ALL ON FUNCTION glow_api.admits(call glow_api.review_call, item glow.review_items) FROM PUBLIC;
+
 CREATE FUNCTION glow_api.annotation_problem(call glow_api.annotation_call, caller glow_api.caller) RETURNS glow_api.problem
     LANGUAGE plpgsql STABLE
     AS $$
@@ -1357,6 +1751,46 @@ begin
 end $$;
 COMMENT ON FUNCTION glow_api.annotation_problem(call glow_api.annotation_call, caller glow_api.caller) IS 'What is wrong with an annotation, or null.';
 REVOKE ALL ON FUNCTION glow_api.annotation_problem(call glow_api.annotation_call, caller glow_api.caller) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.annotation_queue(filters jsonb DEFAULT '{}'::jsonb, reviewer text DEFAULT NULL::text, tenant text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  me glow_api.caller := glow_api.require_reviewer(reviewer, tenant);
+  call glow_api.review_call := glow_api.read_filters(filters, me);
+  answer jsonb;
+begin
+  answer := jsonb_build_object(
+    'reviewer', me.person,
+    'held', (select coalesce(jsonb_agg(to_jsonb(h) order by h.lease_until, h.item_id), '[]') from glow_api.shown(
+      array(select s.item_id from glow.review_slots s join glow.review_items i using (item_id)
+             where s.tenant = me.tenant and s.reviewer = me.person and s.filled_at is null
+               and s.lease_until > clock_timestamp() and isfinite(s.lease_until) and glow_api.admits(call, i)), me.person) h),
+    'waiting', (select coalesce(jsonb_agg(to_jsonb(w) order by w.agent, w.kind), '[]') from (
+      select i.agent, i.kind, count(*) as items, min(i.entered_at) as oldest,
+             count(*) filter (where exists (select from glow.review_passes p
+                                             where p.item_id = i.item_id and p.reviewer = me.person)) as skipped
+        from glow_api.reviewable(call) i
+       group by i.agent, i.kind) w));
+  -- Now that all reviews are in, whoever gave none of them may see what they say; not who.
+  if call.state = 'adjudicate' then
+    answer := answer || jsonb_build_object('adjudications', (select coalesce(jsonb_agg(to_jsonb(d) order by d.item_id), '[]') from (
+      select i.item_id, i.kind, i.agent, i.execution_id, i.entered_at, e.input, e.output, i.alternative, e.metadata,
+             (select jsonb_agg(distinct jsonb_strip_nulls(jsonb_build_object('verdict', a.verdict, 'output', a.output)))
+                from glow.review_slots s join glow.expert_annotations a using (annotation_id) where s.item_id = i.item_id) as answers
+        from glow.review_items i
+        join glow.execution_keys k on k.tenant = i.tenant and k.execution_id = i.execution_id
+        join glow.executions e on e.tenant = k.tenant and e.execution_id = k.execution_id and e.recorded_at = k.recorded_at
+       where i.tenant = me.tenant and i.state = 'adjudicate' and glow_api.admits(call, i)
+         and not exists (select from glow.review_slots s where s.item_id = i.item_id and s.reviewer = me.person)
+       order by i.item_id limit 100) d));
+  end if;
+  return answer;
+end $$;
+COMMENT ON FUNCTION glow_api.annotation_queue(filters jsonb, reviewer text, tenant text) IS 'What a reviewer holds, and how much waits for them by agent and kind. With the filter state = adjudicate also the items on which reviewers disagreed, with what was said, for somebody who reviewed none of them.';
+REVOKE ALL ON FUNCTION glow_api.annotation_queue(filters jsonb, reviewer text, tenant text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.annotation_queue(filters jsonb, reviewer text, tenant text) TO glow_reviewer;
 
 CREATE FUNCTION glow_api.answered(result jsonb) RETURNS jsonb
     LANGUAGE plpgsql
@@ -1536,6 +1970,50 @@ COMMENT ON FUNCTION glow_api.cancel_request(request_id bigint, reason text) IS '
 REVOKE ALL ON FUNCTION glow_api.cancel_request(request_id bigint, reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.cancel_request(request_id bigint, reason text) TO glow_engineer;
 
+CREATE FUNCTION glow_api.claim_annotation(filters jsonb DEFAULT '{}'::jsonb, n integer DEFAULT 1, lease interval DEFAULT NULL::interval, reviewer text DEFAULT NULL::text, tenant text DEFAULT NULL::text) RETURNS TABLE(item_id bigint, kind text, agent text, execution_id text, input text, output text, first text, second text, metadata jsonb, context jsonb, lease_until timestamp with time zone)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+declare
+  me glow_api.caller := glow_api.require_reviewer(reviewer, tenant);
+  call glow_api.review_call := glow_api.read_filters(filters, me);
+  problem glow_api.problem := glow_api.lease_problem(lease);
+  controls integer := 0;
+  gold bigint;
+  leased bigint[];
+  golds bigint[] := '{}';
+begin
+  if n is null or n not between 1 and 100 then
+    problem := row('PT422', 'n', n::text, 'a number of items from 1 to 100');
+  elsif call.state = 'adjudicate' then
+    problem := row('PT422', 'filters.state', call.state, 'open: what waits for adjudication is decided with adjudicate');
+  end if;
+  if problem.code is not null then perform glow_api.refuse(problem); end if;
+  -- One reviewer's claims go one after the other, or two at once would lease them two slots of one item.
+  perform pg_advisory_xact_lock(hashtextextended(me.tenant || chr(31) || me.person, 10));
+  for i in 1 .. n loop
+    -- A tenth, whatever their priority: the estimate that rests on controls must not starve.
+    controls := controls + (glow_api.die() < 0.1)::integer;
+  end loop;
+  leased := glow_api.lease_next(call, controls, 'controls', lease);
+  -- One of the others may become gold, and only where there is one to become it: from an empty queue no gold comes.
+  if exists (select from glow.review_items i where i.tenant = me.tenant and i.gold and glow_api.admits(call, i))
+     and exists (select from glow_api.reviewable(call)) then
+    for i in 1 .. n - cardinality(leased) loop
+      gold := glow_api.lease_gold(call, lease);
+      if gold is not null then golds := golds || gold; end if;
+    end loop;
+  end if;
+  leased := leased || golds;
+  leased := leased || glow_api.lease_next(call, n - cardinality(leased), 'best', lease);
+  leased := leased || glow_api.lease_next(call, n - cardinality(leased), 'skipped', lease);
+  return query select * from glow_api.shown(leased, me.person);
+end $$;
+COMMENT ON FUNCTION glow_api.claim_annotation(filters jsonb, n integer, lease interval, reviewer text, tenant text) IS 'Leases up to n items to a reviewer and answers what there is to judge: input, output, metadata, or the two answers of a comparison. Nobody else gets this review until lease_until. Filters: agent, kind, and reason where reviews are not blind.';
+REVOKE ALL ON FUNCTION glow_api.claim_annotation(filters jsonb, n integer, lease interval, reviewer text, tenant text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.claim_annotation(filters jsonb, n integer, lease interval, reviewer text, tenant text) TO glow_reviewer;
+
 CREATE FUNCTION glow_api.common_issues(agent text, since timestamp with time zone DEFAULT '-infinity'::timestamp with time zone, most integer DEFAULT 10, tenant text DEFAULT NULL::text) RETURNS TABLE(issue text, occurrences bigint, users bigint, share numeric, last_at timestamp with time zone, vocabulary text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1612,11 +2090,28 @@ COMMENT ON FUNCTION glow_api.datasets(agent text) IS 'The dataset versions of an
 REVOKE ALL ON FUNCTION glow_api.datasets(agent text) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.datasets(agent text) TO glow_engineer;
 
+CREATE FUNCTION glow_api.decline(item_id bigint, reason text DEFAULT NULL::text, reviewer text DEFAULT NULL::text, tenant text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return glow_api.give_back(item_id, glow_api.require_reviewer(reviewer, tenant), 'declined', reason, false);
+end $$;
+COMMENT ON FUNCTION glow_api.decline(item_id bigint, reason text, reviewer text, tenant text) IS 'Not for me: gives an item back; it never comes to this reviewer again.';
+REVOKE ALL ON FUNCTION glow_api.decline(item_id bigint, reason text, reviewer text, tenant text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.decline(item_id bigint, reason text, reviewer text, tenant text) TO glow_reviewer;
+
 CREATE FUNCTION glow_api.described(problem glow_api.problem) RETURNS text
     LANGUAGE sql IMMUTABLE
     RETURN format('%s: %s is not accepted'::text, (problem).field, COALESCE(quote_literal("left"((problem).value, 80)), 'a missing value'::text));
 COMMENT ON FUNCTION glow_api.described(problem glow_api.problem) IS 'A problem as a sentence. The value is cut: it is a user''s text.';
 REVOKE ALL ON FUNCTION glow_api.described(problem glow_api.problem) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.die() RETURNS double precision
+    LANGUAGE sql
+    RETURN ((((('x'::text || "right"((gen_random_uuid())::text, 12)))::bit(48))::bigint)::numeric / 281474976710656.0);
+COMMENT ON FUNCTION glow_api.die() IS 'A number from 0 to 1 that nobody can foretell.';
+REVOKE ALL ON FUNCTION glow_api.die() FROM PUBLIC;
 
 CREATE FUNCTION glow_api.effect_of(feedback bigint) RETURNS TABLE(effect text, id text, since timestamp with time zone, detail jsonb)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -1679,6 +2174,33 @@ end $_$;
 COMMENT ON FUNCTION glow_api.enter(calls integer, bytes bigint, proved glow_api.caller) IS 'The first thing every function does: finds out whom it works for (unless a token has proved it), tells row security, and counts the call.';
 REVOKE ALL ON FUNCTION glow_api.enter(calls integer, bytes bigint, proved glow_api.caller) FROM PUBLIC;
 
+CREATE FUNCTION glow_api.enter_item(tenant text, execution_id text, kind text, alternative text, reason text, note text) RETURNS glow.review_items
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_variable
+declare
+  item glow.review_items;
+begin
+  insert into glow.review_items as i (tenant, execution_id, agent, kind, alternative, reasons, note, priority, reviews, most_reviews, input_key)
+  select k.tenant, k.execution_id, k.agent, kind, alternative, array[reason], nullif(note, ''), 1, p.reviews, p.most_reviews,
+         glow.input_key(e.input)
+    from glow.execution_keys k
+    join glow.executions e on e.tenant = k.tenant and e.execution_id = k.execution_id and e.recorded_at = k.recorded_at
+   cross join lateral glow.review_policy(k.agent) p
+   where k.tenant = enter_item.tenant and k.execution_id = enter_item.execution_id
+  on conflict on constraint review_items_tenant_execution_id_kind_key do update
+     set reasons = array(select distinct r from unnest(i.reasons || excluded.reasons) r order by r), note = coalesce(excluded.note, i.note),
+         priority = 1
+  returning i.* into item;
+  if not exists (select from glow.review_slots s where s.item_id = item.item_id) then
+    perform glow.open_slots(array[item.item_id]);
+    select i.* into item from glow.review_items i where i.item_id = item.item_id;
+  end if;
+  return item;
+end $$;
+COMMENT ON FUNCTION glow_api.enter_item(tenant text, execution_id text, kind text, alternative text, reason text, note text) IS 'Puts an execution into the queue for a reason, or adds the reason to its item.';
+REVOKE ALL ON FUNCTION glow_api.enter_item(tenant text, execution_id text, kind text, alternative text, reason text, note text) FROM PUBLIC;
+
 CREATE FUNCTION glow_api.payload_hash(payload jsonb) RETURNS bytea
     LANGUAGE sql STABLE
     RETURN sha256(convert_to((payload)::text, 'UTF8'::name));
@@ -1734,6 +2256,30 @@ begin
 end $$;
 COMMENT ON FUNCTION glow_api.execution_problem(call glow_api.execution_call, caller glow_api.caller) IS 'What is wrong with an execution, or null.';
 REVOKE ALL ON FUNCTION glow_api.execution_problem(call glow_api.execution_call, caller glow_api.caller) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.extend_lease(item_id bigint, lease interval DEFAULT NULL::interval, reviewer text DEFAULT NULL::text, tenant text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  me glow_api.caller := glow_api.require_reviewer(reviewer, tenant);
+  item glow.review_items := glow_api.require_item(item_id, me.tenant);
+  problem glow_api.problem := glow_api.lease_problem(lease);
+  until timestamptz;
+begin
+  if problem.code is not null then perform glow_api.refuse(problem); end if;
+  update glow.review_slots s
+     set lease_until = case when isfinite(s.lease_until)
+       then clock_timestamp() + coalesce(lease, (glow.review_policy(item.agent)).lease) else s.lease_until end
+   where s.item_id = item.item_id and s.reviewer = me.person and s.filled_at is null
+  returning s.lease_until into until;
+  if not found then perform glow_api.refuse(glow_api.not_held(item.item_id)); end if;
+  perform glow_api.note_review(item, me.person, 'extended');
+  return jsonb_build_object('item_id', item.item_id, 'status', 'extended', 'lease_until', until);
+end $$;
+COMMENT ON FUNCTION glow_api.extend_lease(item_id bigint, lease interval, reviewer text, tenant text) IS 'More time for an item: from now on, for as long as given or as the policy says. Also after the lease ended, as long as nobody else has taken the item.';
+REVOKE ALL ON FUNCTION glow_api.extend_lease(item_id bigint, lease interval, reviewer text, tenant text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.extend_lease(item_id bigint, lease interval, reviewer text, tenant text) TO glow_reviewer;
 
 CREATE FUNCTION glow_api.feedback_problem(call glow_api.feedback_call, caller glow_api.caller) RETURNS glow_api.problem
     LANGUAGE plpgsql STABLE
@@ -1815,6 +2361,21 @@ $$;
 COMMENT ON FUNCTION glow_api.feedback_waiting(tenant text, execution_id text, agent text) IS 'Feedback that came before its execution.';
 REVOKE ALL ON FUNCTION glow_api.feedback_waiting(tenant text, execution_id text, agent text) FROM PUBLIC;
 
+CREATE FUNCTION glow_api.fill_slot(item glow.review_items, slot glow.review_slots, annotation_id bigint, comparison_id bigint) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+  if slot.item_id is null then return; end if;
+  update glow.review_slots s
+     set reviewer = slot.reviewer, annotation_id = fill_slot.annotation_id, comparison_id = fill_slot.comparison_id,
+         filled_at = coalesce(s.filled_at, clock_timestamp())
+   where s.item_id = slot.item_id and s.slot = slot.slot;
+  if slot.filled_at is null then perform glow_api.note_review(item, slot.reviewer, 'submitted'); end if;
+  perform glow.settle_review(item.item_id);
+end $$;
+COMMENT ON FUNCTION glow_api.fill_slot(item glow.review_items, slot glow.review_slots, annotation_id bigint, comparison_id bigint) IS 'Puts what a reviewer said into their slot, and settles the item. Does nothing where there is no slot.';
+REVOKE ALL ON FUNCTION glow_api.fill_slot(item glow.review_items, slot glow.review_slots, annotation_id bigint, comparison_id bigint) FROM PUBLIC;
+
 CREATE FUNCTION glow_api.is_texts(value jsonb) RETURNS boolean
     LANGUAGE sql IMMUTABLE
     RETURN ((value IS NULL) OR (value = 'null'::jsonb) OR ((jsonb_typeof(value) = 'array'::text) AND (NOT jsonb_path_exists(value, 'strict $[*]?(@.type() != "string")'::jsonpath))));
@@ -1849,6 +2410,38 @@ CREATE FUNCTION glow_api.from_base64url(value text) RETURNS bytea
     RETURN CASE WHEN ((value ~ '^[A-Za-z0-9_-]+$'::text) AND ((length(value) % 4) <> 1)) THEN decode(rpad(translate(value, '-_'::text, '+/'::text), (((length(value) + 3) / 4) * 4), '='::text), 'base64'::text) ELSE NULL::bytea END;
 COMMENT ON FUNCTION glow_api.from_base64url(value text) IS 'The bytes of a URL-safe base64 text; null when it is none.';
 REVOKE ALL ON FUNCTION glow_api.from_base64url(value text) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.give_back(item_id bigint, me glow_api.caller, event text, reason text, held boolean) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+  item glow.review_items := glow_api.require_item(item_id, me.tenant);
+  problem glow_api.problem := glow_api.text_problem('reason', reason, 2000);
+  slot glow.review_slots;
+begin
+  if problem.code is not null then perform glow_api.refuse(problem); end if;
+  select s.* into slot from glow.review_slots s
+   where s.item_id = item.item_id and s.reviewer = me.person for update;
+  if slot.filled_at is not null then
+    perform glow_api.refuse('PT409', 'item_id', give_back.item_id::text, 'an item you have not reviewed; submit_annotation changes a review');
+  elsif held and slot.item_id is null then
+    perform glow_api.refuse(glow_api.not_held(give_back.item_id));
+  end if;
+  update glow.review_slots s
+     set reviewer = case when item.gold then s.reviewer end, first = null, claimed_at = null,
+         lease_until = '-infinity'
+   where s.item_id = slot.item_id and s.slot = slot.slot and isfinite(s.lease_until);
+  if not held then
+    insert into glow.review_passes as p (item_id, reviewer, tenant, kind)
+    values (item.item_id, me.person, me.tenant, event)
+    on conflict on constraint review_passes_pkey do update
+       set passed_at = excluded.passed_at, kind = case p.kind when 'declined' then 'declined' else excluded.kind end;
+  end if;
+  perform glow_api.note_review(item, me.person, event, reason);
+  return jsonb_build_object('item_id', item.item_id, 'status', event);
+end $$;
+COMMENT ON FUNCTION glow_api.give_back(item_id bigint, me glow_api.caller, event text, reason text, held boolean) IS 'Frees the slot a reviewer holds, if they hold one, and remembers that they passed.';
+REVOKE ALL ON FUNCTION glow_api.give_back(item_id bigint, me glow_api.caller, event text, reason text, held boolean) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.has_scores(dimensions jsonb) RETURNS boolean
     LANGUAGE sql IMMUTABLE
@@ -1979,6 +2572,113 @@ REVOKE ALL ON FUNCTION glow_api.learning_stats() FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.learning_stats() TO glow_engineer;
 GRANT ALL ON FUNCTION glow_api.learning_stats() TO glow_pipeline;
 
+CREATE FUNCTION glow_api.lease_gold(call glow_api.review_call, lease interval) RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+declare
+  item glow.review_items;
+  die double precision := glow_api.die();
+begin
+  select i.* into item from glow.review_items i
+   where i.tenant = call.tenant and i.gold and glow_api.admits(call, i) and die < (glow.review_policy(i.agent)).gold_share
+     and not exists (select from glow.review_slots s where s.item_id = i.item_id and s.reviewer = call.reviewer)
+     and not exists (select from glow.expert_annotations a
+                      where a.tenant = i.tenant and a.execution_id = i.execution_id and a.reviewer = call.reviewer)
+     and not exists (select from glow.review_passes p where p.item_id = i.item_id and p.reviewer = call.reviewer)
+     and exists (select from glow.execution_keys k
+                  where k.tenant = i.tenant and k.execution_id = i.execution_id and k.expired_at is null)
+   order by glow_api.die() limit 1 for no key update skip locked;
+  if not found then return null; end if;
+  insert into glow.review_slots (item_id, slot, tenant, reviewer, claimed_at, lease_until)
+  select item.item_id, coalesce(max(s.slot), 0) + 1, item.tenant, call.reviewer, clock_timestamp(),
+         clock_timestamp() + coalesce(lease, (glow.review_policy(item.agent)).lease)
+    from glow.review_slots s where s.item_id = item.item_id;
+  perform glow_api.note_review(item, call.reviewer, 'claimed');
+  return item.item_id;
+end $$;
+COMMENT ON FUNCTION glow_api.lease_gold(call glow_api.review_call, lease interval) IS 'With the chance that the policy says, an item whose answer is known and that the reviewer has never seen.';
+REVOKE ALL ON FUNCTION glow_api.lease_gold(call glow_api.review_call, lease interval) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.lease_next(call glow_api.review_call, n integer, path text, lease interval) RETURNS bigint[]
+    LANGUAGE plpgsql
+    SET enable_sort TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $$
+declare
+  item glow.review_items;
+  leased bigint[] := '{}';
+  found_ones refcursor;
+  most integer;
+  seen integer;
+begin
+  foreach most in array array[n + 30, n + 1000, 2147483647] loop
+    exit when cardinality(leased) >= n;
+    if path = 'controls' then
+      open found_ones no scroll for select i.* from glow_api.reviewable(call) i
+        left join glow.review_passes p on p.item_id = i.item_id and p.reviewer = call.reviewer
+       where i.reasons @> '{control}' and p.item_id is null
+       order by glow.control_draw(i.tenant, i.execution_id) limit most;
+    elsif path = 'skipped' then
+      open found_ones no scroll for select i.* from glow_api.reviewable(call) i
+        join glow.review_passes p on p.item_id = i.item_id and p.reviewer = call.reviewer
+       order by p.passed_at, i.item_id limit most;
+    else
+      open found_ones no scroll for select i.* from glow_api.reviewable(call) i
+        left join glow.review_passes p on p.item_id = i.item_id and p.reviewer = call.reviewer
+       where p.item_id is null
+       order by i.priority desc, i.item_id limit most;
+    end if;
+    seen := 0;
+    loop
+      fetch found_ones into item;
+      exit when not found;
+      seen := seen + 1;
+      if glow_api.lease_slot(item, call.reviewer, lease) then leased := leased || item.item_id; end if;
+      exit when cardinality(leased) >= n;
+    end loop;
+    close found_ones;
+    exit when seen < most;
+  end loop;
+  return leased;
+end $$;
+COMMENT ON FUNCTION glow_api.lease_next(call glow_api.review_call, n integer, path text, lease interval) IS 'Leases n items: the best ones, or controls in the order of their draw, or what the reviewer skipped, longest ago first.';
+REVOKE ALL ON FUNCTION glow_api.lease_next(call glow_api.review_call, n integer, path text, lease interval) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.lease_problem(lease interval) RETURNS glow_api.problem
+    LANGUAGE sql IMMUTABLE
+    RETURN CASE WHEN ((lease < '00:00:01'::interval) OR (lease > '7 days'::interval)) THEN ROW('PT422'::text, 'lease'::text, (lease)::text, 'an interval from 1 second to 7 days'::text)::glow_api.problem ELSE NULL::glow_api.problem END;
+COMMENT ON FUNCTION glow_api.lease_problem(lease interval) IS 'Refuses a lease that is too short or too long.';
+REVOKE ALL ON FUNCTION glow_api.lease_problem(lease interval) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.lease_slot(item glow.review_items, reviewer text, lease interval) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_variable
+declare
+  taken glow.review_slots;
+begin
+  select s.* into taken from glow.review_slots s
+   where s.item_id = item.item_id and s.filled_at is null and s.lease_until <= clock_timestamp()
+     and (s.reviewer = lease_slot.reviewer or not exists (
+       select from glow.review_slots o where o.item_id = item.item_id and o.reviewer = lease_slot.reviewer))
+   order by s.lease_until, s.slot limit 1
+     for update skip locked;
+  if not found then return false; end if;
+  if taken.reviewer is not null then
+    perform glow_api.note_review(item, taken.reviewer, 'expired');
+  end if;
+  update glow.review_slots s
+     set reviewer = lease_slot.reviewer, claimed_at = clock_timestamp(),
+         lease_until = clock_timestamp() + coalesce(lease, (glow.review_policy(item.agent)).lease),
+         first = case item.kind when 'comparison' then
+           coalesce(case when s.reviewer = lease_slot.reviewer then s.first end, case when glow_api.die() < 0.5 then 'output' else 'alternative' end) end
+   where s.item_id = taken.item_id and s.slot = taken.slot;
+  perform glow_api.note_review(item, lease_slot.reviewer, 'claimed');
+  return true;
+end $$;
+COMMENT ON FUNCTION glow_api.lease_slot(item glow.review_items, reviewer text, lease interval) IS 'Leases a free slot of an item, unless somebody else is about to.';
+REVOKE ALL ON FUNCTION glow_api.lease_slot(item glow.review_items, reviewer text, lease interval) FROM PUBLIC;
+
 CREATE FUNCTION glow_api.log_execution(execution_id text, agent text, input text, output text, user_id text DEFAULT NULL::text, conversation_id text DEFAULT NULL::text, channel text DEFAULT NULL::text, prompt_version text DEFAULT NULL::text, model text DEFAULT NULL::text, latency_ms integer DEFAULT NULL::integer, prompt_tokens integer DEFAULT NULL::integer, completion_tokens integer DEFAULT NULL::integer, cost_usd numeric DEFAULT NULL::numeric, started_at timestamp with time zone DEFAULT NULL::timestamp with time zone, metadata jsonb DEFAULT '{}'::jsonb, tenant text DEFAULT NULL::text, sent_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2056,6 +2756,21 @@ CREATE FUNCTION glow_api.misfits(rows jsonb, shape jsonb) RETURNS TABLE(n bigint
 $$;
 COMMENT ON FUNCTION glow_api.misfits(rows jsonb, shape jsonb) IS 'The rows of a batch whose form is wrong, each with the first reason: a field nobody knows, a value of another type.';
 REVOKE ALL ON FUNCTION glow_api.misfits(rows jsonb, shape jsonb) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.not_held(item_id bigint) RETURNS glow_api.problem
+    LANGUAGE sql IMMUTABLE
+    RETURN ROW('PT409'::text, 'item_id'::text, (item_id)::text, 'an item you hold: the lease ended and somebody else has this review, or it was given back. Claim again; or submit without item_id, beside the queue'::text)::glow_api.problem;
+COMMENT ON FUNCTION glow_api.not_held(item_id bigint) IS 'The refusal of a review that somebody else has by now.';
+REVOKE ALL ON FUNCTION glow_api.not_held(item_id bigint) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.note_review(item glow.review_items, reviewer text, event text, reason text DEFAULT NULL::text) RETURNS void
+    LANGUAGE sql
+    AS $$
+  insert into glow.review_events (tenant, item_id, agent, execution_id, reviewer, event, reason)
+  values (item.tenant, item.item_id, item.agent, item.execution_id, note_review.reviewer, note_review.event, note_review.reason)
+$$;
+COMMENT ON FUNCTION glow_api.note_review(item glow.review_items, reviewer text, event text, reason text) IS 'Writes what happened with an item.';
+REVOKE ALL ON FUNCTION glow_api.note_review(item glow.review_items, reviewer text, event text, reason text) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.open_request(kind text, agent text, parameters jsonb, reason text) RETURNS jsonb
     LANGUAGE plpgsql
@@ -2140,6 +2855,46 @@ end $$;
 COMMENT ON FUNCTION glow_api.opinion_problem(call glow_api.feedback_call) IS 'What is wrong with what a user says: out of range, contradictory, or nothing.';
 REVOKE ALL ON FUNCTION glow_api.opinion_problem(call glow_api.feedback_call) FROM PUBLIC;
 
+CREATE FUNCTION glow_api.read_filters(filters jsonb, caller glow_api.caller) RETURNS glow_api.review_call
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+  shape constant jsonb := '{"agent": "string", "kind": "string", "reason": "string", "state": "string"}';
+  call glow_api.review_call;
+  filter record;
+  problem glow_api.problem;
+begin
+  if jsonb_typeof(coalesce(filters, '{}')) <> 'object' then
+    perform glow_api.refuse('PT400', 'filters', left(filters::text, 80), 'an object such as {"agent": "expense-coder"}');
+  end if;
+  for filter in select * from jsonb_each(coalesce(filters, '{}')) loop
+    if shape ->> filter.key is null then
+      perform glow_api.refuse('PT400', 'filters.' || left(filter.key, 40), left(filter.value::text, 80), 'one of agent, kind, reason, state');
+    elsif not glow_api.fits(filter.value, 'string') then
+      perform glow_api.refuse('PT422', 'filters.' || filter.key, left(filter.value::text, 80), 'a text');
+    end if;
+  end loop;
+  call := jsonb_populate_record(null::glow_api.review_call, filters);
+  call.tenant := caller.tenant;
+  call.reviewer := caller.person;
+  if call.agent is not null then
+    problem := glow_api.caller_problem(caller.tenant, caller.tenant, call.agent);
+    if problem.code is not null then perform glow_api.refuse(problem); end if;
+  end if;
+  if call.kind not in ('judgement', 'comparison') then
+    perform glow_api.refuse('PT422', 'filters.kind', call.kind, 'judgement or comparison');
+  elsif call.reason not in ('low_vote', 'correction', 'disagreement', 'uncertainty', 'drift', 'control', 'manual') then
+    perform glow_api.refuse('PT422', 'filters.reason', call.reason, 'low_vote, correction, disagreement, uncertainty, drift, control or manual');
+  elsif call.state not in ('open', 'adjudicate') then
+    perform glow_api.refuse('PT422', 'filters.state', call.state, 'open or adjudicate');
+  elsif call.reason is not null and call.agent is not null and (glow.review_policy(call.agent)).blind then
+    perform glow_api.refuse('PT403', 'filters.reason', call.reason, 'no reason: reviews of this agent are blind');
+  end if;
+  return call;
+end $$;
+COMMENT ON FUNCTION glow_api.read_filters(filters jsonb, caller glow_api.caller) IS 'The filters of a call; refuses what is none, and to choose by reason where reviews are blind.';
+REVOKE ALL ON FUNCTION glow_api.read_filters(filters jsonb, caller glow_api.caller) FROM PUBLIC;
+
 CREATE FUNCTION glow_api.read_token(token text) RETURNS jsonb
     LANGUAGE plpgsql STABLE
     AS $$
@@ -2166,6 +2921,73 @@ end $$;
 COMMENT ON FUNCTION glow_api.read_token(token text) IS 'What a token of ours says; refuses one that is forged, changed or expired.';
 REVOKE ALL ON FUNCTION glow_api.read_token(token text) FROM PUBLIC;
 
+CREATE FUNCTION glow_api.record_adjudication(call glow_api.annotation_call, caller glow_api.caller) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+  problem glow_api.problem := glow_api.annotation_problem(call, caller);
+  hash bytea := glow_api.payload_hash(jsonb_build_array('adjudication', call.execution_id, call.reviewer, call.verdict, call.output, call.notes));
+  owner text;
+  known glow.expert_annotations;
+  before glow.expert_annotations;
+  new_id bigint;
+begin
+  if problem.code is not null then return glow_api.refused(problem); end if;
+  select k.agent into owner from glow.execution_keys k
+   where k.tenant = call.tenant and k.execution_id = call.execution_id;
+  if owner is null then
+    return glow_api.refused(row('PT404', 'execution_id', call.execution_id, 'the id of a logged execution'));
+  end if;
+  if call.idempotency_key is not null then
+    perform pg_advisory_xact_lock(hashtextextended(call.tenant || chr(31) || owner || chr(31) || call.idempotency_key, 9));
+    select a.* into known from glow.expert_annotations a
+     where a.tenant = call.tenant and a.agent = owner and a.idempotency_key = call.idempotency_key;
+    if known.payload_hash <> hash then
+      return glow_api.refused(row('PT409', 'idempotency_key', call.idempotency_key, 'a new key: this one was used for other contents'));
+    elsif found then
+      return jsonb_build_object('annotation_id', known.annotation_id, 'status', 'replayed');
+    end if;
+  end if;
+  perform pg_advisory_xact_lock(hashtextextended(call.tenant || chr(31) || call.execution_id || chr(31) || call.reviewer, 8));
+  perform pg_advisory_xact_lock(hashtextextended(call.tenant || chr(31) || call.execution_id, 11));
+  perform from glow.review_items i
+   where i.tenant = call.tenant and i.execution_id = call.execution_id order by i.item_id for no key update;
+  select a.* into before from glow.expert_annotations a
+   where a.tenant = call.tenant and a.execution_id = call.execution_id and a.role = 'adjudication' and a.superseded_by is null;
+  if before.payload_hash = hash then
+    new_id := before.annotation_id;
+  else
+    new_id := nextval(pg_get_serial_sequence('glow.expert_annotations', 'annotation_id'));
+    update glow.expert_annotations a set superseded_by = new_id
+     where a.tenant = call.tenant and a.execution_id = call.execution_id and a.superseded_by is null
+       and (a.role = 'adjudication' or a.reviewer = call.reviewer);
+    insert into glow.expert_annotations (
+      annotation_id, tenant, execution_id, agent, reviewer, role, verdict, output, notes, idempotency_key, payload_hash)
+    overriding system value
+    values (new_id, call.tenant, call.execution_id, owner, call.reviewer, 'adjudication', call.verdict, call.output,
+            call.notes, call.idempotency_key, hash);
+  end if;
+  -- Nobody is asked any more; whoever has it in hand may still say what they think.
+  update glow.review_slots s set lease_until = 'infinity'
+    from glow.review_items i
+   where i.tenant = call.tenant and i.execution_id = call.execution_id and s.item_id = i.item_id and s.filled_at is null
+     and not i.gold;
+  update glow.review_items i
+     set decided_by = new_id, outcome = call.verdict, state = case when i.gold then i.state else 'closed' end,
+         closed_at = case when not i.gold then coalesce(i.closed_at, clock_timestamp()) end
+   where i.tenant = call.tenant and i.execution_id = call.execution_id;
+  if before.annotation_id = new_id then
+    return jsonb_build_object('annotation_id', new_id, 'status', 'unchanged');
+  end if;
+  insert into glow.review_events (tenant, item_id, agent, execution_id, reviewer, event)
+  select i.tenant, i.item_id, i.agent, i.execution_id, call.reviewer, 'adjudicated' from glow.review_items i
+   where i.tenant = call.tenant and i.execution_id = call.execution_id;
+  return jsonb_strip_nulls(jsonb_build_object(
+    'annotation_id', new_id, 'status', 'accepted', 'supersedes', before.annotation_id));
+end $$;
+COMMENT ON FUNCTION glow_api.record_adjudication(call glow_api.annotation_call, caller glow_api.caller) IS 'Writes the decision on an execution, which beats all reviews of it, and closes its items.';
+REVOKE ALL ON FUNCTION glow_api.record_adjudication(call glow_api.annotation_call, caller glow_api.caller) FROM PUBLIC;
+
 CREATE FUNCTION glow_api.record_annotation(call glow_api.annotation_call, caller glow_api.caller) RETURNS jsonb
     LANGUAGE plpgsql
     AS $$
@@ -2175,6 +2997,8 @@ declare
   known glow.expert_annotations;
   owner text;
   new_id bigint;
+  item glow.review_items;
+  slot glow.review_slots;
 begin
   if problem.code is not null then return glow_api.refused(problem); end if;
   call.tenant := coalesce(call.tenant, caller.tenant, 'default');
@@ -2201,20 +3025,40 @@ begin
       return jsonb_build_object('annotation_id', known.annotation_id, 'status', 'replayed');
     end if;
   end if;
+
   select a.* into known from glow.expert_annotations a
    where a.tenant = call.tenant and a.execution_id = call.execution_id and a.reviewer = call.reviewer
      and a.superseded_by is null;
-  if found and known.payload_hash = hash then
+  if known.role = 'adjudication' then
+    return glow_api.refused(row('PT409', 'reviewer', call.reviewer,
+      'somebody else: this person has adjudicated the execution; see adjudicate'));
+  end if;
+  -- Always, also when no item is named: an item with this execution counts what is said of it.
+  select i.* into item from glow.review_items i
+   where i.tenant = call.tenant and i.execution_id = call.execution_id and i.kind = 'judgement' for no key update;
+  if call.item_id is not null and item.item_id is distinct from call.item_id then
+    return glow_api.refused(row('PT404', 'item_id', call.item_id::text, 'the item_id that claim_annotation answered with this execution'));
+  end if;
+  if item.item_id is not null then
+    slot := glow_api.slot_to_fill(item, call.reviewer, call.item_id is not null);
+    if call.item_id is not null and slot.item_id is null then
+      return glow_api.refused(glow_api.not_held(call.item_id));
+    end if;
+  end if;
+  if known.payload_hash = hash then
+    perform glow_api.fill_slot(item, slot, known.annotation_id, null);
     return jsonb_build_object('annotation_id', known.annotation_id, 'status', 'unchanged');
   end if;
 
   new_id := nextval(pg_get_serial_sequence('glow.expert_annotations', 'annotation_id'));
   update glow.expert_annotations a set superseded_by = new_id where a.annotation_id = known.annotation_id;
   insert into glow.expert_annotations (
-    annotation_id, tenant, execution_id, agent, reviewer, verdict, output, dimensions, notes, idempotency_key, payload_hash)
+    annotation_id, tenant, execution_id, agent, reviewer, gold, verdict, output, dimensions, notes, idempotency_key,
+    payload_hash)
   overriding system value
-  values (new_id, call.tenant, call.execution_id, owner, call.reviewer, call.verdict, call.output,
-          coalesce(call.dimensions, '{}'), call.notes, call.idempotency_key, hash);
+  values (new_id, call.tenant, call.execution_id, owner, call.reviewer, coalesce(item.gold, false), call.verdict,
+          call.output, coalesce(call.dimensions, '{}'), call.notes, call.idempotency_key, hash);
+  perform glow_api.fill_slot(item, slot, new_id, null);
   return jsonb_strip_nulls(jsonb_build_object(
     'annotation_id', new_id, 'status', 'accepted', 'supersedes', known.annotation_id));
 end $$;
@@ -2234,7 +3078,7 @@ begin
             from jsonb_array_elements(rows) with ordinality as e(entry, n)
             left join glow_api.misfits(rows, '{
     "execution_id": "string", "reviewer": "string", "verdict": "string", "output": "string", "dimensions": "object",
-    "notes": "string", "idempotency_key": "string", "tenant": "string"}') m using (n)
+    "notes": "string", "idempotency_key": "string", "tenant": "string", "item_id": "integer"}') m using (n)
            order by e.entry ->> 'execution_id', e.entry ->> 'reviewer', e.n offset 0) r;
 end $$;
 COMMENT ON FUNCTION glow_api.record_annotation_rows(rows jsonb, caller glow_api.caller) IS 'Writes many annotations given as JSON objects; answers for each.';
@@ -2805,6 +3649,17 @@ COMMENT ON FUNCTION glow_api.register_agent(agent text, description text, evalua
 REVOKE ALL ON FUNCTION glow_api.register_agent(agent text, description text, evaluation jsonb, prompt jsonb, split_shares numeric[], tenant text, issues text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.register_agent(agent text, description text, evaluation jsonb, prompt jsonb, split_shares numeric[], tenant text, issues text[]) TO glow_engineer;
 
+CREATE FUNCTION glow_api.release(item_id bigint, reason text DEFAULT NULL::text, reviewer text DEFAULT NULL::text, tenant text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return glow_api.give_back(item_id, glow_api.require_reviewer(reviewer, tenant), 'released', reason, true);
+end $$;
+COMMENT ON FUNCTION glow_api.release(item_id bigint, reason text, reviewer text, tenant text) IS 'Gives an item back before its lease ends; it may come to anybody, this reviewer too.';
+REVOKE ALL ON FUNCTION glow_api.release(item_id bigint, reason text, reviewer text, tenant text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.release(item_id bigint, reason text, reviewer text, tenant text) TO glow_reviewer;
+
 CREATE FUNCTION glow_api.remember_key(tenant text, agent text, idempotency_key text, feedback_id bigint, recorded_at timestamp with time zone) RETURNS void
     LANGUAGE sql
     AS $$
@@ -2815,6 +3670,35 @@ CREATE FUNCTION glow_api.remember_key(tenant text, agent text, idempotency_key t
 $$;
 COMMENT ON FUNCTION glow_api.remember_key(tenant text, agent text, idempotency_key text, feedback_id bigint, recorded_at timestamp with time zone) IS 'Keeps an idempotency key that current_feedback has no place for.';
 REVOKE ALL ON FUNCTION glow_api.remember_key(tenant text, agent text, idempotency_key text, feedback_id bigint, recorded_at timestamp with time zone) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.request_comparison(execution_id text, alternative text, reason text DEFAULT ''::text, tenant text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  asked glow_api.caller := glow_api.require_execution(execution_id, tenant, coalesce(octet_length(alternative), 0));
+  problem glow_api.problem := coalesce(glow_api.text_problem('alternative', alternative, 1000000, true),
+                                       glow_api.text_problem('reason', nullif(reason, ''), 2000));
+  item glow.review_items;
+  answer text;
+begin
+  if problem.code is null then
+    select e.output into answer from glow.execution_keys k join glow.executions e using (tenant, execution_id, recorded_at)
+     where k.tenant = asked.tenant and k.execution_id = request_comparison.execution_id;
+    if glow.answer_key(answer) = glow.answer_key(alternative) then
+      problem := row('PT422', 'alternative', alternative, 'an answer that differs from the output in more than case, spaces and marks');
+    end if;
+  end if;
+  if problem.code is not null then perform glow_api.refuse(problem); end if;
+  item := glow_api.enter_item(asked.tenant, execution_id, 'comparison', alternative, 'manual', reason);
+  if item.alternative <> alternative then
+    perform glow_api.refuse('PT409', 'alternative', alternative, 'the one of item ' || item.item_id || ': an execution is compared with one other answer');
+  end if;
+  return jsonb_build_object('item_id', item.item_id, 'status', 'accepted', 'reviews', item.reviews);
+end $$;
+COMMENT ON FUNCTION glow_api.request_comparison(execution_id text, alternative text, reason text, tenant text) IS 'Asks reviewers which is better: the output of an execution, or another answer to the same input. Twice is once.';
+REVOKE ALL ON FUNCTION glow_api.request_comparison(execution_id text, alternative text, reason text, tenant text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.request_comparison(execution_id text, alternative text, reason text, tenant text) TO glow_engineer;
 
 CREATE FUNCTION glow_api.request_dataset(agent text, kind text DEFAULT 'sft'::text, reason text DEFAULT ''::text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2843,6 +3727,41 @@ end $$;
 COMMENT ON FUNCTION glow_api.request_prompt_optimization(agent text, goals jsonb, reason text) IS 'Asks for a better prompt for an agent now, without waiting for the night. Answers the open request if there is one.';
 REVOKE ALL ON FUNCTION glow_api.request_prompt_optimization(agent text, goals jsonb, reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.request_prompt_optimization(agent text, goals jsonb, reason text) TO glow_engineer;
+
+CREATE FUNCTION glow_api.request_review(execution_id text, reason text DEFAULT ''::text, reviews integer DEFAULT NULL::integer, tenant text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  asked glow_api.caller := glow_api.require_execution(execution_id, tenant);
+  problem glow_api.problem := glow_api.text_problem('reason', nullif(reason, ''), 2000);
+  item glow.review_items;
+  known boolean;
+begin
+  if problem.code is null and reviews not between 1 and 20 then
+    problem := row('PT422', 'reviews', reviews::text, 'a number of reviews from 1 to 20');
+  end if;
+  if problem.code is not null then perform glow_api.refuse(problem); end if;
+  known := exists (select from glow.review_items i
+                    where i.tenant = asked.tenant and i.execution_id = request_review.execution_id and i.kind = 'judgement');
+  item := glow_api.enter_item(asked.tenant, execution_id, 'judgement', null, 'manual', reason);
+  if not item.gold and item.decided_by is null and reviews > item.reviews then
+    insert into glow.review_slots (item_id, slot, tenant)
+    select item.item_id, n, item.tenant from generate_series(item.reviews + 1, request_review.reviews) n;
+    update glow.review_items i
+       set reviews = request_review.reviews, most_reviews = greatest(i.most_reviews, request_review.reviews),
+           state = 'open', closed_at = null, outcome = null
+     where i.item_id = item.item_id
+    returning i.* into item;
+    perform glow.settle_review(item.item_id);
+    known := false;
+  end if;
+  return jsonb_build_object(
+    'item_id', item.item_id, 'status', case when known then 'unchanged' else 'accepted' end, 'reviews', item.reviews);
+end $$;
+COMMENT ON FUNCTION glow_api.request_review(execution_id text, reason text, reviews integer, tenant text) IS 'Asks for reviews of an execution, before all that entered the queue by itself: as many as the policy says, or as given. For one that was reviewed, more than it had.';
+REVOKE ALL ON FUNCTION glow_api.request_review(execution_id text, reason text, reviews integer, tenant text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.request_review(execution_id text, reason text, reviews integer, tenant text) TO glow_engineer;
 
 CREATE FUNCTION glow_api.request_status(request_id bigint) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -2901,6 +3820,55 @@ begin
 end $$;
 COMMENT ON FUNCTION glow_api.require_everybody() IS 'enter, for figures over all tenants; refuses a login of one.';
 REVOKE ALL ON FUNCTION glow_api.require_everybody() FROM PUBLIC;
+
+CREATE FUNCTION glow_api.require_execution(execution_id text, tenant text, bytes bigint DEFAULT 0) RETURNS glow_api.caller
+    LANGUAGE plpgsql
+    AS $$
+declare
+  caller glow_api.caller := glow_api.enter(1, bytes);
+  problem glow_api.problem := glow_api.id_problem('{execution_id}', array[execution_id], 1);
+begin
+  if problem.code is null and tenant <> caller.tenant then
+    problem := row('PT403', 'tenant', tenant, 'the tenant of this login');
+  end if;
+  if problem.code is not null then perform glow_api.refuse(problem); end if;
+  caller.tenant := coalesce(tenant, caller.tenant, 'default');
+  if not exists (select from glow.execution_keys k
+                  where k.tenant = caller.tenant and k.execution_id = require_execution.execution_id and k.expired_at is null) then
+    perform glow_api.refuse('PT404', 'execution_id', execution_id, 'the id of a logged execution');
+  end if;
+  return caller;
+end $$;
+COMMENT ON FUNCTION glow_api.require_execution(execution_id text, tenant text, bytes bigint) IS 'enter, for a call about one execution; refuses one that is not known or whose text is gone.';
+REVOKE ALL ON FUNCTION glow_api.require_execution(execution_id text, tenant text, bytes bigint) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.require_item(item_id bigint, tenant text) RETURNS glow.review_items
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+  item glow.review_items;
+begin
+  select i.* into item from glow.review_items i where i.item_id = require_item.item_id and i.tenant = require_item.tenant;
+  if not found then
+    perform glow_api.refuse('PT404', 'item_id', item_id::text, 'the item_id that claim_annotation answered');
+  end if;
+  return item;
+end $$;
+COMMENT ON FUNCTION glow_api.require_item(item_id bigint, tenant text) IS 'An item of a tenant; another tenant''s does not exist.';
+REVOKE ALL ON FUNCTION glow_api.require_item(item_id bigint, tenant text) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.require_reviewer(reviewer text, tenant text) RETURNS glow_api.caller
+    LANGUAGE plpgsql
+    AS $$
+declare
+  caller glow_api.caller := glow_api.enter(1);
+  problem glow_api.problem := glow_api.reviewer_problem(reviewer, tenant, caller);
+begin
+  if problem.code is not null then perform glow_api.refuse(problem); end if;
+  return row(coalesce(tenant, caller.tenant, 'default'), coalesce(reviewer, caller.person))::glow_api.caller;
+end $$;
+COMMENT ON FUNCTION glow_api.require_reviewer(reviewer text, tenant text) IS 'enter, for a reviewer: answers the one tenant and the one person the call is about.';
+REVOKE ALL ON FUNCTION glow_api.require_reviewer(reviewer text, tenant text) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.require_rows(rows jsonb) RETURNS integer
     LANGUAGE plpgsql STABLE
@@ -3027,6 +3995,43 @@ end $$;
 COMMENT ON FUNCTION glow_api.retrieval_problem(call glow_api.retrieval_call) IS 'What is wrong with a search, or null.';
 REVOKE ALL ON FUNCTION glow_api.retrieval_problem(call glow_api.retrieval_call) FROM PUBLIC;
 
+CREATE FUNCTION glow_api.reviewable(call glow_api.review_call) RETURNS SETOF glow.review_items
+    LANGUAGE sql STABLE
+    AS $$
+  select i.* from glow.review_items i
+   where i.tenant = call.tenant and (call.agent is null or i.agent = call.agent) and i.state = 'open' and not i.gold
+     and glow_api.admits(call, i)
+     and exists (select from glow.review_slots s
+                  where s.item_id = i.item_id and s.filled_at is null and s.lease_until <= statement_timestamp())
+     and not exists (select from glow.review_slots s
+                      where s.item_id = i.item_id and s.reviewer = call.reviewer
+                        and (s.filled_at is not null or s.lease_until > statement_timestamp()))
+     and not exists (select from glow.review_passes p
+                      where p.item_id = i.item_id and p.reviewer = call.reviewer and p.kind = 'declined')
+     and exists (select from glow.execution_keys k
+                  where k.tenant = i.tenant and k.execution_id = i.execution_id and k.expired_at is null)
+$$;
+COMMENT ON FUNCTION glow_api.reviewable(call glow_api.review_call) IS 'The items a reviewer could be given: with a free slot, neither reviewed nor held nor declined by them, and with text.';
+REVOKE ALL ON FUNCTION glow_api.reviewable(call glow_api.review_call) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.reviewer_problem(reviewer text, tenant text, caller glow_api.caller) RETURNS glow_api.problem
+    LANGUAGE plpgsql STABLE
+    AS $_$
+declare
+  problem glow_api.problem := glow_api.id_problem('{reviewer}', array[coalesce(reviewer, caller.person)], 1);
+begin
+  if tenant <> caller.tenant then
+    return row('PT403', 'tenant', tenant, 'the tenant of this login')::glow_api.problem;
+  elsif tenant !~ '^[a-z0-9][a-z0-9_.-]{0,62}$' then
+    return row('PT422', 'tenant', tenant, 'a name of 1 to 63 of a-z 0-9 _ . - that begins with a letter or digit')::glow_api.problem;
+  elsif reviewer <> caller.person then
+    return row('PT403', 'reviewer', reviewer, 'the person this login speaks for')::glow_api.problem;
+  end if;
+  return problem;
+end $_$;
+COMMENT ON FUNCTION glow_api.reviewer_problem(reviewer text, tenant text, caller glow_api.caller) IS 'Refuses another tenant, another person, and nobody.';
+REVOKE ALL ON FUNCTION glow_api.reviewer_problem(reviewer text, tenant text, caller glow_api.caller) FROM PUBLIC;
+
 CREATE FUNCTION glow_api.revoke_token_keys() RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3080,11 +4085,152 @@ $$;
 COMMENT ON FUNCTION glow_api.says(feedback_id bigint, recorded_at timestamp with time zone, call glow_api.feedback_call) IS 'Whether a row of feedback says what a call says.';
 REVOKE ALL ON FUNCTION glow_api.says(feedback_id bigint, recorded_at timestamp with time zone, call glow_api.feedback_call) FROM PUBLIC;
 
+CREATE FUNCTION glow_api.set_gold(execution_id text, verdict text, output text DEFAULT NULL::text, notes text DEFAULT NULL::text, tenant text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  asked glow_api.caller := glow_api.require_execution(execution_id, tenant, coalesce(octet_length(output), 0));
+  me text := coalesce(asked.person, session_user);
+  decision jsonb;
+  id bigint;
+begin
+  decision := glow_api.answered(glow_api.record_adjudication(
+    row(execution_id, me, verdict, output, null, notes, null, asked.tenant, null), asked));
+  id := (glow_api.enter_item(asked.tenant, execution_id, 'judgement', null, 'manual', '')).item_id;
+  -- Slots that nobody filled would be free; from now on each reviewer brings their own.
+  delete from glow.review_slots s where s.item_id = id and s.filled_at is null and s.reviewer is null;
+  update glow.review_items i
+     set gold = true, state = 'open', closed_at = null, decided_by = (decision ->> 'annotation_id')::bigint, outcome = verdict
+   where i.item_id = id;
+  return decision || jsonb_build_object('item_id', id);
+end $$;
+COMMENT ON FUNCTION glow_api.set_gold(execution_id text, verdict text, output text, notes text, tenant text) IS 'Makes an execution a test of reviewers: its right answer is known, and it comes to each of them once, like any other item. The answer counts as an adjudication.';
+REVOKE ALL ON FUNCTION glow_api.set_gold(execution_id text, verdict text, output text, notes text, tenant text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.set_gold(execution_id text, verdict text, output text, notes text, tenant text) TO glow_engineer;
+
+CREATE FUNCTION glow_api.set_review_policy(agent text, reviews integer DEFAULT NULL::integer, most_reviews integer DEFAULT NULL::integer, blind boolean DEFAULT NULL::boolean, lease interval DEFAULT NULL::interval, control_share numeric DEFAULT NULL::numeric, gold_share numeric DEFAULT NULL::numeric) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  caller glow_api.caller := glow_api.require_caller(null, agent);
+  policy glow.review_policies;
+begin
+  if not glow_api.is_mine(agent, caller) then
+    perform glow_api.refuse('PT403', 'agent', agent, 'an agent of this login''s own tenant');
+  end if;
+  perform pg_advisory_xact_lock(hashtextextended(agent, 13));
+  policy := glow.review_policy(agent);
+  if reviews not between 1 and 20 then
+    perform glow_api.refuse('PT422', 'reviews', reviews::text, 'a number of reviews from 1 to 20');
+  end if;
+  policy.reviews := coalesce(reviews, policy.reviews);
+  if most_reviews not between policy.reviews and 20 then
+    perform glow_api.refuse('PT422', 'most_reviews', most_reviews::text, 'a number from reviews (' || policy.reviews || ') to 20');
+  elsif lease not between interval '10 seconds' and interval '7 days' then
+    perform glow_api.refuse('PT422', 'lease', lease::text, 'an interval from 10 seconds to 7 days');
+  elsif control_share not between 0 and 1 then
+    perform glow_api.refuse('PT422', 'control_share', control_share::text, 'a share from 0 to 1');
+  elsif gold_share not between 0 and 0.5 then
+    perform glow_api.refuse('PT422', 'gold_share', gold_share::text, 'a share from 0 to 0.5');
+  end if;
+  insert into glow.review_policies as p (agent, reviews, most_reviews, blind, lease, control_share, gold_share, set_by)
+  values (set_review_policy.agent, policy.reviews,
+          coalesce(set_review_policy.most_reviews, greatest(policy.most_reviews, policy.reviews)), coalesce(set_review_policy.blind, policy.blind),
+          coalesce(set_review_policy.lease, policy.lease), coalesce(set_review_policy.control_share, policy.control_share),
+          coalesce(set_review_policy.gold_share, policy.gold_share), coalesce(caller.person, session_user))
+  on conflict on constraint review_policies_pkey do update
+     set reviews = excluded.reviews, most_reviews = excluded.most_reviews, blind = excluded.blind, lease = excluded.lease,
+         control_share = excluded.control_share, gold_share = excluded.gold_share, set_by = excluded.set_by,
+         set_at = clock_timestamp()
+  returning p.* into policy;
+  return to_jsonb(policy);
+end $$;
+COMMENT ON FUNCTION glow_api.set_review_policy(agent text, reviews integer, most_reviews integer, blind boolean, lease interval, control_share numeric, gold_share numeric) IS 'How an agent''s items are reviewed: how many reviews, the most when they disagree, blind or not, how long a claim lasts, the shares of controls and of gold. What is left out stays. Counts of reviews hold for items that enter from now on.';
+REVOKE ALL ON FUNCTION glow_api.set_review_policy(agent text, reviews integer, most_reviews integer, blind boolean, lease interval, control_share numeric, gold_share numeric) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.set_review_policy(agent text, reviews integer, most_reviews integer, blind boolean, lease interval, control_share numeric, gold_share numeric) TO glow_engineer;
+
+CREATE FUNCTION glow_api.shown(item_ids bigint[], person text) RETURNS TABLE(item_id bigint, kind text, agent text, execution_id text, input text, output text, first text, second text, metadata jsonb, context jsonb, lease_until timestamp with time zone)
+    LANGUAGE sql STABLE
+    AS $$
+  select i.item_id, i.kind, i.agent::text, i.execution_id::text, e.input::text,
+         case when i.kind = 'judgement' then e.output::text end,
+         case s.first when 'output' then e.output::text when 'alternative' then i.alternative end,
+         case s.first when 'output' then i.alternative when 'alternative' then e.output::text end,
+         e.metadata::jsonb,
+         case when not (glow.review_policy(i.agent)).blind then jsonb_build_object(
+           'reasons', i.reasons, 'note', i.note,
+           'votes', (select jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
+                              'thumbs', f.thumbs, 'rating', f.rating, 'issues', nullif(f.issues, '{}'), 'comment', f.comment,
+                              'correction', f.correction, 'channel', f.channel)) order by f.feedback_id)
+                       from glow.agent_feedback f
+                      where f.tenant = i.tenant and f.execution_id = i.execution_id and f.agent = i.agent and f.superseded_by is null),
+           'reviews', (select jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
+                                'reviewer', a.reviewer, 'verdict', a.verdict, 'output', a.output, 'notes', a.notes)) order by o.slot)
+                         from glow.review_slots o join glow.expert_annotations a using (annotation_id)
+                        where o.item_id = i.item_id and not i.gold)) end,
+         s.lease_until
+    from glow.review_items i
+    join glow.review_slots s on s.item_id = i.item_id and s.reviewer = person and s.filled_at is null
+    join glow.execution_keys k on k.tenant = i.tenant and k.execution_id = i.execution_id
+    join glow.executions e on e.tenant = k.tenant and e.execution_id = k.execution_id and e.recorded_at = k.recorded_at
+   where i.item_id = any(item_ids)
+   order by sha256(convert_to(i.item_id || person, 'UTF8'))
+$$;
+COMMENT ON FUNCTION glow_api.shown(item_ids bigint[], person text) IS 'What a reviewer must see of the items they hold; votes, reasons and other reviews only where reviews are not blind.';
+REVOKE ALL ON FUNCTION glow_api.shown(item_ids bigint[], person text) FROM PUBLIC;
+
 CREATE FUNCTION glow_api.signature(key_id integer, content text) RETURNS bytea
     LANGUAGE sql STABLE
     RETURN (SELECT sha256((k.outer_pad || sha256((k.inner_pad || convert_to(signature.content, 'UTF8'::name))))) AS sha256 FROM glow.token_keys k WHERE (k.key_id = signature.key_id));
 COMMENT ON FUNCTION glow_api.signature(key_id integer, content text) IS 'HMAC-SHA-256 of a text by one of our keys; null when there is no such key.';
 REVOKE ALL ON FUNCTION glow_api.signature(key_id integer, content text) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.skip(item_id bigint, reason text DEFAULT NULL::text, reviewer text DEFAULT NULL::text, tenant text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return glow_api.give_back(item_id, glow_api.require_reviewer(reviewer, tenant), 'skipped', reason, false);
+end $$;
+COMMENT ON FUNCTION glow_api.skip(item_id bigint, reason text, reviewer text, tenant text) IS 'Not now: gives an item back; it comes to this reviewer again when nothing else waits.';
+REVOKE ALL ON FUNCTION glow_api.skip(item_id bigint, reason text, reviewer text, tenant text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.skip(item_id bigint, reason text, reviewer text, tenant text) TO glow_reviewer;
+
+CREATE FUNCTION glow_api.slot_to_fill(item glow.review_items, reviewer text, claimed boolean) RETURNS glow.review_slots
+    LANGUAGE plpgsql
+    AS $$
+declare
+  slot glow.review_slots;
+begin
+  select s.* into slot from glow.review_slots s
+   where s.item_id = item.item_id and s.reviewer = slot_to_fill.reviewer for update;
+  if found or claimed then return slot; end if;
+  if item.gold then
+    insert into glow.review_slots (item_id, slot, tenant, reviewer)
+    select item.item_id, coalesce(max(s.slot), 0) + 1, item.tenant, slot_to_fill.reviewer
+      from glow.review_slots s where s.item_id = item.item_id
+    returning * into slot;
+    return slot;
+  end if;
+  -- What an expert says beside the queue is a review too, and one fewer is wanted.
+  select s.* into slot from glow.review_slots s
+   where s.item_id = item.item_id and s.filled_at is null and s.lease_until <= clock_timestamp()
+   order by s.lease_until, s.slot limit 1 for update skip locked;
+  if not found then return slot; end if;
+  -- Refused where a claim of the same person, in another session, is about to become their slot.
+  begin
+    update glow.review_slots s set reviewer = slot_to_fill.reviewer where s.item_id = slot.item_id and s.slot = slot.slot;
+  exception when unique_violation then
+    return null;
+  end;
+  if slot.reviewer is not null then perform glow_api.note_review(item, slot.reviewer, 'expired'); end if;
+  slot.reviewer := slot_to_fill.reviewer;
+  return slot;
+end $$;
+COMMENT ON FUNCTION glow_api.slot_to_fill(item glow.review_items, reviewer text, claimed boolean) IS 'The slot of an item that a reviewer''s word belongs to: their own, or a free one when they did not claim it.';
+REVOKE ALL ON FUNCTION glow_api.slot_to_fill(item glow.review_items, reviewer text, claimed boolean) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.source_row(kind text, source_id text) RETURNS jsonb
     LANGUAGE sql STABLE
@@ -3098,7 +4244,7 @@ CREATE FUNCTION glow_api.standard_issues() RETURNS text[]
 COMMENT ON FUNCTION glow_api.standard_issues() IS 'The issue categories every agent has; an agent may add its own, a user any.';
 REVOKE ALL ON FUNCTION glow_api.standard_issues() FROM PUBLIC;
 
-CREATE FUNCTION glow_api.submit_annotation(execution_id text, reviewer text, verdict text, output text DEFAULT NULL::text, dimensions jsonb DEFAULT '{}'::jsonb, notes text DEFAULT NULL::text, idempotency_key text DEFAULT NULL::text, tenant text DEFAULT NULL::text) RETURNS jsonb
+CREATE FUNCTION glow_api.submit_annotation(execution_id text, reviewer text, verdict text, output text DEFAULT NULL::text, dimensions jsonb DEFAULT '{}'::jsonb, notes text DEFAULT NULL::text, idempotency_key text DEFAULT NULL::text, tenant text DEFAULT NULL::text, item_id bigint DEFAULT NULL::bigint) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -3106,11 +4252,11 @@ declare
   caller glow_api.caller := glow_api.enter(1, coalesce(octet_length(output), 0)::bigint + coalesce(octet_length(notes), 0));
 begin
   return glow_api.answered(glow_api.record_annotation(
-    row(execution_id, reviewer, verdict, output, dimensions, notes, idempotency_key, tenant), caller));
+    row(execution_id, reviewer, verdict, output, dimensions, notes, idempotency_key, tenant, item_id), caller));
 end $$;
-COMMENT ON FUNCTION glow_api.submit_annotation(execution_id text, reviewer text, verdict text, output text, dimensions jsonb, notes text, idempotency_key text, tenant text) IS 'Records an expert''s judgement: approve the output, correct it (with the right output) or reject it. One current judgement per reviewer and execution; a change supersedes and the old row stays.';
-REVOKE ALL ON FUNCTION glow_api.submit_annotation(execution_id text, reviewer text, verdict text, output text, dimensions jsonb, notes text, idempotency_key text, tenant text) FROM PUBLIC;
-GRANT ALL ON FUNCTION glow_api.submit_annotation(execution_id text, reviewer text, verdict text, output text, dimensions jsonb, notes text, idempotency_key text, tenant text) TO glow_reviewer;
+COMMENT ON FUNCTION glow_api.submit_annotation(execution_id text, reviewer text, verdict text, output text, dimensions jsonb, notes text, idempotency_key text, tenant text, item_id bigint) IS 'Records an expert''s judgement: approve the output, correct it (with the right output) or reject it. One current judgement per reviewer and execution; a change supersedes and the old row stays. With the item_id of claim_annotation it is the review that was claimed, also after the lease ended, as long as nobody else has it.';
+REVOKE ALL ON FUNCTION glow_api.submit_annotation(execution_id text, reviewer text, verdict text, output text, dimensions jsonb, notes text, idempotency_key text, tenant text, item_id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.submit_annotation(execution_id text, reviewer text, verdict text, output text, dimensions jsonb, notes text, idempotency_key text, tenant text, item_id bigint) TO glow_reviewer;
 
 CREATE FUNCTION glow_api.submit_annotation_batch(rows jsonb) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -3124,6 +4270,69 @@ end $$;
 COMMENT ON FUNCTION glow_api.submit_annotation_batch(rows jsonb) IS 'Records many judgements: an array of objects with the arguments of submit_annotation. Answers one result for each, in order; a refused row stops no other.';
 REVOKE ALL ON FUNCTION glow_api.submit_annotation_batch(rows jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.submit_annotation_batch(rows jsonb) TO glow_reviewer;
+
+CREATE FUNCTION glow_api.submit_comparison(item_id bigint, preferred text, notes text DEFAULT NULL::text, idempotency_key text DEFAULT NULL::text, reviewer text DEFAULT NULL::text, tenant text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  me glow_api.caller := glow_api.require_reviewer(reviewer, tenant);
+  item glow.review_items := glow_api.require_item(item_id, me.tenant);
+  problem glow_api.problem := coalesce(
+    glow_api.id_problem('{idempotency_key}', array[idempotency_key], 0), glow_api.text_problem('notes', notes, 40000));
+  hash bytea := glow_api.payload_hash(jsonb_build_array('comparison', item_id, me.person, preferred, notes));
+  known glow.comparisons;
+  slot glow.review_slots;
+  answer text;
+  new_id bigint;
+begin
+  if problem.code is null and (preferred is null or preferred not in ('first', 'second', 'tie', 'neither')) then
+    problem := row('PT422', 'preferred', preferred, 'first, second, tie or neither');
+  elsif problem.code is null and length(notes) > 10000 then
+    problem := row('PT413', 'notes', length(notes) || ' characters', 'at most 10000 characters');
+  elsif problem.code is null and item.kind <> 'comparison' then
+    problem := row('PT422', 'item_id', item_id::text, 'a comparison; a judgement is given with submit_annotation');
+  end if;
+  if problem.code is not null then perform glow_api.refuse(problem); end if;
+  if idempotency_key is not null then
+    perform pg_advisory_xact_lock(hashtextextended(me.tenant || chr(31) || item.agent || chr(31) || idempotency_key, 12));
+    select c.* into known from glow.comparisons c
+     where c.tenant = me.tenant and c.agent = item.agent and c.idempotency_key = submit_comparison.idempotency_key;
+    if known.payload_hash <> hash then
+      perform glow_api.refuse('PT409', 'idempotency_key', idempotency_key, 'a new key: this one was used for other contents');
+    elsif found then
+      return jsonb_build_object('comparison_id', known.comparison_id, 'status', 'replayed');
+    end if;
+  end if;
+  select i.* into item from glow.review_items i where i.item_id = submit_comparison.item_id for no key update;
+  slot := glow_api.slot_to_fill(item, me.person, true);
+  if slot.item_id is null then perform glow_api.refuse(glow_api.not_held(item_id)); end if;
+  select c.* into known from glow.comparisons c
+   where c.tenant = me.tenant and c.execution_id = item.execution_id and c.reviewer = me.person and c.superseded_by is null;
+  if known.payload_hash = hash then
+    return jsonb_build_object('comparison_id', known.comparison_id, 'status', 'unchanged');
+  end if;
+  select e.output into answer from glow.execution_keys k join glow.executions e using (tenant, execution_id, recorded_at)
+   where k.tenant = item.tenant and k.execution_id = item.execution_id;
+  if not found then
+    perform glow_api.refuse('PT404', 'item_id', item_id::text, 'an execution whose text is still kept');
+  end if;
+  new_id := nextval(pg_get_serial_sequence('glow.comparisons', 'comparison_id'));
+  update glow.comparisons c set superseded_by = new_id where c.comparison_id = known.comparison_id;
+  insert into glow.comparisons (
+    comparison_id, tenant, execution_id, agent, reviewer, first, second, preferred, notes, idempotency_key, payload_hash)
+  overriding system value
+  values (new_id, item.tenant, item.execution_id, item.agent, me.person,
+          case slot.first when 'output' then answer else item.alternative end,
+          case slot.first when 'output' then item.alternative else answer end,
+          preferred, notes, idempotency_key, hash);
+  perform glow_api.fill_slot(item, slot, null, new_id);
+  return jsonb_strip_nulls(jsonb_build_object(
+    'comparison_id', new_id, 'status', 'accepted', 'supersedes', known.comparison_id));
+end $$;
+COMMENT ON FUNCTION glow_api.submit_comparison(item_id bigint, preferred text, notes text, idempotency_key text, reviewer text, tenant text) IS 'Says which of the two answers of a claimed comparison is better, as they were shown: first, second, tie, or neither when both are wrong.';
+REVOKE ALL ON FUNCTION glow_api.submit_comparison(item_id bigint, preferred text, notes text, idempotency_key text, reviewer text, tenant text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.submit_comparison(item_id bigint, preferred text, notes text, idempotency_key text, reviewer text, tenant text) TO glow_reviewer;
 
 CREATE FUNCTION glow_api.submit_demonstration(agent text, expert text, input text, output text, notes text DEFAULT NULL::text, idempotency_key text DEFAULT NULL::text, tenant text DEFAULT NULL::text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -3262,6 +4471,24 @@ begin
 end $$;
 COMMENT ON FUNCTION glow_api.text_problem(field text, value text, most integer, required boolean) IS 'What is wrong with a text that is missing, empty or too long.';
 REVOKE ALL ON FUNCTION glow_api.text_problem(field text, value text, most integer, required boolean) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.unset_gold(execution_id text, tenant text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  asked glow_api.caller := glow_api.require_execution(execution_id, tenant);
+  id bigint;
+begin
+  update glow.review_items i set gold = false, state = 'closed', closed_at = clock_timestamp()
+   where i.tenant = asked.tenant and i.execution_id = unset_gold.execution_id and i.gold
+  returning i.item_id into id;
+  update glow.review_slots s set lease_until = 'infinity' where s.item_id = id and s.filled_at is null;
+  return jsonb_build_object('item_id', id, 'status', case when id is null then 'unchanged' else 'withdrawn' end);
+end $$;
+COMMENT ON FUNCTION glow_api.unset_gold(execution_id text, tenant text) IS 'Ends the use of an execution as a test. Its answer stays, as an adjudication.';
+REVOKE ALL ON FUNCTION glow_api.unset_gold(execution_id text, tenant text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.unset_gold(execution_id text, tenant text) TO glow_engineer;
 
 CREATE FUNCTION glow_api.why(dataset text, example text) RETURNS TABLE(split text, source text, quality double precision, rule_version text, reason text, kind text, source_id text, role text, said jsonb)
     LANGUAGE plpgsql STABLE SECURITY DEFINER

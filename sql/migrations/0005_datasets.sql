@@ -68,7 +68,7 @@ create index examples_by_input on glow.learning_examples (input_id) where supers
 
 create table glow.example_sources (
   example_version bigint not null references glow.learning_examples,
-  kind            text not null check (kind in ('execution', 'feedback', 'annotation', 'demonstration')),
+  kind            text not null check (kind in ('execution', 'feedback', 'annotation', 'comparison', 'demonstration')),
   source_id       text not null,
   role            text not null,
   primary key (example_version, kind, source_id, role)
