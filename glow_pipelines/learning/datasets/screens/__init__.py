@@ -6,5 +6,6 @@ example is right (resolve). Findings hold spans, never the text they found.
 
 from glow_pipelines.learning.datasets.screens.findings import Finding
 from glow_pipelines.learning.datasets.screens.scan import screen
+from glow_pipelines.learning.datasets.screens.screened import screen_example
 
-__all__ = ["Finding", "screen"]
+__all__ = ["Finding", "screen", "screen_example"]

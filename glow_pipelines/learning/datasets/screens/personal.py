@@ -204,3 +204,6 @@ RULES = (
         ),
     ),
 )
+
+NAMES = tuple(dict.fromkeys(rule.name for rule in RULES))
+"""What personal data is called in findings and policies."""
