@@ -18,12 +18,12 @@ from glow_pipelines.learning.datasets import language_of, screen
 
 _PLAIN = (
     "The committee met on Tuesday to discuss how the new colleagues could be welcomed. Everybody agreed that a short "
-    "tour of the building would help, and that somebody from each team ought to say a few words about what they do all day. "
+    "tour of the building would help, and that somebody from each team ought to say a few words about what they do. "
 ) * 3
 
 
 def measure(each: int = 300, texts: int = 2000, seed: int = 1) -> dict[str, Any]:
-    """Recall by kind over `each` planted texts, false positives and rows/s over `texts` finance texts of 640 signs."""
+    """Recall by kind over `each` planted texts; false positives and rows/s over `texts` finance texts of 640 signs."""
     rng = np.random.default_rng(seed)
     ordinary = [planted.ordinary(rng) for _ in range(texts)]
     hits = sum(bool(screen(text)) for text in ordinary)

@@ -37,6 +37,12 @@ _OVERRIDE = {
         "inst indi dire prom regl orde",
     ),
 }
+_ALL_BEFORE = (
+    r"(?:ignor\w*|disregard|forget|set aside|oublie\w*|laisse\w* tomber|fai(?:s|tes) abstraction de|vergiss|vergessen sie|"
+    r"olvid[ae]n?|deja de lado) (?:about )?(?:everything|anything|all(?: that| of that)?|what|tout ce (?:qui|que|qu')|alles|was|"
+    r"todo (?:lo|cuanto)|lo que)\b[^.!?]{0,30}\b(?:above|before|earlier|previous\w*|prior|so far|told|instructed|said|"
+    r"preced\w*|avant|plus haut|demande|dit|davor|bisher\w*|oben|vorher|gesagt\w*|anterior\w*|antes|dich[oa]|dijeron)\b"
+)
 _SYSTEM = (
     r"(?:system|hidden|initial|original|secret|versteckte\w*|ursprungliche\w*|geheime\w*)[- ]?"
     r"(?:prompts?|messages?|instructions?|anweisung\w*|nachricht\w*|vorgaben?)|systemprompt|systemanweisung\w*|"
@@ -74,6 +80,12 @@ def _override(verb: str, scope: str, noun: str, words: str, also: str) -> Rule:
 RULES = (
     *(_override(verb, *rest) for verb, rest in _OVERRIDE.items()),
     _rule(
+        "override",
+        rf"\b{_ALL_BEFORE}",
+        "igno disr forg set oubl lais fais fait verg olvi deja",
+        "abov befo earl prev prio so told inst said prec avan plus dema dit davo bish oben vorh gesa ante dich dije",
+    ),
+    _rule(
         "system prompt",
         rf"\b(?:{_SHOW})\b[^.!?]{{0,40}}\b(?:{_SYSTEM})",
         "prom inst anwe nach vorg syst mess invi mens",
@@ -94,13 +106,13 @@ RULES = (
     ),
     _rule(
         "secrecy",
-        r"\b(?:do not|don't|dont|never|without) (?:tell|telling|inform|informing|mention|mentioning|reveal|revealing|show|alert)"
-        r"[^.!?]{0,30}\b(?:the )?(?:user|human|operator|reviewer)s?\b"
+        r"\b(?:do not|don't|dont|never|without) (?:tell|let|telling|inform|informing|mention|mentioning|reveal|revealing|show|alert)"
+        r"[^.!?]{0,30}\b(?:the )?(?:user|human|operator|reviewer|customer)s?\b"
         r"|\b(?:sag|verrate?|erzahle?|teile?)\b[^.!?]{0,30}\b(?:dem|den) (?:benutzer|nutzer|anwender)n?\b[^.!?]{0,15}\bnicht"
         r"|\bne (?:dis|dites|revele|revelez|mentionne)\b[^.!?]{0,30}\bl'utilisateur\b"
         r"|\bno (?:le )?(?:digas|diga|reveles|menciones)\b[^.!?]{0,30}\b(?:al |el )?usuario\b",
-        "tell info ment reve show aler sag verr erza teil dis dite diga menc",
-        "user huma oper revi benu nutz anwe util usua",
+        "tell let info ment reve show aler sag verr erza teil dis dite diga menc",
+        "user huma oper revi cust benu nutz anwe util usua",
     ),
     _rule(
         "exfiltration",

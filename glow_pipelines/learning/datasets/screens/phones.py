@@ -3,6 +3,7 @@
 Belongs here: the forms that are phone numbers by themselves, and the words that make one of other digits. Does not
 belong here: other personal data (personal).
 """
+# ruff: noqa: E501 -- patterns are read best unbroken
 
 import re
 
@@ -12,9 +13,9 @@ from glow_pipelines.learning.datasets.screens.findings import Rule, Span, stems
 # Words after which, with nothing but filling words between, a number is a phone number; folded (ä is a).
 _WORDS = (
     r"(?:tele)?phone|tel|cell(?:phone)?|mobile|fax|whats ?app|signal|sms|hotline|call(?:ed|ing)?|ring|dial|text|reach|"
-    r"telefon(?:nummer)?|handy(?:nummer)?|mobil(?:nummer|telefon)?|festnetz|durchwahl|rufnummer|anruf\w*|ruf\w*|erreich\w*|"
+    r"telefon(?:nummer)?|ruckruf\w*|handy(?:nummer)?|mobil(?:nummer|telefon)?|festnetz|durchwahl|rufnummer|anruf\w*|ruf\w*|erreich\w*|"
     r"telephone|portable|appel\w*|joindre|joignable|"
-    r"telefono|movil|celular|llam\w+|marc\w+|cellulare|telefone|celular|telemovel|ligue|telefoon|gsm|bel"
+    r"telefono|movil|celular|llam\w+|marc\w+|cellulare|contact|my (?:new )?number|telefone|celular|telemovel|ligue|telefoon|gsm|bel"
 )
 _FILLING = (
     r"number|no|nr|num|nummer|numero|is|ist|est|es|e|at|on|under|unter|via|per|au|al|le|la|el|the|my|our|his|her|me|us|"
@@ -22,7 +23,9 @@ _FILLING = (
     r"das|meine|meiner|home|work|office|mobile|cell|direct|now|today|anytime|later|so|can|be|reached|you|i"
 )
 _BEFORE = re.compile(rf"\b(?:{_WORDS})\b(?:[\s:.,()#/*–-]|(?<!\w)(?:{_FILLING})\b){{0,16}}$")
-_AFTER = re.compile(r"[\s,]{0,3}\(?(?:phone|mobile|cell|tel|fax|handy|mobil|telefon|portable|movil|whats ?app)\b")
+_AFTER = re.compile(
+    r"[\s,]{0,3}\(?(?:phone|mobile|cell|tel|fax|handy|mobil|telefon|portable|movil|whats ?app|zu erreichen|erreichbar|is my (?:new )?number)\b"
+)
 _MONEY_AFTER = re.compile(
     r"(?i)\s?(?:[€$£¥%]|(?:eur|usd|gbp|chf|jpy|euros?|dollars?|franken|pounds?|mio|million|units?)\b)"
 )
@@ -30,9 +33,10 @@ _MONEY_BEFORE = re.compile(r"(?i)(?:[€$£¥]|\b(?:eur|usd|gbp|chf|jpy))\s?$")
 _AREA = r"\([2-9]\d\d\)[ -]?[2-9]\d\d[ .-]\d{4}(?!\w|[.,]\d)"
 _DATE = re.compile(r"(?:19|20)\d\d[-./ ]?[01]\d[-./ ]?[0-3]\d|[0-3]?\d[-./ ][01]?\d[-./ ](?:19|20)\d\d")
 _STEMS = (
-    "phon tele tel cell mobi fax what sign sms hotl call ring dial text reac hand fest durc rufn anru ruf rufe erre "
+    "phon tele tel ruck cell mobi fax what sign sms hotl call ring dial text reac hand fest durc rufn anru ruf rufe erre "
     "port appe join movi celu llam marc liga ligu telf gsm bel bell"
 )
+_ANY = re.compile(r"(?<![\w.,/+-])\(?\d(?:[ .()/–-]{0,3}\d){6,14}(?!\w|[.,]\d|[-/]\w)")
 
 
 def _number(match: re.Match[str]) -> Span | None:
@@ -61,13 +65,8 @@ RULES = (
         digits=9,
         reach=(4, 3),
     ),
-    Rule(
-        "pii",
-        "phone",
-        re.compile(r"(?<![\w.,/+-])\(?\d(?:[ .()/–-]{0,3}\d){6,14}(?!\w|[.,]\d|[-/]\w)"),
-        _told,
-        words=stems(_STEMS),
-        digits=7,
-        reach=(2, 3),
+    *(
+        Rule("pii", "phone", _ANY, _told, words=stems(words), hints=hints, digits=7, reach=(2, 3))
+        for words, hints in ((_STEMS, ()), ("", ("zu erreichen", "erreichbar", " is my ", "contact", "number")))
     ),
 )

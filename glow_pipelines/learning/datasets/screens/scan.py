@@ -21,7 +21,8 @@ from glow_pipelines.learning.datasets.screens.hidden import (
     lay_bare,
 )
 
-_LETTERS = {ord(c): " " for c in string.printable if c not in string.ascii_letters}
+_LETTERS = dict.fromkeys((ord(c) for c in string.printable if c not in string.ascii_letters), " ")
+_LETTERS |= dict.fromkeys((*range(0xA0, 0xC0), 0xD7, 0xF7, *range(0x2010, 0x2060), *range(0x3000, 0x3040)), " ")
 _NO_DIGIT = re.compile(r"\D+")
 _ROW = re.compile(r"\d[\d .()/–-]{4,}\d")
 
