@@ -36,9 +36,9 @@ from glow_pipelines.learning.datasets.lines import Problem, validate_line
 from glow_pipelines.learning.datasets.minhash import near_duplicates
 from glow_pipelines.learning.datasets.patterns import CorrectionPattern, correction_patterns
 from glow_pipelines.learning.datasets.policies import CurationPolicy
-from glow_pipelines.learning.datasets.redact import Redacted, redact
 from glow_pipelines.learning.datasets.resolve import withdrawn
 from glow_pipelines.learning.datasets.screens import Finding, screen, screen_example
+from glow_pipelines.learning.datasets.screens.redact import Redacted, redact
 from glow_pipelines.learning.datasets.settings import BehaviorSettings
 from glow_pipelines.learning.datasets.splits import SALT, SHARES, SPLITS, Split, assign_splits, split_of
 from glow_pipelines.learning.datasets.text import canonical_json, normalize, text_key

@@ -8,8 +8,8 @@ from dataclasses import replace
 from glow_pipelines.learning.datasets.examples import LearningExample, example_hash
 from glow_pipelines.learning.datasets.language import UNSURE, language_of
 from glow_pipelines.learning.datasets.policies import CurationPolicy
-from glow_pipelines.learning.datasets.redact import redact
 from glow_pipelines.learning.datasets.screens.findings import Finding
+from glow_pipelines.learning.datasets.screens.redact import redact
 from glow_pipelines.learning.datasets.screens.scan import screen
 
 

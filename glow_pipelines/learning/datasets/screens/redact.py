@@ -1,7 +1,7 @@
 """Placeholders for what identifies somebody.
 
 Belongs here: replacing findings in the texts of one example, so that what was the same stays the same. Does not belong
-here: finding (screens), deciding (policies).
+here: finding (scan), deciding (policies).
 """
 
 import json
