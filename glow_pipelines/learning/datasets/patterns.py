@@ -15,7 +15,7 @@ from glow_pipelines.learning.datasets.enrichment import Enrichment, enrichment, 
 from glow_pipelines.learning.datasets.screens.redact import redact
 from glow_pipelines.learning.datasets.text import normalize
 from glow_pipelines.learning.datasets.topics import Topic, marked
-from glow_pipelines.learning.datasets.trends import Trend, trend_of
+from glow_pipelines.learning.datasets.trends import FloatArray, Trend, by_week, trend_of
 from glow_pipelines.learning.feedback.rates import Rate, rate_of
 
 Standing = Literal["total", "named", "emerging"]
@@ -94,7 +94,8 @@ def _of_agent(agent: str, corrections: Sequence[Correction], fine: Sequence[str]
     details = sorted((key for key in made if key[2] and len(made[key]) > 1), key=lambda key: (-len(made[key]), key))
     tested = _tests(details[:_TESTED], made, phrases, held, len(ordered), fine)
     kept = [key for key in made if not key[2]] + details[:_TESTED]
-    patterns = [_pattern(agent, key, made[key], ordered, tested.get(key)) for key in kept]
+    weeks = by_week((c.at for c in ordered), ordered[-1].at)
+    patterns = [_pattern(agent, key, made[key], ordered, weeks, tested.get(key)) for key in kept]
     rank = {"named": 0, "total": 1, "emerging": 2}
     return sorted(patterns, key=lambda p: (rank[p.standing], -p.count, p.kind, p.about, p.detail))
 
@@ -142,7 +143,12 @@ def _occurrences(phrases: set[str], fine: Sequence[str]) -> Counter[str]:
 
 
 def _pattern(
-    agent: str, key: _Key, found: Sequence[Correction], all_of_them: Sequence[Correction], tested: Enrichment | None
+    agent: str,
+    key: _Key,
+    found: Sequence[Correction],
+    everything: Sequence[Correction],
+    weeks: FloatArray,
+    tested: Enrichment | None,
 ) -> CorrectionPattern:
     people = {(c.kind, c.person) for c in found if c.person is not None}
     conversations = {c.conversation or c.execution_id for c in found}
@@ -159,12 +165,12 @@ def _pattern(
         standing=standing,
         count=len(found),
         experts=sum(c.kind == "annotation" for c in found),
-        share=rate_of(len(found), len(all_of_them)),
+        share=rate_of(len(found), len(everything)),
         people=len(people),
         conversations=len(conversations),
         lift=None if tested is None else tested.lift,
         q=None if tested is None else tested.q,
-        trend=trend_of([c.at for c in found], [c.at for c in all_of_them]),
+        trend=trend_of(by_week((c.at for c in found), everything[-1].at), weeks),
         feedback=tuple(c.source for c in newest if c.kind == "feedback")[:_EXAMPLES],
         annotations=tuple(c.source for c in newest if c.kind == "annotation")[:_EXAMPLES],
         first_seen=found[0].at,

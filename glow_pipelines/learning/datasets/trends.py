@@ -4,12 +4,14 @@ Belongs here: the slope with its interval. Does not belong here: what is counted
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
+from numpy.typing import NDArray
 
+FloatArray = NDArray[np.float64]
 WEEKS = 12
 _LEAST_WEEKS, _LEAST_COUNT = 3, 5
 _Z = 1.959963984540054
@@ -24,17 +26,13 @@ class Trend:
     high: float
 
 
-def trend_of(times: Sequence[datetime], all_times: Sequence[datetime]) -> Trend | None:
-    """The trend of `times` among `all_times` over the twelve weeks before the newest of all; weeks end with that one.
+def trend_of(hits: FloatArray, totals: FloatArray) -> Trend | None:
+    """The trend of a share over twelve weeks, both counts by week, the oldest first.
 
     The least-squares slope of a share and its standard error when there is no trend (Cochran 1954, Armitage 1955), so
-    that the limits exclude 0 exactly where the test of Cochran and Armitage does. None when less than five of them fall
-    into the window, or when it holds less than three weeks with anything: the normal approximation is none then.
+    that the limits exclude 0 exactly where the test of Cochran and Armitage does. None with less than five hits, or
+    less than three weeks that hold anything: the normal approximation is none then.
     """
-    if not times:
-        return None
-    newest = max(all_times)
-    hits, totals = _by_week(times, newest), _by_week(all_times, newest)
     n, k = totals.sum(), hits.sum()
     if k < _LEAST_COUNT or np.count_nonzero(totals) < _LEAST_WEEKS:
         return None
@@ -46,7 +44,7 @@ def trend_of(times: Sequence[datetime], all_times: Sequence[datetime]) -> Trend 
     return Trend(slope, slope - margin, slope + margin)
 
 
-def _by_week(times: Sequence[datetime], newest: datetime) -> np.ndarray:
-    """Counts of the last twelve weeks, the oldest first."""
-    ages = [(newest - at) // timedelta(weeks=1) for at in times]
-    return np.bincount([WEEKS - 1 - age for age in ages if 0 <= age < WEEKS], minlength=WEEKS).astype(float)
+def by_week(times: Iterable[datetime], newest: datetime) -> FloatArray:
+    """Counts of the last twelve weeks before `newest`, the oldest first; what is older is not counted."""
+    ages = ((newest - at) // timedelta(weeks=1) for at in times)
+    return np.bincount([WEEKS - 1 - age for age in ages if 0 <= age < WEEKS], minlength=WEEKS).astype(np.float64)

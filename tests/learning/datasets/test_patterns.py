@@ -15,7 +15,7 @@ from scipy.stats import chi2_contingency, fisher_exact
 
 from glow_pipelines.learning.datasets import BehaviorLearner, Correction, CorrectionPattern, correction_patterns
 from glow_pipelines.learning.datasets.enrichment import Enrichment, enrichment, false_discovery
-from glow_pipelines.learning.datasets.trends import trend_of
+from glow_pipelines.learning.datasets.trends import by_week, trend_of
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -132,9 +132,8 @@ def test_the_trend_agrees_with_the_test_of_cochran_and_armitage(weeks: list[tupl
     newest = AT + timedelta(weeks=len(weeks) - 1)
     hits = [newest - timedelta(weeks=age) for age, (yes, _) in enumerate(weeks) for _ in range(yes)]
     rest = [newest - timedelta(weeks=age) for age, (_, no) in enumerate(weeks) for _ in range(no)]
-    # The window ends with the newest of all; without this one, the weeks would be counted from another.
     everything = [*hits, *rest, newest]
-    trend = trend_of(hits, everything)
+    trend = trend_of(by_week(hits, newest), by_week(everything, newest))
     if trend is None or len(hits) == len(everything):
         return
     flags = np.array([1.0] * len(hits) + [0.0] * (len(rest) + 1))
