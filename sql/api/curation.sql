@@ -73,7 +73,7 @@ begin
   insert into glow.curation_policies as p (agent, pii, secrets, keep, languages, shortest_input, shortest_target, set_by)
   values (agent, pii, secrets, keep, languages, shortest_input, shortest_target, coalesce(caller.person, session_user))
   returning p.* into known;
-  return glow_api.described_policy(known) || jsonb_build_object('agent', agent, 'status', 'changed');
+  return glow_api.described_policy(known) || jsonb_build_object('agent', agent, 'status', 'accepted');
 end $$;
 comment on function glow_api.set_curation_policy is
   'Says how an agent''s texts are screened; what is not named is the default. Personal data and secrets are redacted or '

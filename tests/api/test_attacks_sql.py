@@ -153,4 +153,5 @@ def test_sql_in_a_text_is_kept_as_it_is_or_refused(seeded: psycopg.Connection, l
         connection.rollback()
     readers = FIGURES | LINEAGE | {"apply_import", "resolve_prompt", "request_status", "submit_feedback_with_token"}
     readers.add("cancel_request")  # of a request that is not there
+    readers |= {"correction_patterns", "curation_policy", "set_curation_policy"}  # which takes no word but its own
     assert kept or not arguments or function in readers

@@ -42,7 +42,7 @@ def test_a_change_is_kept_with_its_history_and_is_news(
     with store.transaction() as t:
         before = t.feedback.horizon()
     wanted: dict[str, Any] = {"pii": "quarantine", "languages": ["de", "und"], "keep": ["name"], "shortest_input": 5}
-    assert call(engineer, "set_curation_policy", agent=agent, **wanted)["status"] == "changed"
+    assert call(engineer, "set_curation_policy", agent=agent, **wanted)["status"] == "accepted"
     assert call(engineer, "set_curation_policy", agent=agent, **wanted)["status"] == "unchanged"
     with store.transaction() as t:
         assert t.curation_policies.policy(agent) == CurationPolicy(
