@@ -14,6 +14,7 @@ from psycopg_pool import ConnectionPool
 
 from glow_pipelines.database import urls
 from glow_pipelines.store.annotations import Annotations
+from glow_pipelines.store.curation_policies import CurationPolicies
 from glow_pipelines.store.datasets import Datasets
 from glow_pipelines.store.experiments import Experiments
 from glow_pipelines.store.feedback import Feedback
@@ -21,6 +22,7 @@ from glow_pipelines.store.imports import Imports
 from glow_pipelines.store.models import Models
 from glow_pipelines.store.noun import Row
 from glow_pipelines.store.operations import Operations
+from glow_pipelines.store.patterns import Patterns
 from glow_pipelines.store.prompts import Prompts
 from glow_pipelines.store.quality import AnnotationQuality
 from glow_pipelines.store.requests import Requests
@@ -53,6 +55,14 @@ class Transaction:
     @cached_property
     def datasets(self) -> Datasets:
         return Datasets(self.connection)
+
+    @cached_property
+    def curation_policies(self) -> CurationPolicies:
+        return CurationPolicies(self.connection)
+
+    @cached_property
+    def patterns(self) -> Patterns:
+        return Patterns(self.connection)
 
     @cached_property
     def prompts(self) -> Prompts:

@@ -40,8 +40,11 @@ grant execute on function glow_api.feedback_stats, glow_api.common_issues
 
 grant execute on function glow_api.success_metrics to glow_viewer, glow_engineer;
 
+grant execute on function glow_api.correction_patterns to glow_app, glow_viewer, glow_engineer;
+
 grant execute on function
   glow_api.register_agent, glow_api.learning_stats, glow_api.datasets, glow_api.why, glow_api.effect_of,
+  glow_api.set_curation_policy, glow_api.curation_policy,
   glow_api.request_prompt_optimization, glow_api.request_dataset, glow_api.request_training_run, glow_api.request_status,
   glow_api.cancel_request
   to glow_engineer;
@@ -70,5 +73,7 @@ revoke insert, update, delete on
   glow.expert_annotations, glow.demonstrations, glow.comparisons, glow.review_policies, glow.review_passes,
   glow.review_events, glow.retrieval_keys, glow.retrieval_events, glow.retrieval_hits
   from glow_pipeline;
+-- What owners decided is set by them.
+revoke insert, update, delete on glow.curation_policies from glow_pipeline;
 grant execute on all functions in schema glow to glow_pipeline;
 revoke execute on function glow.secure from glow_pipeline;

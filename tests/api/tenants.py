@@ -42,6 +42,12 @@ insert into glow.learning_examples (example_id, agent, input, target, source, st
 values (%(agent)s, %(agent)s, %(secret)s, %(secret)s, 'vote', 'approved', 1, false, 'g', 'train', 'h', 'r', %(secret)s);
 insert into glow.example_sources (example_version, kind, source_id, role)
 select example_version, 'feedback', %(feedback)s, 'vote' from glow.learning_examples where example_id = %(agent)s;
+insert into glow.curation_policies (agent, pii, secrets, keep, shortest_input, shortest_target, set_by)
+values (%(agent)s, 'redact', 'quarantine', '{}', 1, 1, %(secret)s);
+insert into glow.correction_snapshots (agent, corrections, outputs) values (%(agent)s, 3, 3);
+insert into glow.correction_patterns (agent, position, kind, about, detail, standing, count, experts, people, conversations,
+  share, share_low, share_high, first_seen, last_seen, feedback, annotations)
+values (%(agent)s, 1, 'missing', '', %(secret)s, 'named', 3, 0, 2, 3, 1, 0, 1, now(), now(), '{}', '{}');
 insert into glow.training_datasets (dataset_id, agent, kind, rule, rule_version, as_of, content_hash, statistics)
 values (%(agent)s, %(agent)s, 'sft', '{}', 'r', now(), 'h', jsonb_build_object('x', %(secret)s::text));
 insert into glow.dataset_examples (dataset_id, position, example_version, example_id, agent, group_key, split)
@@ -109,7 +115,14 @@ class Other:
             ).fetchone()
             for name in tables
         ]
-        for name in ("agents", "requests", "prompt_versions", "prompt_aliases"):
+        for name in (
+            "agents",
+            "requests",
+            "prompt_versions",
+            "prompt_aliases",
+            "curation_policies",
+            "correction_patterns",
+        ):
             query = (
                 f"select coalesce(string_agg(t::text, '|' order by t::text), '') from glow.{name} t where agent = %s"
             )
@@ -133,6 +146,9 @@ class Other:
             "common_issues": {"agent": self.agent},
             "register_agent": {"agent": self.agent, "description": "mine now", "issues": ["mine"]},
             "datasets": {"agent": self.agent},
+            "set_curation_policy": {"agent": self.agent, "pii": "quarantine"},
+            "curation_policy": {"agent": self.agent},
+            "correction_patterns": {"agent": self.agent},
             "why": {"dataset": self.agent, "example": self.agent},
             "effect_of": {"feedback": self.feedback},
             "request_prompt_optimization": {"agent": self.agent},
@@ -166,6 +182,9 @@ class Other:
         ]
         tenantless = {
             "datasets",
+            "set_curation_policy",
+            "curation_policy",
+            "correction_patterns",
             "why",
             "effect_of",
             "success_metrics",

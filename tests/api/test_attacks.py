@@ -20,18 +20,25 @@ REVIEWING = {"annotation_queue", "claim_annotation", "skip", "decline", "release
 SUPERVISING = {"set_review_policy", "request_review", "request_comparison", "set_gold", "unset_gold"}
 LINEAGE = {"datasets", "why", "effect_of"}
 # The whole matrix, written down a second time: whoever grants something changes it here too.
+PATTERNS = {"correction_patterns"}
 MAY: dict[str, set[str]] = {
     "glow_app": WRITE
     | BATCHES
     | FIGURES
-    | {"withdraw_feedback", "resolve_prompt", "issue_feedback_token", "submit_feedback_with_token"},
+    | {"withdraw_feedback", "resolve_prompt", "issue_feedback_token", "submit_feedback_with_token"}
+    | PATTERNS,
     "glow_browser": {"submit_feedback_with_token"},
     "glow_reviewer": FIGURES
     | REVIEWING
     | {"adjudicate"}
     | {"submit_annotation", "submit_annotation_batch", "submit_demonstration", "submit_demonstration_batch"},
-    "glow_viewer": FIGURES | {"success_metrics"},
-    "glow_engineer": FIGURES | ASKING | LINEAGE | SUPERVISING | {"success_metrics", "learning_stats", "register_agent"},
+    "glow_viewer": FIGURES | PATTERNS | {"success_metrics"},
+    "glow_engineer": FIGURES
+    | ASKING
+    | LINEAGE
+    | SUPERVISING
+    | PATTERNS
+    | {"success_metrics", "learning_stats", "register_agent", "set_curation_policy", "curation_policy"},
     "glow_pipeline": {"apply_import", "learning_stats", "success_metrics"},
 }
 SECRET = {"logins", "call_samples", "token_keys"}

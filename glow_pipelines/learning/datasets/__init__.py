@@ -31,11 +31,14 @@ from glow_pipelines.learning.datasets.export import (
     sft_line,
 )
 from glow_pipelines.learning.datasets.groups import GroupItem, assign_groups, is_bridge
+from glow_pipelines.learning.datasets.language import language_of
 from glow_pipelines.learning.datasets.lines import Problem, validate_line
 from glow_pipelines.learning.datasets.minhash import near_duplicates
 from glow_pipelines.learning.datasets.patterns import CorrectionPattern, correction_patterns
+from glow_pipelines.learning.datasets.policies import CurationPolicy
 from glow_pipelines.learning.datasets.resolve import withdrawn
-from glow_pipelines.learning.datasets.screens import Finding, screen
+from glow_pipelines.learning.datasets.screens import Finding, screen, screen_example
+from glow_pipelines.learning.datasets.screens.redact import Redacted, redact
 from glow_pipelines.learning.datasets.settings import BehaviorSettings
 from glow_pipelines.learning.datasets.splits import SALT, SHARES, SPLITS, Split, assign_splits, split_of
 from glow_pipelines.learning.datasets.text import canonical_json, normalize, text_key
@@ -56,6 +59,7 @@ __all__ = [
     "Change",
     "Correction",
     "CorrectionPattern",
+    "CurationPolicy",
     "DatasetRule",
     "DatasetVersion",
     "DemonstrationRow",
@@ -64,6 +68,7 @@ __all__ = [
     "LearningExample",
     "Manifest",
     "Problem",
+    "Redacted",
     "SourceRef",
     "Split",
     "Verdict",
@@ -83,6 +88,7 @@ __all__ = [
     "example_id",
     "export_lines",
     "is_bridge",
+    "language_of",
     "leakage",
     "manifest",
     "manifest_hash",
@@ -90,7 +96,9 @@ __all__ = [
     "near_duplicates",
     "normalize",
     "preference_line",
+    "redact",
     "screen",
+    "screen_example",
     "sft_line",
     "split_of",
     "text_key",

@@ -88,9 +88,11 @@ class BehaviorLearner:
         """The immutable version a rule makes of the examples; `assignments` is group → split."""
         return build_version(rule, examples, assignments, as_of)
 
-    def analyze_correction_patterns(self, corrections: Iterable[Correction]) -> list[CorrectionPattern]:
-        """What people keep changing, most frequent first."""
-        return correction_patterns(corrections)
+    def analyze_correction_patterns(
+        self, corrections: Iterable[Correction], uncorrected: Iterable[tuple[str, str]] = ()
+    ) -> list[CorrectionPattern]:
+        """What people keep changing, the named patterns first; `uncorrected` is (agent, output) to compare with."""
+        return correction_patterns(corrections, uncorrected)
 
     def get_expert_examples(
         self,

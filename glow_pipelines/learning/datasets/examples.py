@@ -44,6 +44,7 @@ class LearningExample:
     `id` is the identity (agent, normalised input, normalised target) and outlives rewording; `content_hash` is over
     the exact text. `quality` is an estimated chance in [0, 1] that the target is right. `rejected_target` is the
     output the target replaced: the other half of a preference pair. `reason` says why the status is what it is.
+    `language` is ISO 639-1, "und" when unsure, None where there are no words.
     """
 
     id: str
@@ -61,6 +62,7 @@ class LearningExample:
     reason: str
     rejected_target: str | None = None
     domain: str | None = None
+    language: str | None = None
 
 
 def example_id(agent: str, input: str, target: str) -> str:
