@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from glow_pipelines.learning.datasets.hashing import odd_numbers
+
 UInts = NDArray[np.uint64]
 Ints = NDArray[np.int64]
 
@@ -60,8 +62,7 @@ def _sets(texts: Sequence[str]) -> tuple[UInts, Ints]:
     codes = np.frombuffer("".join(padded).encode("utf-32-le", "surrogatepass"), dtype=np.uint32).astype(np.uint64)
     windows = len(codes) - WINDOW + 1
     hashed = np.zeros(windows, dtype=np.uint64)
-    odds = np.random.default_rng([0x610, 0]).integers(0, 2**64, size=WINDOW, dtype=np.uint64) | np.uint64(1)
-    for shift, odd in enumerate(odds):
+    for shift, odd in enumerate(odd_numbers(WINDOW, 0)):
         hashed += codes[shift : shift + windows] * odd
     hashed ^= hashed >> np.uint64(31)  # the low bits of a product know little of the high bits of its factors
     hashed *= np.uint64(0x9E3779B97F4A7C15)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from glow_pipelines.learning.datasets.hashing import mixed, odd_numbers
 from glow_pipelines.learning.datasets.jaccard import WINDOW, verify
 
 UInts = NDArray[np.uint64]
@@ -73,8 +74,8 @@ def sketches(texts: Sequence[str], seed: int = 1) -> Sketches:
     for chosen, signed in _signed(texts, seed):
         keys[:, chosen] = (band_keys(signed, seed) >> np.uint64(32)).astype(np.uint32).T
         # The top bits of a minimum are all zero; the low ones of a product know little of its factors.
-        mixed = signed.T ^ (signed.T >> np.uint32(11))
-        two = np.concatenate([mixed >> np.uint32(7), mixed >> np.uint32(13)]) & np.uint32(1)
+        known = signed.T ^ (signed.T >> np.uint32(11))
+        two = np.concatenate([known >> np.uint32(7), known >> np.uint32(13)]) & np.uint32(1)
         bits[chosen] = np.ascontiguousarray(np.packbits(two.astype(np.uint8), axis=0).T).view(np.uint64)
     return Sketches(keys, bits)
 
@@ -88,12 +89,9 @@ def signatures(texts: Sequence[str], seed: int = 1) -> UInt32s:
 
 
 def band_keys(signed: UInt32s, seed: int = 1) -> UInts:
-    """texts x BANDS: what texts that agree in all minima of a band have in common, well mixed in the high bits."""
-    odds = _odd(_COLUMNS, seed + 2).reshape(BANDS, ROWS)
-    mixed: UInts = (signed.reshape(-1, BANDS, ROWS) * odds).sum(axis=2, dtype=np.uint64)
-    mixed ^= mixed >> np.uint64(31)  # the low bits of a product know little of the high bits of its factors
-    mixed *= np.uint64(0x9E3779B97F4A7C15)
-    return mixed
+    """texts x BANDS: what texts that agree in all minima of a band have in common."""
+    odds = odd_numbers(_COLUMNS, seed + 2).reshape(BANDS, ROWS)
+    return mixed((signed.reshape(-1, BANDS, ROWS) * odds).sum(axis=2, dtype=np.uint64))
 
 
 def band_pairs(sketched: Sketches, band: int, threshold: float = 0.7) -> Ints:
@@ -164,7 +162,7 @@ def _signed(texts: Sequence[str], seed: int) -> Iterator[tuple[Ints, UInt32s]]:
     32-bit products that wrap: where they do not (32-bit factors, 64-bit products) every "permutation" picks the same
     gram, and recall was 24 %.
     """
-    odds = (_odd(_COLUMNS, seed) >> np.uint64(32)).astype(np.uint32) | np.uint32(1)
+    odds = (odd_numbers(_COLUMNS, seed) >> np.uint64(32)).astype(np.uint32) | np.uint32(1)
     sizes = np.fromiter(map(len, texts), np.int64, len(texts))
     order = np.argsort(sizes, kind="stable")
     begin = 0
@@ -187,7 +185,7 @@ def _hashed(texts: Sequence[str], sizes: Ints) -> UInt32s:
     width = max(WINDOW, int(sizes.max()))
     codes = np.array(texts, dtype=f"<U{width}").view(np.uint32).reshape(len(texts), width).T
     windows = width - WINDOW + 1
-    odds = (_odd(WINDOW, 0) >> np.uint64(32)).astype(np.uint32) | np.uint32(1)
+    odds = (odd_numbers(WINDOW, 0) >> np.uint64(32)).astype(np.uint32) | np.uint32(1)
     hashed = np.zeros((windows, len(texts)), dtype=np.uint32)
     for shift in range(WINDOW):
         hashed += codes[shift : shift + windows] * odds[shift]
@@ -198,9 +196,3 @@ def _hashed(texts: Sequence[str], sizes: Ints) -> UInt32s:
     beyond = np.arange(shortest, windows)[:, None] >= np.maximum(sizes - WINDOW + 1, 1)
     hashed[shortest:] = np.where(beyond, hashed[0], hashed[shortest:])
     return hashed
-
-
-def _odd(count: int, seed: int) -> UInts:
-    drawn = np.random.default_rng([0x610, seed]).integers(0, 2**64, size=count, dtype=np.uint64)
-    result: UInts = drawn | np.uint64(1)
-    return result
