@@ -28,7 +28,8 @@ def sentences(count: int, rng: np.random.Generator) -> list[str]:
 def edited(text: str, rng: np.random.Generator) -> str:
     words = text.split()
     for _ in range(rng.integers(1, 4)):
-        words[rng.integers(len(words))] = "changed"
+        # Another word each time: one and the same would lie in every pair, and the same way off in all of them.
+        words[rng.integers(len(words))] = "".join(rng.choice(list("abcdefghijklmnopqrstuvwxyz"), size=7))
     return " ".join(words)
 
 
