@@ -31,7 +31,7 @@ from glow_pipelines.learning.datasets.export import (
     sft_line,
 )
 from glow_pipelines.learning.datasets.groups import GroupItem, assign_groups, is_bridge
-from glow_pipelines.learning.datasets.inputs import LearningInput, input_key, near_keys
+from glow_pipelines.learning.datasets.inputs import LearningInput, NearMarks, input_key, near_marks
 from glow_pipelines.learning.datasets.lines import Problem, validate_line
 from glow_pipelines.learning.datasets.minhash import near_duplicates
 from glow_pipelines.learning.datasets.patterns import CorrectionPattern, correction_patterns
@@ -65,6 +65,7 @@ __all__ = [
     "LearningExample",
     "LearningInput",
     "Manifest",
+    "NearMarks",
     "Problem",
     "SourceRef",
     "Split",
@@ -91,7 +92,7 @@ __all__ = [
     "manifest_hash",
     "minimum_size",
     "near_duplicates",
-    "near_keys",
+    "near_marks",
     "normalize",
     "placed",
     "preference_line",

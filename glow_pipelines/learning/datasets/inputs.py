@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from glow_pipelines.learning.datasets.examples import LearningExample
 from glow_pipelines.learning.datasets.hashing import GOLDEN, mixed
-from glow_pipelines.learning.datasets.minhash import band_keys, signatures
+from glow_pipelines.learning.datasets.minhash import BANDS, band_keys, first_look, signatures_by_part
 from glow_pipelines.learning.datasets.text import digest, normalize, text_key
 
-NEAR_KEYS = "near-1"  # of these seeds and bands; what was kept under another name must be made anew
+NEAR_MARKS = "near-1"  # of these seeds and bands; what was kept under another name must be made anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +44,25 @@ def key_of(normal: str) -> str:
     return hashlib.sha256(normal.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def near_keys(agent: str, texts: Sequence[str]) -> NDArray[np.int64]:
-    """texts x 32: texts of the agent at Jaccard .7 share one with chance .99985, others of it rarely, of others never.
+@dataclass(frozen=True, slots=True)
+class NearMarks:
+    """Of n texts of one agent: `keys` (n, 32) and `bits` (n, 4). Texts at Jaccard .7 share a key with chance .99985,
+    others rarely, those of another agent never; `minhash.most_differing` says how many bits of near ones differ."""
 
-    For ever the same: they are compared with those of texts that came years before.
-    """
-    ours = np.uint64(int(digest(NEAR_KEYS, agent)[:16], 16))
-    keys = band_keys(signatures([normalize(text) for text in texts]))
-    bands = mixed(np.arange(1, keys.shape[1] + 1, dtype=np.uint64) * GOLDEN + ours)
-    return mixed(keys ^ bands).view(np.int64)
+    keys: NDArray[np.int64]
+    bits: NDArray[np.uint64]
+
+    def bit_string(self, place: int) -> str:
+        """The 256 bits of one text as PostgreSQL writes them."""
+        return "".join(f"{int(word):064b}" for word in self.bits[place])
+
+
+def near_marks(agent: str, texts: Sequence[str]) -> NearMarks:
+    """For ever the same: they are compared with those of texts that came years before."""
+    ours = np.uint64(int(digest(NEAR_MARKS, agent)[:16], 16))
+    keys = np.empty((len(texts), BANDS), dtype=np.uint64)
+    bits = np.empty((len(texts), 4), dtype=np.uint64)
+    for chosen, signed in signatures_by_part([normalize(text) for text in texts]):
+        keys[chosen], bits[chosen] = band_keys(signed), first_look(signed)
+    bands = mixed(np.arange(1, BANDS + 1, dtype=np.uint64) * GOLDEN + ours)
+    return NearMarks(mixed(keys ^ bands).view(np.int64), bits)

@@ -5,6 +5,7 @@ decision (jaccard), what a pair means (groups, checks), processes (steps).
 Sources: A. Broder (1997); M. Dietzfelbinger et al. (1997) for multiply-shift; P. Li, A. C. König (2010) for b bits.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -71,21 +72,32 @@ def sketches(texts: Sequence[str], seed: int = 1) -> Sketches:
     """What bands and a first look need of the texts; cut long lists where you like and put the parts together."""
     keys = np.empty((BANDS, len(texts)), dtype=np.uint32)
     bits = np.empty((len(texts), 4), dtype=np.uint64)
-    for chosen, signed in _signed(texts, seed):
+    for chosen, signed in signatures_by_part(texts, seed):
         keys[:, chosen] = (band_keys(signed, seed) >> np.uint64(32)).astype(np.uint32).T
-        # The top bits of a minimum are all zero; the low ones of a product know little of its factors.
-        known = signed.T ^ (signed.T >> np.uint32(11))
-        two = np.concatenate([known >> np.uint32(7), known >> np.uint32(13)]) & np.uint32(1)
-        bits[chosen] = np.ascontiguousarray(np.packbits(two.astype(np.uint8), axis=0).T).view(np.uint64)
+        bits[chosen] = first_look(signed)
     return Sketches(keys, bits)
 
 
 def signatures(texts: Sequence[str], seed: int = 1) -> UInt32s:
     """texts x 128 minima. The chance that two texts agree in a column is their Jaccard."""
     result = np.empty((len(texts), _COLUMNS), dtype=np.uint32)
-    for chosen, signed in _signed(texts, seed):
+    for chosen, signed in signatures_by_part(texts, seed):
         result[chosen] = signed
     return result
+
+
+def first_look(signed: UInt32s) -> UInts:
+    """texts x 4: two bits of each minimum. See `most_differing`."""
+    # The top bits of a minimum are all zero; the low ones of a product know little of its factors.
+    known = signed.T ^ (signed.T >> np.uint32(11))
+    two = np.concatenate([known >> np.uint32(7), known >> np.uint32(13)]) & np.uint32(1)
+    return np.ascontiguousarray(np.packbits(two.astype(np.uint8), axis=0).T).view(np.uint64)
+
+
+def most_differing(threshold: float) -> float:
+    """How many of 256 bits may differ: more do in one of 10⁹ pairs at the threshold (six standard deviations)."""
+    differing = _COLUMNS * (1 - threshold)  # columns; each then has two bits that differ as often as not
+    return differing + 6 * math.sqrt(differing * threshold + differing / 2)
 
 
 def band_keys(signed: UInt32s, seed: int = 1) -> UInts:
@@ -95,14 +107,9 @@ def band_keys(signed: UInt32s, seed: int = 1) -> UInts:
 
 
 def band_pairs(sketched: Sketches, band: int, threshold: float = 0.7) -> Ints:
-    """Pairs (a < b) that share this band, less those that are clearly too far apart; sorted.
-
-    Too far: more of the 256 bits differ than in any but one of 10⁹ pairs at the threshold (six standard deviations).
-    """
-    differing = _COLUMNS * (1 - threshold)  # columns; each then has two bits that differ as often as not
-    most = differing + 6 * np.sqrt(differing * threshold + differing / 2)
+    """Pairs (a < b) that share this band, less those that are clearly too far apart; sorted."""
     kept = [np.empty((0, 2), dtype=np.int64)]
-    for a, b in _sharing(sketched.keys[band], sketched.bits, most):
+    for a, b in _sharing(sketched.keys[band], sketched.bits, most_differing(threshold)):
         kept.append(np.column_stack([np.minimum(a, b), np.maximum(a, b)]))
     return union(kept)
 
@@ -156,7 +163,7 @@ def _around_hubs(bucket: Ints, bits: UInts, most: float) -> Iterator[tuple[Ints,
             rest, mine = rest[~near], mine[~near]
 
 
-def _signed(texts: Sequence[str], seed: int) -> Iterator[tuple[Ints, UInt32s]]:
+def signatures_by_part(texts: Sequence[str], seed: int = 1) -> Iterator[tuple[Ints, UInt32s]]:
     """Minima of some texts at a time, with their places. Texts of like length share a matrix: little is padding.
 
     32-bit products that wrap: where they do not (32-bit factors, 64-bit products) every "permutation" picks the same
