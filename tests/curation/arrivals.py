@@ -3,6 +3,7 @@
 Belongs here: rows with ids of their own, written as the functions of glow_api leave them; reading what curation made of
 them. Does not: what is asserted. Ids are given, not drawn, so that the same rows can arrive in another order.
 """
+# ruff: noqa: E501 -- SQL is read best unbroken
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -113,6 +114,11 @@ def arrive(connection: psycopg.Connection, rows: Iterable[Rows]) -> None:
                     cursor.execute(_SHOWN, values)
 
 
+def approved(runs: Iterable[Run], reviewer: str = "eve", first: int = 1) -> list[Rows]:
+    """Executions, each approved by an expert; the annotations count from `first`."""
+    return [row for n, run in enumerate(runs, first) for row in (run, Judged(n, run.id, reviewer, "approve"))]
+
+
 def arrive_in_bulk(connection: psycopg.Connection, runs: Iterable[Run], judged: Iterable[Judged]) -> None:
     """The same for many executions and annotations."""
     with connection.transaction(), connection.cursor() as cursor:
@@ -134,4 +140,3 @@ def forget_everything(connection: psycopg.Connection) -> None:
 def examples(connection: psycopg.Connection) -> list[tuple[Any, ...]]:
     """The examples in force with all that decides what they are, their groups aside."""
     return connection.execute(EXAMPLES.encode()).fetchall()
-

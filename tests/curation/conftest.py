@@ -19,7 +19,9 @@ def open_services(make_database: Callable[[], str]) -> Iterator[Callable[..., Se
     def make(shares: tuple[float, float, float] = (0.8, 0.1, 0.1), **environment: str) -> Services:
         url = make_database()
         with connect(url) as connection:
-            connection.execute("select glow_api.register_agent(%s, split_shares => %s)", (AGENT, [str(share) for share in shares]))
+            connection.execute(
+                "select glow_api.register_agent(%s, split_shares => %s)", (AGENT, [str(share) for share in shares])
+            )
         settings = {"DATABASE_URL": url, "GLOW_PARAPHRASES": "false", **environment}
         opened.append(Services(Settings.from_environment(settings)))
         return opened[-1]
@@ -27,6 +29,8 @@ def open_services(make_database: Callable[[], str]) -> Iterator[Callable[..., Se
     yield make
     for services in opened:
         services.store.close()
+        if "_endpoint" in vars(services):
+            services._endpoint[0].close()
 
 
 @pytest.fixture

@@ -1,23 +1,23 @@
 """In however many steps, in whatever order the rows arrive: the same examples. And the work follows the news."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from glow_pipelines.database import connect
-from glow_pipelines.learning.datasets import input_key
 from glow_pipelines.services import Services
 from glow_pipelines.steps import curation
-from glow_pipelines.steps.curation import CONSUMER, curate
+from glow_pipelines.steps.curation import curate
 from tests.curation.arrivals import AGENT, Judged, Rows, Run, Shown, Vote, arrive, examples, forget_everything
 from tests.incremental.reading import settle
 
 INPUTS = ("taxi to town", "Taxi to town!", "hotel in berlin", "a laptop", "taxi to the town")
 ANSWERS = ("x", "y", "Y.", "z")
+ASKED, ANSWER = st.sampled_from(INPUTS), st.sampled_from(ANSWERS)
+VERDICT = st.sampled_from(["approve", "reject", "correct"])
 RUN = st.integers(0, 7).map(lambda n: f"e{n}")
 
 
@@ -25,7 +25,13 @@ RUN = st.integers(0, 7).map(lambda n: f"e{n}")
 def worlds(draw: st.DrawFn) -> list[Rows]:
     """Rows in the order they arrive in: votes may come before their execution, annotations never do."""
     runs = [
-        Run(f"e{n}", draw(st.sampled_from(INPUTS)), draw(st.sampled_from(ANSWERS)), draw(st.sampled_from([None, "c1", "c2"])), n)
+        Run(
+            f"e{n}",
+            draw(st.sampled_from(INPUTS)),
+            draw(st.sampled_from(ANSWERS)),
+            draw(st.sampled_from([None, "c1", "c2"])),
+            n,
+        )
         for n in range(draw(st.integers(1, 8)))
     ]
     names = [run.id for run in runs]
@@ -41,17 +47,19 @@ def worlds(draw: st.DrawFn) -> list[Rows]:
     ]
     said = draw(
         st.lists(
-            st.tuples(st.sampled_from(names), st.sampled_from(["eve", "max"]), st.sampled_from(["approve", "reject", "correct"])),
+            st.tuples(
+                st.sampled_from(names),
+                st.sampled_from(["eve", "max"]),
+                st.sampled_from(["approve", "reject", "correct"]),
+            ),
             max_size=5,
             unique_by=lambda row: row[:2],
         )
     )
-    judged = [
-        Judged(n + 1, *row, output=draw(st.sampled_from(ANSWERS)) if row[2] == "correct" else None)
-        for n, row in enumerate(said)
-    ]
+    judged = [Judged(n + 1, *row, output=draw(ANSWER) if row[2] == "correct" else None) for n, row in enumerate(said)]
     shown = [
-        Shown(n + 1, "eve", draw(st.sampled_from(INPUTS)), draw(st.sampled_from(ANSWERS))) for n in range(draw(st.integers(0, 2)))
+        Shown(n + 1, "eve", draw(st.sampled_from(INPUTS)), draw(st.sampled_from(ANSWERS)))
+        for n in range(draw(st.integers(0, 2)))
     ]
     mixed = draw(st.permutations([*runs, *votes, *judged, *shown]))
     arrived: list[Rows] = []
@@ -69,8 +77,8 @@ def worlds(draw: st.DrawFn) -> list[Rows]:
 @pytest.fixture(scope="module")
 def scratch(postgres: Any, template_database: str) -> Iterator[Services]:
     """Services on one database that every case empties. All examples lie in train: none is a bridge."""
-    from tests.conftest import _run
     from glow_pipelines.settings import Settings
+    from tests.conftest import _run
 
     name = "glow_test_curation_steps"
     _run("create database {database} template {template}", name, template_database)
@@ -85,7 +93,9 @@ def scratch(postgres: Any, template_database: str) -> Iterator[Services]:
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(worlds(), st.lists(st.integers(0, 30), max_size=4), st.integers(1, 6))
-def test_any_number_of_steps_in_any_order_of_arrival(scratch: Services, rows: list[Rows], cuts: list[int], size: int) -> None:
+def test_any_number_of_steps_in_any_order_of_arrival(
+    scratch: Services, rows: list[Rows], cuts: list[int], size: int
+) -> None:
     with connect(scratch.database_url, autocommit=True) as admin, pytest.MonkeyPatch.context() as patch:
         forget_everything(admin)
         ends = sorted({min(cut, len(rows)) for cut in cuts} | {len(rows)})
