@@ -14,6 +14,7 @@ from psycopg_pool import ConnectionPool
 
 from glow_pipelines.database import urls
 from glow_pipelines.store.annotations import Annotations
+from glow_pipelines.store.curation import Curation
 from glow_pipelines.store.curation_policies import CurationPolicies
 from glow_pipelines.store.datasets import Datasets
 from glow_pipelines.store.experiments import Experiments
@@ -51,6 +52,10 @@ class Transaction:
     @cached_property
     def quality(self) -> AnnotationQuality:
         return AnnotationQuality(self.connection)
+
+    @cached_property
+    def curation(self) -> Curation:
+        return Curation(self.connection)
 
     @cached_property
     def datasets(self) -> Datasets:

@@ -37,9 +37,11 @@ select c.relname from pg_class c join pg_attribute a on a.attrelid = c.oid and a
 
 LEARNED = """
 insert into glow.split_assignments (agent, group_key, split) values (%(agent)s, 'g', 'train');
-insert into glow.learning_examples (example_id, agent, input, target, source, status, quality, expert_approved, group_key,
-  split, content_hash, rule_version, reason)
-values (%(agent)s, %(agent)s, %(secret)s, %(secret)s, 'vote', 'approved', 1, false, 'g', 'train', 'h', 'r', %(secret)s);
+insert into glow.learning_inputs (agent, input_key, group_key) values (%(agent)s, sha256(%(secret)s::bytea), 'g');
+insert into glow.learning_examples (example_id, agent, input_id, input, target, source, status, quality, expert_approved,
+  group_key, split, content_hash, rule_version, reason)
+select %(agent)s, %(agent)s, input_id, %(secret)s, %(secret)s, 'vote', 'approved', 1, false, 'g', 'train', 'h', 'r', %(secret)s
+  from glow.learning_inputs where agent = %(agent)s;
 insert into glow.example_sources (example_version, kind, source_id, role)
 select example_version, 'feedback', %(feedback)s, 'vote' from glow.learning_examples where example_id = %(agent)s;
 insert into glow.curation_policies (agent, pii, secrets, keep, shortest_input, shortest_target, set_by)

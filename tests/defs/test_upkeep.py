@@ -12,7 +12,8 @@ from psycopg import sql
 
 from glow_pipelines.client import GlowClient
 from glow_pipelines.database import connect
-from glow_pipelines.defs.datasets import learning_examples, training_dataset
+from glow_pipelines.defs.datasets import training_dataset
+from glow_pipelines.defs.examples import learning_examples
 from glow_pipelines.defs.operations import horizon_is_fresh, partitions_are_ahead, storage_upkeep
 from glow_pipelines.services import Services
 from glow_pipelines.settings import Settings
@@ -32,7 +33,11 @@ def open_services(database_url: str) -> Iterator[Callable[..., Services]]:
     opened: list[Services] = []
 
     def make(**environment: str) -> Services:
-        opened.append(Services(Settings.from_environment({"DATABASE_URL": database_url, **environment})))
+        opened.append(
+            Services(
+                Settings.from_environment({"DATABASE_URL": database_url, "GLOW_PARAPHRASES": "false", **environment})
+            )
+        )
         return opened[-1]
 
     yield make

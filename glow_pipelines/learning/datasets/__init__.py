@@ -4,7 +4,7 @@ Belongs here: what rows of feedback, annotations and demonstrations amount to (`
 versions, checks, lines for export. Does not belong here: SQL (store), assets (defs), files, training (models).
 """
 
-from glow_pipelines.learning.datasets.behavior import BehaviorLearner
+from glow_pipelines.learning.datasets.behavior import BehaviorLearner, placed
 from glow_pipelines.learning.datasets.checks import (
     Verdict,
     balance,
@@ -31,6 +31,7 @@ from glow_pipelines.learning.datasets.export import (
     sft_line,
 )
 from glow_pipelines.learning.datasets.groups import GroupItem, assign_groups, is_bridge
+from glow_pipelines.learning.datasets.inputs import LearningInput, NearMarks, input_key, near_marks
 from glow_pipelines.learning.datasets.language import language_of
 from glow_pipelines.learning.datasets.lines import Problem, validate_line
 from glow_pipelines.learning.datasets.minhash import near_duplicates
@@ -66,7 +67,9 @@ __all__ = [
     "Finding",
     "GroupItem",
     "LearningExample",
+    "LearningInput",
     "Manifest",
+    "NearMarks",
     "Problem",
     "Redacted",
     "SourceRef",
@@ -87,6 +90,7 @@ __all__ = [
     "example_hash",
     "example_id",
     "export_lines",
+    "input_key",
     "is_bridge",
     "language_of",
     "leakage",
@@ -94,7 +98,9 @@ __all__ = [
     "manifest_hash",
     "minimum_size",
     "near_duplicates",
+    "near_marks",
     "normalize",
+    "placed",
     "preference_line",
     "redact",
     "screen",

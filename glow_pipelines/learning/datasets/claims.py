@@ -19,7 +19,8 @@ ANONYMOUS = "\0anonymous"  # all anonymous users are one: nobody can agree with 
 class Claim:
     """`person` holds (+1) or denies (-1) that `target` answers `input`. `replaces` is the output it was put in for.
 
-    `order` sorts claims by their row within a source; `execution` is None for a demonstration.
+    `order` sorts claims by their row within a source; `execution` is None for a demonstration. `weight` is what an
+    expert's word counts; `decisive` is that of an adjudication, which beats other experts' about the same execution.
     """
 
     agent: str
@@ -33,6 +34,8 @@ class Claim:
     execution: ExecutionRow | None = None
     replaces: str | None = None
     domain: str | None = None
+    weight: float = 1.0
+    decisive: bool = False
 
     @property
     def expert(self) -> bool:

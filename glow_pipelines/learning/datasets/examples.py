@@ -4,7 +4,8 @@ Belongs here: `LearningExample`, its identity, `SourceRef`, `DemonstrationRow`. 
 is decided (claims, resolve), grouped (groups) or chosen for a dataset (versions).
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from glow_pipelines.learning.datasets.text import content_hash, digest, text_key
@@ -42,9 +43,10 @@ class LearningExample:
     """One (input, target) of one agent.
 
     `id` is the identity (agent, normalised input, normalised target) and outlives rewording; `content_hash` is over
-    the exact text. `quality` is an estimated chance in [0, 1] that the target is right. `rejected_target` is the
-    output the target replaced: the other half of a preference pair. `reason` says why the status is what it is.
-    `language` is ISO 639-1, "und" when unsure, None where there are no words.
+    the exact text. `quality` is an estimated chance in [0, 1] that the target is right, `quality_parts` what it was
+    estimated from (candidates.Candidate.quality). `rejected_target` is the output the target replaced: the other half
+    of a preference pair. `reason` says why the status is what it is. `language` is ISO 639-1, "und" when unsure, None
+    where there are no words.
     """
 
     id: str
@@ -63,6 +65,7 @@ class LearningExample:
     rejected_target: str | None = None
     domain: str | None = None
     language: str | None = None
+    quality_parts: Mapping[str, float] = field(default_factory=dict, hash=False)
 
 
 def example_id(agent: str, input: str, target: str) -> str:

@@ -10,11 +10,13 @@ from glow_pipelines.learning.datasets.splits import SALT, SHARES
 
 @dataclass(frozen=True, slots=True)
 class BehaviorSettings:
-    """`agreeing_users`: distinct users whose word counts without an expert. `near_duplicate`: Jaccard of character
-    5-grams. `paraphrase`: cosine above which two inputs share a group when embeddings are given. Lengths are in
-    characters. `group_cap`: None is 5 % of the rows, at least 50."""
+    """`agreeing_users`: distinct users whose word counts without an expert. `enough_experts`: summed weight of the
+    experts for an answer below which it waits for another. `near_duplicate`: Jaccard of character 5-grams.
+    `paraphrase`: cosine above which two inputs share a group when embeddings are given. Lengths are in characters.
+    `group_cap`: None is 5 % of the rows, at least 50."""
 
     agreeing_users: int = 2
+    enough_experts: float = 0.5
     longest_input: int = 20_000
     longest_target: int = 20_000
     near_duplicate: float = 0.7
