@@ -503,6 +503,7 @@ CREATE TABLE glow.agent_feedback (
 PARTITION BY RANGE (recorded_at);
 ALTER TABLE ONLY glow.agent_feedback FORCE ROW LEVEL SECURITY;
 COMMENT ON TABLE glow.agent_feedback IS 'Votes, ratings, issues, comments and corrections. The current one of a person has superseded_by null.';
+CREATE INDEX corrections_by_agent ON glow.agent_feedback USING btree (agent, feedback_id) WHERE (correction IS NOT NULL);
 CREATE INDEX feedback_by_agent ON glow.agent_feedback USING btree (agent, xid);
 CREATE INDEX feedback_by_execution ON glow.agent_feedback USING btree (tenant, execution_id);
 CREATE INDEX feedback_by_time ON glow.agent_feedback USING brin (recorded_at);
@@ -593,6 +594,7 @@ COMMENT ON TABLE glow.expert_annotations IS 'An expert''s judgement of one execu
 CREATE UNIQUE INDEX annotation_idempotency ON glow.expert_annotations USING btree (tenant, agent, idempotency_key) WHERE (idempotency_key IS NOT NULL);
 CREATE INDEX annotations_by_agent ON glow.expert_annotations USING btree (agent, recorded_at);
 CREATE INDEX annotations_by_arrival ON glow.expert_annotations USING btree (agent, xid);
+CREATE INDEX expert_corrections_by_agent ON glow.expert_annotations USING btree (agent, annotation_id) WHERE (verdict = 'correct'::text);
 CREATE UNIQUE INDEX one_adjudication ON glow.expert_annotations USING btree (tenant, execution_id) WHERE ((superseded_by IS NULL) AND (role = 'adjudication'::text));
 CREATE UNIQUE INDEX one_current_annotation ON glow.expert_annotations USING btree (tenant, execution_id, reviewer) WHERE (superseded_by IS NULL);
 CREATE POLICY all_tenants ON glow.expert_annotations TO glow_pipeline USING (true) WITH CHECK (true);
@@ -843,21 +845,72 @@ CREATE TABLE glow.learning_inputs (
     input_key bytea NOT NULL,
     group_key text,
     conversation text,
+    sketch bit(256),
+    embedding public.vector,
+    embedding_model text,
     first_seen timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT learning_inputs_check CHECK (((embedding IS NULL) = (embedding_model IS NULL))),
     CONSTRAINT learning_inputs_input_key_check CHECK ((octet_length(input_key) = 32)),
     CONSTRAINT learning_inputs_agent_input_key_key UNIQUE (agent, input_key),
+    CONSTRAINT learning_inputs_input_id_group_key_key UNIQUE (input_id, group_key),
     CONSTRAINT learning_inputs_pkey PRIMARY KEY (input_id),
     CONSTRAINT learning_inputs_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent)
 );
 COMMENT ON TABLE glow.learning_inputs IS 'The distinct questions of an agent, and the group each belongs to for ever.';
-CREATE INDEX inputs_by_conversation ON glow.learning_inputs USING btree (agent, conversation) WHERE (conversation IS NOT NULL);
+CREATE INDEX inputs_by_conversation ON glow.learning_inputs USING btree (agent, conversation, input_id) WHERE (conversation IS NOT NULL);
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.learning_inputs TO glow_pipeline;
+
+CREATE TABLE glow.near_keys (
+    key bigint NOT NULL,
+    input_id bigint NOT NULL,
+    CONSTRAINT near_keys_pkey PRIMARY KEY (key, input_id)
+);
+COMMENT ON TABLE glow.near_keys IS 'By which the near-duplicates of a new question are found among all that were grouped before.';
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.near_keys TO glow_pipeline;
+
+CREATE TABLE glow.execution_inputs (
+    tenant glow.tenant_name NOT NULL,
+    execution_id glow.identifier NOT NULL,
+    input_id bigint NOT NULL,
+    judged boolean NOT NULL,
+    recorded_at timestamp with time zone NOT NULL,
+    CONSTRAINT execution_inputs_pkey PRIMARY KEY (tenant, execution_id),
+    CONSTRAINT execution_inputs_input_id_fkey FOREIGN KEY (input_id) REFERENCES glow.learning_inputs(input_id),
+    CONSTRAINT execution_inputs_tenant_execution_id_fkey FOREIGN KEY (tenant, execution_id) REFERENCES glow.execution_keys(tenant, execution_id) ON UPDATE CASCADE ON DELETE CASCADE
+);
+ALTER TABLE ONLY glow.execution_inputs FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE glow.execution_inputs IS 'What was asked in the executions that users or experts have spoken of.';
+CREATE INDEX executions_by_input ON glow.execution_inputs USING btree (input_id, judged DESC, recorded_at DESC);
+CREATE POLICY all_tenants ON glow.execution_inputs TO glow_pipeline USING (true) WITH CHECK (true);
+ALTER TABLE glow.execution_inputs ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_tenant ON glow.execution_inputs TO glow_owner USING (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text))) WITH CHECK (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text)));
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.execution_inputs TO glow_pipeline;
+
+CREATE TABLE glow.demonstration_inputs (
+    demonstration_id bigint NOT NULL,
+    input_id bigint NOT NULL,
+    CONSTRAINT demonstration_inputs_pkey PRIMARY KEY (demonstration_id),
+    CONSTRAINT demonstration_inputs_demonstration_id_fkey FOREIGN KEY (demonstration_id) REFERENCES glow.demonstrations(demonstration_id) ON DELETE CASCADE,
+    CONSTRAINT demonstration_inputs_input_id_fkey FOREIGN KEY (input_id) REFERENCES glow.learning_inputs(input_id)
+);
+COMMENT ON TABLE glow.demonstration_inputs IS 'What an expert''s own example answers.';
+CREATE INDEX demonstrations_by_input ON glow.demonstration_inputs USING btree (input_id);
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.demonstration_inputs TO glow_pipeline;
+
+CREATE TABLE glow.stale_inputs (
+    input_id bigint NOT NULL,
+    because text NOT NULL,
+    CONSTRAINT stale_inputs_pkey PRIMARY KEY (input_id),
+    CONSTRAINT stale_inputs_input_id_fkey FOREIGN KEY (input_id) REFERENCES glow.learning_inputs(input_id)
+);
+COMMENT ON TABLE glow.stale_inputs IS 'Questions to learn again although nobody said anything new about them: a rule or a weight has changed.';
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.stale_inputs TO glow_pipeline;
 
 CREATE TABLE glow.learning_examples (
     example_version bigint GENERATED ALWAYS AS IDENTITY,
     example_id text NOT NULL,
     agent glow.agent_name NOT NULL,
-    input_id bigint,
+    input_id bigint NOT NULL,
     input text,
     target text,
     source text NOT NULL,
@@ -887,11 +940,11 @@ CREATE TABLE glow.learning_examples (
     CONSTRAINT learning_examples_pkey PRIMARY KEY (example_version),
     CONSTRAINT learning_examples_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent),
     CONSTRAINT learning_examples_agent_group_key_split_fkey FOREIGN KEY (agent, group_key, split) REFERENCES glow.split_assignments(agent, group_key, split),
-    CONSTRAINT learning_examples_input_id_fkey FOREIGN KEY (input_id) REFERENCES glow.learning_inputs(input_id)
+    CONSTRAINT learning_examples_input_id_group_key_fkey FOREIGN KEY (input_id, group_key) REFERENCES glow.learning_inputs(input_id, group_key)
 );
 COMMENT ON TABLE glow.learning_examples IS 'A curated unit of training data with its history: the row in force has superseded_at null.';
 CREATE INDEX examples_by_agent ON glow.learning_examples USING btree (agent, recorded_at);
-CREATE INDEX examples_by_input ON glow.learning_examples USING btree (input_id) WHERE (superseded_at IS NULL);
+CREATE INDEX examples_by_input ON glow.learning_examples USING btree (input_id, superseded_at);
 CREATE UNIQUE INDEX one_current_example ON glow.learning_examples USING btree (example_id) WHERE (superseded_at IS NULL);
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.learning_examples TO glow_pipeline;
 
@@ -1544,6 +1597,88 @@ CREATE TABLE glow.annotation_reports (
 COMMENT ON TABLE glow.annotation_reports IS 'Agreement and calibration of an agent''s reviewers as they were in a week; the row of the current week changes with every new judgement.';
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.annotation_reports TO glow_pipeline;
 
+CREATE TABLE glow.curation_policies (
+    policy_id bigint GENERATED ALWAYS AS IDENTITY,
+    agent glow.agent_name NOT NULL,
+    pii text NOT NULL,
+    secrets text NOT NULL,
+    keep text[] NOT NULL,
+    languages text[],
+    shortest_input integer NOT NULL,
+    shortest_target integer NOT NULL,
+    set_by text NOT NULL,
+    recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    superseded_at timestamp with time zone,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    CONSTRAINT curation_policies_check CHECK ((superseded_at >= recorded_at)),
+    CONSTRAINT curation_policies_keep_check CHECK ((cardinality(keep) <= 100)),
+    CONSTRAINT curation_policies_languages_check CHECK (((cardinality(languages) >= 1) AND (cardinality(languages) <= 100))),
+    CONSTRAINT curation_policies_pii_check CHECK ((pii = ANY (ARRAY['redact'::text, 'quarantine'::text]))),
+    CONSTRAINT curation_policies_secrets_check CHECK ((secrets = ANY (ARRAY['redact'::text, 'quarantine'::text]))),
+    CONSTRAINT curation_policies_shortest_input_check CHECK (((shortest_input >= 1) AND (shortest_input <= 20000))),
+    CONSTRAINT curation_policies_shortest_target_check CHECK (((shortest_target >= 1) AND (shortest_target <= 20000))),
+    CONSTRAINT curation_policies_pkey PRIMARY KEY (policy_id),
+    CONSTRAINT curation_policies_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent)
+);
+COMMENT ON TABLE glow.curation_policies IS 'How each agent''s texts are screened; the row in force has superseded_at null. An agent without one has the defaults.';
+CREATE UNIQUE INDEX one_current_policy ON glow.curation_policies USING btree (agent) WHERE (superseded_at IS NULL);
+CREATE INDEX policies_by_arrival ON glow.curation_policies USING btree (xid);
+GRANT SELECT ON TABLE glow.curation_policies TO glow_pipeline;
+
+CREATE TABLE glow.correction_snapshots (
+    agent glow.agent_name NOT NULL,
+    corrections integer NOT NULL,
+    outputs integer NOT NULL,
+    computed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    stale boolean DEFAULT false NOT NULL,
+    CONSTRAINT correction_snapshots_corrections_check CHECK ((corrections >= 0)),
+    CONSTRAINT correction_snapshots_outputs_check CHECK ((outputs >= 0)),
+    CONSTRAINT correction_snapshots_pkey PRIMARY KEY (agent),
+    CONSTRAINT correction_snapshots_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent)
+);
+COMMENT ON TABLE glow.correction_snapshots IS 'Of how many corrections, and compared with how many uncorrected outputs, an agent''s patterns are.';
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.correction_snapshots TO glow_pipeline;
+
+CREATE TABLE glow.correction_patterns (
+    agent glow.agent_name NOT NULL,
+    "position" integer NOT NULL,
+    kind text NOT NULL,
+    about text NOT NULL,
+    detail text NOT NULL,
+    standing text NOT NULL,
+    count integer NOT NULL,
+    experts integer NOT NULL,
+    people integer NOT NULL,
+    conversations integer NOT NULL,
+    share double precision NOT NULL,
+    share_low double precision NOT NULL,
+    share_high double precision NOT NULL,
+    lift double precision,
+    q double precision,
+    trend double precision,
+    trend_low double precision,
+    trend_high double precision,
+    first_seen timestamp with time zone NOT NULL,
+    last_seen timestamp with time zone NOT NULL,
+    feedback bigint[] NOT NULL,
+    annotations bigint[] NOT NULL,
+    CONSTRAINT correction_patterns_check CHECK (((experts >= 0) AND (experts <= count))),
+    CONSTRAINT correction_patterns_check1 CHECK (((standing = 'total'::text) = (detail = ''::text))),
+    CONSTRAINT correction_patterns_conversations_check CHECK ((conversations > 0)),
+    CONSTRAINT correction_patterns_count_check CHECK ((count > 0)),
+    CONSTRAINT correction_patterns_detail_check CHECK ((length(detail) <= 1000)),
+    CONSTRAINT correction_patterns_people_check CHECK ((people >= 0)),
+    CONSTRAINT correction_patterns_position_check CHECK (("position" > 0)),
+    CONSTRAINT correction_patterns_q_check CHECK (((q >= (0)::double precision) AND (q <= (1)::double precision))),
+    CONSTRAINT correction_patterns_share_check CHECK (((share >= (0)::double precision) AND (share <= (1)::double precision))),
+    CONSTRAINT correction_patterns_standing_check CHECK ((standing = ANY (ARRAY['total'::text, 'named'::text, 'emerging'::text]))),
+    CONSTRAINT correction_patterns_agent_kind_about_detail_key UNIQUE (agent, kind, about, detail),
+    CONSTRAINT correction_patterns_pkey PRIMARY KEY (agent, "position"),
+    CONSTRAINT correction_patterns_agent_fkey FOREIGN KEY (agent) REFERENCES glow.correction_snapshots(agent) ON DELETE CASCADE
+);
+COMMENT ON TABLE glow.correction_patterns IS 'What people keep changing in an agent''s outputs, as of its last snapshot. Replaced as a whole.';
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.correction_patterns TO glow_pipeline;
+
 -- Functions apps call
 
 CREATE TYPE glow_api.annotation_call AS (
@@ -2071,6 +2206,22 @@ CREATE FUNCTION glow_api.completed(call glow_api.feedback_call, caller glow_api.
 COMMENT ON FUNCTION glow_api.completed(call glow_api.feedback_call, caller glow_api.caller) IS 'A call with everything it left open.';
 REVOKE ALL ON FUNCTION glow_api.completed(call glow_api.feedback_call, caller glow_api.caller) FROM PUBLIC;
 
+CREATE FUNCTION glow_api.curation_policy(agent text) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  known glow.curation_policies;
+begin
+  perform glow_api.enter();
+  perform glow_api.require_own_agent(agent);
+  select p.* into known from glow.curation_policies p where p.agent = curation_policy.agent and p.superseded_at is null;
+  return glow_api.described_policy(known) || jsonb_build_object('agent', agent);
+end $$;
+COMMENT ON FUNCTION glow_api.curation_policy(agent text) IS 'How an agent''s texts are screened now, who said so, and when (null: the defaults).';
+REVOKE ALL ON FUNCTION glow_api.curation_policy(agent text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.curation_policy(agent text) TO glow_engineer;
+
 CREATE FUNCTION glow_api.datasets(agent text) RETURNS TABLE(dataset_id text, kind text, created_at timestamp with time zone, as_of timestamp with time zone, in_force boolean, content_hash text, rule jsonb, statistics jsonb)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2106,6 +2257,12 @@ CREATE FUNCTION glow_api.described(problem glow_api.problem) RETURNS text
     RETURN format('%s: %s is not accepted'::text, (problem).field, COALESCE(quote_literal("left"((problem).value, 80)), 'a missing value'::text));
 COMMENT ON FUNCTION glow_api.described(problem glow_api.problem) IS 'A problem as a sentence. The value is cut: it is a user''s text.';
 REVOKE ALL ON FUNCTION glow_api.described(problem glow_api.problem) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.described_policy(policy glow.curation_policies) RETURNS jsonb
+    LANGUAGE sql STABLE
+    RETURN jsonb_build_object('pii', COALESCE((policy).pii, 'redact'::text), 'secrets', COALESCE((policy).secrets, 'quarantine'::text), 'keep', COALESCE((policy).keep, '{}'::text[]), 'languages', (policy).languages, 'shortest_input', COALESCE((policy).shortest_input, 1), 'shortest_target', COALESCE((policy).shortest_target, 1), 'set_by', (policy).set_by, 'recorded_at', (policy).recorded_at);
+COMMENT ON FUNCTION glow_api.described_policy(policy glow.curation_policies) IS 'A policy as JSON; the defaults where there is none.';
+REVOKE ALL ON FUNCTION glow_api.described_policy(policy glow.curation_policies) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.die() RETURNS double precision
     LANGUAGE sql
@@ -2854,6 +3011,35 @@ begin
 end $$;
 COMMENT ON FUNCTION glow_api.opinion_problem(call glow_api.feedback_call) IS 'What is wrong with what a user says: out of range, contradictory, or nothing.';
 REVOKE ALL ON FUNCTION glow_api.opinion_problem(call glow_api.feedback_call) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.policy_problem(pii text, secrets text, keep text[], languages text[], shortest_input integer, shortest_target integer) RETURNS glow_api.problem
+    LANGUAGE plpgsql IMMUTABLE
+    AS $$
+declare
+  -- As in learning/datasets (screens.personal.NAMES, language.LANGUAGES); a test compares them.
+  personal constant text[] := array[
+    'e-mail', 'IBAN', 'card', 'US social security number', 'Swiss social security number', 'French social security number',
+    'German tax number', 'UK insurance number', 'Spanish identity number', 'Italian fiscal code', 'passport', 'birth date',
+    'IP address', 'phone', 'name'];
+  told constant text[] := '{ar,bg,cs,da,de,el,en,es,fa,fi,fr,he,hi,hu,id,it,ja,ko,nb,nl,pl,pt,ro,ru,sv,th,tr,uk,zh,und}';
+begin
+  if pii is null or pii not in ('redact', 'quarantine') then
+    return row('PT422', 'pii', pii, 'redact or quarantine')::glow_api.problem;
+  elsif secrets is null or secrets not in ('redact', 'quarantine') then
+    return row('PT422', 'secrets', secrets, 'redact or quarantine')::glow_api.problem;
+  elsif keep is null or array_position(keep, null) is not null or not keep <@ personal then
+    return row('PT422', 'keep', keep::text, 'any of ' || array_to_string(personal, ', '))::glow_api.problem;
+  elsif cardinality(languages) = 0 or array_position(languages, null) is not null or not languages <@ told then
+    return row('PT422', 'languages', languages::text, 'null for all, or some of ' || array_to_string(told, ', '))::glow_api.problem;
+  elsif shortest_input is null or shortest_input not between 1 and 20000 then
+    return row('PT422', 'shortest_input', shortest_input::text, 'a number from 1 to 20000')::glow_api.problem;
+  elsif shortest_target is null or shortest_target not between 1 and 20000 then
+    return row('PT422', 'shortest_target', shortest_target::text, 'a number from 1 to 20000')::glow_api.problem;
+  end if;
+  return null;
+end $$;
+COMMENT ON FUNCTION glow_api.policy_problem(pii text, secrets text, keep text[], languages text[], shortest_input integer, shortest_target integer) IS 'What is wrong with a curation policy, or null.';
+REVOKE ALL ON FUNCTION glow_api.policy_problem(pii text, secrets text, keep text[], languages text[], shortest_input integer, shortest_target integer) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.read_filters(filters jsonb, caller glow_api.caller) RETURNS glow_api.review_call
     LANGUAGE plpgsql STABLE
@@ -3857,6 +4043,20 @@ end $$;
 COMMENT ON FUNCTION glow_api.require_item(item_id bigint, tenant text) IS 'An item of a tenant; another tenant''s does not exist.';
 REVOKE ALL ON FUNCTION glow_api.require_item(item_id bigint, tenant text) FROM PUBLIC;
 
+CREATE FUNCTION glow_api.require_own_agent(agent text) RETURNS glow_api.caller
+    LANGUAGE plpgsql
+    AS $$
+declare
+  caller glow_api.caller := glow_api.require_caller(null, agent);
+begin
+  if not glow_api.is_mine(agent, caller) then
+    perform glow_api.refuse('PT403', 'agent', agent, 'an agent of this login''s own tenant');
+  end if;
+  return caller;
+end $$;
+COMMENT ON FUNCTION glow_api.require_own_agent(agent text) IS 'require_caller, for what rests on all of an agent''s feedback; refuses an agent that other tenants use too.';
+REVOKE ALL ON FUNCTION glow_api.require_own_agent(agent text) FROM PUBLIC;
+
 CREATE FUNCTION glow_api.require_reviewer(reviewer text, tenant text) RETURNS glow_api.caller
     LANGUAGE plpgsql
     AS $$
@@ -4084,6 +4284,36 @@ CREATE FUNCTION glow_api.says(feedback_id bigint, recorded_at timestamp with tim
 $$;
 COMMENT ON FUNCTION glow_api.says(feedback_id bigint, recorded_at timestamp with time zone, call glow_api.feedback_call) IS 'Whether a row of feedback says what a call says.';
 REVOKE ALL ON FUNCTION glow_api.says(feedback_id bigint, recorded_at timestamp with time zone, call glow_api.feedback_call) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.set_curation_policy(agent text, pii text DEFAULT 'redact'::text, secrets text DEFAULT 'quarantine'::text, keep text[] DEFAULT '{}'::text[], languages text[] DEFAULT NULL::text[], shortest_input integer DEFAULT 1, shortest_target integer DEFAULT 1) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  caller glow_api.caller;
+  problem glow_api.problem;
+  known glow.curation_policies;
+begin
+  perform glow_api.enter();
+  caller := glow_api.require_own_agent(agent);
+  problem := glow_api.policy_problem(pii, secrets, keep, languages, shortest_input, shortest_target);
+  if problem.code is not null then perform glow_api.refuse(problem); end if;
+  -- Two who change it at once: one after the other, and the later one holds.
+  perform pg_advisory_xact_lock(hashtextextended('glow.curation_policy' || chr(31) || agent, 0));
+  select p.* into known from glow.curation_policies p where p.agent = set_curation_policy.agent and p.superseded_at is null;
+  if known.policy_id is not null and (known.pii, known.secrets, known.keep, known.shortest_input, known.shortest_target)
+       = (pii, secrets, keep, shortest_input, shortest_target) and known.languages is not distinct from languages then
+    return glow_api.described_policy(known) || jsonb_build_object('agent', agent, 'status', 'unchanged');
+  end if;
+  update glow.curation_policies p set superseded_at = clock_timestamp() where p.policy_id = known.policy_id;
+  insert into glow.curation_policies as p (agent, pii, secrets, keep, languages, shortest_input, shortest_target, set_by)
+  values (agent, pii, secrets, keep, languages, shortest_input, shortest_target, coalesce(caller.person, session_user))
+  returning p.* into known;
+  return glow_api.described_policy(known) || jsonb_build_object('agent', agent, 'status', 'accepted');
+end $$;
+COMMENT ON FUNCTION glow_api.set_curation_policy(agent text, pii text, secrets text, keep text[], languages text[], shortest_input integer, shortest_target integer) IS 'Says how an agent''s texts are screened; what is not named is the default. Personal data and secrets are redacted or quarantine the example, texts that instruct a model quarantine it always. The agent''s examples are looked at again.';
+REVOKE ALL ON FUNCTION glow_api.set_curation_policy(agent text, pii text, secrets text, keep text[], languages text[], shortest_input integer, shortest_target integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.set_curation_policy(agent text, pii text, secrets text, keep text[], languages text[], shortest_input integer, shortest_target integer) TO glow_engineer;
 
 CREATE FUNCTION glow_api.set_gold(execution_id text, verdict text, output text DEFAULT NULL::text, notes text DEFAULT NULL::text, tenant text DEFAULT NULL::text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -4546,3 +4776,33 @@ REVOKE ALL ON FUNCTION glow_api.success_metrics() FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.success_metrics() TO glow_viewer;
 GRANT ALL ON FUNCTION glow_api.success_metrics() TO glow_engineer;
 GRANT ALL ON FUNCTION glow_api.success_metrics() TO glow_pipeline;
+
+CREATE FUNCTION glow_api.correction_patterns(agent text, since timestamp with time zone DEFAULT NULL::timestamp with time zone, which text DEFAULT NULL::text, most integer DEFAULT 50) RETURNS TABLE(standing text, kind text, about text, detail text, count integer, experts integer, people integer, conversations integer, share double precision, share_low double precision, share_high double precision, lift double precision, q double precision, trend double precision, trend_low double precision, trend_high double precision, first_seen timestamp with time zone, last_seen timestamp with time zone, feedback bigint[], annotations bigint[], computed_at timestamp with time zone)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+begin
+  perform glow_api.enter();
+  perform glow_api.require_own_agent(agent);
+  if which is not null and which not in ('total', 'named', 'emerging') then
+    perform glow_api.refuse('PT422', 'which', which, 'total, named or emerging, or null for all');
+  elsif most is null or most not between 1 and 1000 then
+    perform glow_api.refuse('PT422', 'most', most::text, 'a number from 1 to 1000');
+  end if;
+  return query
+  select p.standing, p.kind, p.about,
+         case when p.standing <> 'emerging' or pg_has_role(session_user, 'glow_engineer', 'usage') then p.detail end,
+         p.count, p.experts, p.people, p.conversations, p.share, p.share_low, p.share_high, p.lift, p.q, p.trend, p.trend_low,
+         p.trend_high, p.first_seen, p.last_seen, p.feedback, p.annotations, s.computed_at
+    from glow.correction_patterns p join glow.correction_snapshots s on s.agent = p.agent
+   where p.agent = correction_patterns.agent and p.last_seen >= coalesce(correction_patterns.since, '-infinity')
+     and p.standing = coalesce(correction_patterns.which, p.standing)
+   order by p.position
+   limit correction_patterns.most;
+end $$;
+COMMENT ON FUNCTION glow_api.correction_patterns(agent text, since timestamp with time zone, which text, most integer) IS 'What people keep changing in an agent''s outputs, the named patterns first: how often, by how many, compared with outputs that nobody corrected, and its trend. Ids are those of the newest corrections. `since`: seen since then; `which`: total, named or emerging.';
+REVOKE ALL ON FUNCTION glow_api.correction_patterns(agent text, since timestamp with time zone, which text, most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.correction_patterns(agent text, since timestamp with time zone, which text, most integer) TO glow_app;
+GRANT ALL ON FUNCTION glow_api.correction_patterns(agent text, since timestamp with time zone, which text, most integer) TO glow_viewer;
+GRANT ALL ON FUNCTION glow_api.correction_patterns(agent text, since timestamp with time zone, which text, most integer) TO glow_engineer;

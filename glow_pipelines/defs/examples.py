@@ -19,7 +19,7 @@ OWNERS = ["team:data"]
     group_name=GROUP,
     kinds={"postgres", "python"},
     owners=OWNERS,
-    deps=["feedback", "executions", "annotations"],
+    deps=["feedback", "executions", "annotations", "annotation_quality"],
     code_version="2",
     metadata={"dagster/table_name": "glow.learning_examples"},
 )

@@ -46,6 +46,8 @@ def curate(services: Services) -> list[Curated]:
     """
     with services.store.transaction() as t:
         since, horizon = t.operations.watermark(CONSUMER), t.feedback.horizon()
+        for name in t.curation_policies.changed_agents(since, horizon):
+            t.curation.mark_stale(name, "curation policy")
         names = {*t.feedback.touched_agents(since, horizon), *t.curation.stale_agents()}
     curated = [curate_agent(services, name, since, horizon) for name in sorted(names)]
     with services.store.transaction() as t:
@@ -56,7 +58,8 @@ def curate(services: Services) -> list[Curated]:
 def curate_agent(services: Services, agent: str, since: str, horizon: str) -> Curated:
     """Learn from what was said of one agent between two transaction ids, and what is to be learned again."""
     with services.store.transaction() as t:
-        learner = BehaviorLearner(BehaviorSettings(shares=t.feedback.agent(agent).shares))
+        settings = BehaviorSettings(shares=t.feedback.agent(agent).shares, policy=t.curation_policies.policy(agent))
+        learner = BehaviorLearner(settings)
         since = max(since, t.operations.watermark(CONSUMER, agent), key=int)
     total = Curated(agent)
     while int(since) < int(horizon):
@@ -111,7 +114,14 @@ def _learned(
     """What the rows about some inputs amount to, and the groups that some of these have already; by input id."""
     said = t.curation.said_of(agent, inputs)
     known = t.curation.inputs(inputs)
-    found = learner.learn_inputs(said.executions, said.feedback, said.annotations, said.demonstrations)
+    found = learner.learn_inputs(
+        said.executions,
+        said.feedback,
+        said.annotations,
+        said.demonstrations,
+        comparisons=said.comparisons,
+        weights=t.quality.reliability(agent),
+    )
     groups = {id: group for id, group in known.values() if group is not None}
     return {known[each.key][0]: each for each in found}, groups
 

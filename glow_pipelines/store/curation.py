@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glow_pipelines.learning.annotations import AnnotationRow
+from glow_pipelines.learning.annotations import AnnotationRow, ComparisonRow
 from glow_pipelines.learning.datasets import (
     DemonstrationRow,
     LearningExample,
@@ -62,6 +62,7 @@ class Said:
     executions: list[ExecutionRow]
     feedback: list[FeedbackRow]
     annotations: list[AnnotationRow]
+    comparisons: list[ComparisonRow]
     demonstrations: list[DemonstrationRow]
 
 
@@ -138,6 +139,7 @@ class Curation(Noun):
                 for row in self._rows("feedback_of_executions", **where, most=most)
             ],
             [AnnotationRow(**row) for row in self._rows("annotations_of_executions", **where)],
+            [ComparisonRow(**row) for row in self._rows("comparisons_of_executions", **where)],
             [DemonstrationRow(**row) for row in self._rows("demonstrations_of_inputs", inputs=list(inputs), most=most)],
         )
 
@@ -289,6 +291,10 @@ class Curation(Noun):
         """Have all inputs of an agent learned again by the next curation; returns how many were not waiting yet."""
         return self._run("mark_stale", agent=agent, because=because)
 
+    def mark_judged_stale(self, agent: str, because: str) -> int:
+        """The same, of those that experts judged."""
+        return self._run("mark_judged_stale", agent=agent, because=because)
+
 
 def _same(row: Row, example: LearningExample) -> bool:
     return bool(
@@ -300,6 +306,7 @@ def _same(row: Row, example: LearningExample) -> bool:
         and row["quality_parts"] == example.quality_parts
         and row["rejected_target"] == example.rejected_target
         and row["domain"] == example.domain
+        and row["language"] == example.language
         and row["sources"] == sorted([source.kind, source.id, source.role] for source in example.sources)
     )
 
@@ -320,6 +327,7 @@ def _written(input_id: int, example: LearningExample) -> dict[str, object]:
         "reason": example.reason,
         "rejected_target": example.rejected_target,
         "domain": example.domain,
+        "language": example.language,
         "quality_parts": dict(example.quality_parts),
     }
 

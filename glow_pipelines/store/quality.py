@@ -51,8 +51,9 @@ class AnnotationQuality(Noun):
         """Reviewer → what their word counts; who is missing counts 1."""
         return {row["reviewer"]: row["weight"] for row in self._rows("reliability_of_agent", agent=agent)}
 
-    def set_reliability(self, agent: str, weights: Mapping[str, float], aggregator: str) -> None:
-        """Make these the weights of an agent's reviewers."""
+    def set_reliability(self, agent: str, weights: Mapping[str, float], aggregator: str) -> bool:
+        """Make these the weights of an agent's reviewers; whether that changes what a word of theirs counts."""
+        before = self.reliability(agent)
         self._run("forget_reliability", agent=agent, reviewers=list(weights))
         self._run_many(
             "upsert_reliability",
@@ -61,6 +62,7 @@ class AnnotationQuality(Noun):
                 for reviewer, weight in sorted(weights.items())
             ),
         )
+        return any(before.get(name, 1.0) != weights.get(name, 1.0) for name in before.keys() | weights.keys())
 
     def write_report(self, agent: str, week: date, report: Mapping[str, object]) -> None:
         self._run("upsert_report", agent=agent, week=week, report=json(report))

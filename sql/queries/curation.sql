@@ -21,6 +21,10 @@ select least(%(horizon)s::text::numeric, min(greatest(x.xid::text::numeric, %(si
       where a.agent = %(agent)s and a.xid >= %(since)s::text::xid8 and a.xid < %(horizon)s::text::xid8
       order by a.xid offset %(most)s limit 1)
     union all
+    (select c.xid from glow.comparisons c
+      where c.agent = %(agent)s and c.xid >= %(since)s::text::xid8 and c.xid < %(horizon)s::text::xid8
+      order by c.xid offset %(most)s limit 1)
+    union all
     (select d.xid from glow.demonstrations d
       where d.agent = %(agent)s and d.xid >= %(since)s::text::xid8 and d.xid < %(horizon)s::text::xid8
       order by d.xid offset %(most)s limit 1)) x
@@ -35,6 +39,9 @@ with said as (
     union all
     select a.tenant, a.execution_id, true from glow.expert_annotations a
      where a.agent = %(agent)s and a.xid >= %(since)s::text::xid8 and a.xid < %(until)s::text::xid8
+    union all
+    select c.tenant, c.execution_id, true from glow.comparisons c
+     where c.agent = %(agent)s and c.xid >= %(since)s::text::xid8 and c.xid < %(until)s::text::xid8
     union all
     select e.tenant, e.execution_id, false from glow.executions e
      where e.agent = %(agent)s and e.xid >= %(since)s::text::xid8 and e.xid < %(until)s::text::xid8
@@ -108,11 +115,18 @@ select f.feedback_id as id, f.agent, glow.qualified(f.tenant, f.execution_id) as
  where f.superseded_by is null
 
 -- annotations_of_executions --
--- What experts say of these executions now.
-select a.annotation_id as id, glow.qualified(a.tenant, a.execution_id) as execution_id, a.agent, a.reviewer, a.verdict, a.output, a.dimensions, a.notes
+-- What experts say of these executions now. Not reviews of gold: they measure reviewers.
+select a.annotation_id as id, glow.qualified(a.tenant, a.execution_id) as execution_id, a.agent, a.reviewer, a.verdict, a.output, a.dimensions, a.notes, a.role
   from unnest(%(tenants)s::text[], %(executions)s::text[]) as x(tenant, execution_id)
   join glow.expert_annotations a on a.tenant = x.tenant and a.execution_id = x.execution_id and a.superseded_by is null
- where a.agent = %(agent)s
+ where a.agent = %(agent)s and not a.gold
+
+-- comparisons_of_executions --
+-- Which of two answers experts prefer now.
+select c.comparison_id as id, glow.qualified(c.tenant, c.execution_id) as execution_id, c.agent, c.reviewer, c.first, c.second, c.preferred
+  from unnest(%(tenants)s::text[], %(executions)s::text[]) as x(tenant, execution_id)
+  join glow.comparisons c on c.tenant = x.tenant and c.execution_id = x.execution_id and c.superseded_by is null
+ where c.agent = %(agent)s
 
 -- demonstrations_of_inputs --
 -- Experts' own examples of these questions, the `most` newest of each.
@@ -201,7 +215,7 @@ on conflict do nothing
 -- current_examples --
 -- The examples in force of some questions, with what decides whether a new row is needed.
 select x.example_version, x.example_id, x.content_hash, x.status, x.quality, x.expert_approved, x.source, x.reason,
-       x.rejected_target, x.domain, x.quality_parts, x.group_key,
+       x.rejected_target, x.domain, x.language, x.quality_parts, x.group_key,
        coalesce((select jsonb_agg(jsonb_build_array(s.kind, s.source_id, s.role) order by s.kind, s.source_id, s.role)
                    from glow.example_sources s where s.example_version = x.example_version), '[]') as sources,
        exists (select from glow.example_sources s
@@ -217,13 +231,13 @@ update glow.learning_examples set superseded_at = %(at)s where example_version =
 -- New versions of examples.
 insert into glow.learning_examples (
   example_id, agent, input_id, input, target, source, status, quality, expert_approved, group_key, split, content_hash,
-  rule_version, reason, rejected_target, domain, quality_parts, recorded_at)
+  rule_version, reason, rejected_target, domain, language, quality_parts, recorded_at)
 select x.example_id, %(agent)s::glow.agent_name, x.input_id, x.input, x.target, x.source, x.status, x.quality, x.expert_approved, x.group_key, a.split,
-       x.content_hash, x.rule_version, x.reason, x.rejected_target, x.domain, x.quality_parts, %(at)s
+       x.content_hash, x.rule_version, x.reason, x.rejected_target, x.domain, x.language, x.quality_parts, %(at)s
   from jsonb_to_recordset(%(examples)s) as x(
          example_id text, input_id bigint, input text, target text, source text, status text, quality float8,
          expert_approved boolean, group_key text, content_hash text, rule_version text, reason text, rejected_target text,
-         domain text, quality_parts jsonb)
+         domain text, language text, quality_parts jsonb)
   left join glow.split_assignments a on a.agent = %(agent)s::glow.agent_name and a.group_key = x.group_key
 returning example_version, example_id
 
@@ -252,10 +266,17 @@ insert into glow.stale_inputs (input_id, because)
 select i.input_id, %(because)s from glow.learning_inputs i where i.agent = %(agent)s
 on conflict do nothing
 
+-- mark_judged_stale --
+-- The questions of an agent that experts judged are to be learned again.
+insert into glow.stale_inputs (input_id, because)
+select distinct x.input_id, %(because)s from glow.execution_inputs x join glow.learning_inputs i using (input_id)
+ where i.agent = %(agent)s and x.judged
+on conflict do nothing
+
 -- expert_examples --
 -- Approved examples of experts in train, the nearest first; their own inputs' embeddings, of one model.
 select x.example_version, x.example_id as id, x.agent, x.input, x.target, x.source, x.status, x.quality, x.expert_approved,
-       x.group_key, x.content_hash, x.rule_version, x.reason, x.rejected_target, x.domain, x.quality_parts,
+       x.group_key, x.content_hash, x.rule_version, x.reason, x.rejected_target, x.domain, x.language, x.quality_parts,
        coalesce((select jsonb_agg(jsonb_build_array(s.kind, s.source_id, s.role) order by s.kind, s.source_id, s.role)
                    from glow.example_sources s where s.example_version = x.example_version), '[]') as sources
   from glow.learning_inputs i

@@ -19,7 +19,8 @@ LEAST, MOST = 0.25, 4.0
 
 def reviewer_weights(labels: Sequence[Label], choice: AggregatorChoice) -> dict[str, float]:
     """1 for all where the majority is believed. With Dawid-Skene the log-odds of each one's reliability, relative to
-    the median reviewer's and within [0.25, 4]: the word of the median reviewer counts 1.
+    the median reviewer's and within [0.25, 4]: the word of the median reviewer counts 1. To two decimals: what was
+    judged is curated anew when a weight changes, and the last digits change with every judgement.
 
     Reliability is the expected share of right labels with a Beta(4, 1) prior, on items that others judged too: on an
     item judged once the only label is right by definition. log((k - 1) p / (1 - p)) for k classes is the weight in the
@@ -48,4 +49,4 @@ def reviewer_weights(labels: Sequence[Label], choice: AggregatorChoice) -> dict[
         middle = median(better)
     if middle <= 0:
         return dict.fromkeys(reviewers, 1.0)
-    return {name: min(MOST, max(LEAST, value / middle)) for name, value in odds.items()}
+    return {name: round(min(MOST, max(LEAST, value / middle)), 2) for name, value in odds.items()}

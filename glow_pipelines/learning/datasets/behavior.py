@@ -10,7 +10,7 @@ from datetime import datetime
 
 from numpy.typing import ArrayLike
 
-from glow_pipelines.learning.annotations.rows import AnnotationRow
+from glow_pipelines.learning.annotations.rows import AnnotationRow, ComparisonRow
 from glow_pipelines.learning.datasets.candidates import by_input, candidates_of, earliest, weighted
 from glow_pipelines.learning.datasets.claims import claims_of
 from glow_pipelines.learning.datasets.corrections import Correction
@@ -58,6 +58,7 @@ class BehaviorLearner:
         groups: Mapping[str, str] | None = None,
         splits: Mapping[str, str] | None = None,
         weights: Mapping[str, float] | None = None,
+        comparisons: Iterable[ComparisonRow] = (),
     ) -> list[LearningExample]:
         """Every example the rows support, by id, in whatever order they are given.
 
@@ -67,7 +68,9 @@ class BehaviorLearner:
         their support: see `withdrawn`. Give all rows about an input or none of them. Rows of one agent only are fine;
         groups then do not see the other agents' conversations.
         """
-        inputs = self.learn_inputs(executions, feedback, annotations, demonstrations, weights=weights)
+        inputs = self.learn_inputs(
+            executions, feedback, annotations, demonstrations, weights=weights, comparisons=comparisons
+        )
         extra = paraphrases(inputs, embeddings, self.settings.paraphrase) if embeddings else ()
         found = self.group(inputs, groups, splits, extra_pairs=extra)
         return sorted((e for each in inputs for e in placed(each, found[each.key])), key=lambda example: example.id)
@@ -80,15 +83,17 @@ class BehaviorLearner:
         demonstrations: Iterable[DemonstrationRow],
         *,
         weights: Mapping[str, float] | None = None,
+        comparisons: Iterable[ComparisonRow] = (),
     ) -> list[LearningInput]:
         """The inputs the rows speak of that support an example, each with its examples, before they are grouped."""
-        claims = weighted(claims_of(executions, feedback, annotations, demonstrations), weights or {})
+        said = claims_of(executions, feedback, annotations, demonstrations, comparisons=comparisons)
+        claims = weighted(said, weights or {})
         found = []
-        for (agent, normal), said in by_input(claims).items():
-            examples = resolve(candidates_of(said), self.settings)
+        for (agent, normal), claimed in by_input(claims).items():
+            examples = resolve(candidates_of(claimed), self.settings)
             if examples:
                 examples.sort(key=lambda example: (example.status == "rejected", example.id))
-                run, words = earliest(said), examples[0].input
+                run, words = earliest(claimed), examples[0].input
                 conversation = None if run is None else run.conversation_id
                 found.append(LearningInput(agent, key_of(normal), words, conversation, tuple(examples)))
         return found

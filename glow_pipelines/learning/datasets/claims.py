@@ -4,7 +4,7 @@ Belongs here: rows → claims. Does not belong here: weighing them against each 
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from glow_pipelines.learning.annotations.rows import AnnotationRow, ComparisonRow
@@ -68,7 +68,8 @@ def claims_of(
             continue
         if execution := known.get(row.execution_id):
             right = execution.output if row.verdict == "approve" else row.output if row.verdict == "correct" else None
-            yield from _judged(execution, "annotation", "annotation", row.reviewer, row.id, right)
+            for claim in _judged(execution, "annotation", "annotation", row.reviewer, row.id, right):
+                yield replace(claim, decisive=row.role == "adjudication")
     for choice in sorted(comparisons, key=lambda row: row.id):
         if choice.execution_id not in decided and (execution := known.get(choice.execution_id)):
             yield from _chosen(execution, choice)

@@ -71,3 +71,7 @@ def _texts(value: object) -> bool:
 def _require(fits: object, field: str, value: object, accepted: str) -> None:
     if not fits:
         raise ValueError(f"{field}: {str(value)[:80]!r} is not accepted; give {accepted}")
+
+
+STANDARD = CurationPolicy()
+"""Of agents whose owners said nothing."""

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from glow_pipelines.learning.datasets.candidates import Candidate
 from glow_pipelines.learning.datasets.examples import LearningExample, Status
-from glow_pipelines.learning.datasets.screens import screen
+from glow_pipelines.learning.datasets.screens import screen_example
 from glow_pipelines.learning.datasets.settings import BehaviorSettings
 
 _RANK = {"demonstration": 2, "annotation": 2, "correction": 1, "vote": 0}
@@ -41,7 +41,7 @@ def resolve(candidates: Sequence[Candidate], settings: BehaviorSettings) -> list
         )
         for candidate, status, reason in _contest(judged)
     ]
-    return [_screened(example) for example in examples]
+    return [screen_example(example, settings.policy) for example in examples]
 
 
 def withdrawn(stored: Iterable[LearningExample], found: Iterable[LearningExample]) -> list[LearningExample]:
@@ -116,13 +116,3 @@ def _contest(judged: Sequence[tuple[Candidate, Status, str]]) -> list[tuple[Cand
             )
         result.append((candidate, status, reason))
     return result
-
-
-def _screened(example: LearningExample) -> LearningExample:
-    if example.status == "rejected":
-        return example
-    texts = (("input", example.input), ("target", example.target), ("rejected_target", example.rejected_target or ""))
-    found = sorted({f"{f.kind}: {f.name} in {name}" for name, text in texts for f in screen(text)})
-    if not found:
-        return example
-    return replace(example, status="quarantined", expert_approved=False, reason="; ".join(found))
