@@ -1,6 +1,6 @@
 """Which language a text is in, told by its script and its small words.
 
-Belongs here: profiles of 27 languages, one function. Does not belong here: what follows from the answer (screens).
+Belongs here: profiles of 29 languages, one function. Does not belong here: what follows from the answer (screens).
 No dependency: the libraries for this bring 100 MB of models, or one that is unpickled. Small words are half of any
 running text and differ between languages; in three words of a title there may be none, and then we say that we are unsure.
 """

@@ -64,14 +64,14 @@ def _swiss(match: re.Match[str]) -> Span | None:
 def _address(match: re.Match[str]) -> Span | None:
     """Only where words around say so: a version number has the same form. The machine itself and nowhere are nobody."""
     text, (start, end) = match.string, match.span()
-    while start and text[start - 1] in _ADDRESS_SIGNS:
+    while start and text[start - 1] in _ADDRESS_SIGNS and end - start <= _LONGEST_ADDRESS:
         start -= 1
-    while end < len(text) and text[end] in _ADDRESS_SIGNS:
+    while end < len(text) and text[end] in _ADDRESS_SIGNS and end - start <= _LONGEST_ADDRESS:
         end += 1
     end -= text[start:end].endswith((".", ":"))
     before = text[max(0, start - 50) : start].lower()
     if (
-        end - start > 45
+        end - start > _LONGEST_ADDRESS
         or not _IP_WORDS.search(before)
         or _VERSION_WORDS.search(before)
         or text[end : end + 1].isalnum()
@@ -84,6 +84,7 @@ def _address(match: re.Match[str]) -> Span | None:
     return None if found.is_loopback or found.is_unspecified or found.is_multicast else (start, end)
 
 
+_LONGEST_ADDRESS = 45
 _ADDRESS_SIGNS = frozenset("0123456789abcdefABCDEF:.")
 _IP_STEMS = stems("ip ipv ips host clie visi logi logg sign conn requ addr adre dire ange zugr from")
 

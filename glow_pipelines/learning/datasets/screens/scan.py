@@ -6,12 +6,13 @@ the rules themselves, what happens to a hit (redact, screened).
 
 import re
 import string
+from bisect import bisect
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from glow_pipelines.learning.datasets.screens import credentials, injection, personal
-from glow_pipelines.learning.datasets.screens.findings import Finding, Rule
+from glow_pipelines.learning.datasets.screens.findings import Finding, Rule, Span
 from glow_pipelines.learning.datasets.screens.hidden import (
     BLOB,
     FOLD,
@@ -99,7 +100,7 @@ def _seen(folded: str) -> _Seen:
 
 
 def _by_rules(seen: _Seen, rules: _Rules) -> Iterator[Finding]:
-    taken: list[tuple[int, int]] = []
+    taken: list[Span] = []  # sorted, none overlapping another
     for rule in rules.worth_running(seen.words):
         if seen.longest < rule.long or seen.digits < rule.digits:
             continue
@@ -110,9 +111,10 @@ def _by_rules(seen: _Seen, rules: _Rules) -> Iterator[Finding]:
             if span is None:
                 continue
             if rule.kind == "pii":
-                if any(start < span[1] and span[0] < end for start, end in taken):
+                at = bisect(taken, span)
+                if (at and taken[at - 1][1] > span[0]) or (at < len(taken) and taken[at][0] < span[1]):
                     continue
-                taken.append(span)
+                taken.insert(at, span)
             yield Finding(rule.kind, rule.name, *span)
 
 
