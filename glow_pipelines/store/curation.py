@@ -98,7 +98,7 @@ class Curation(Noun):
         touched = {row["input_id"] for row in (*runs, *demos) if row["input_id"] is not None}
         new = [row for row in (*runs, *demos) if row["input_id"] is None]
         keys = [input_key(row["input"]) for row in new]
-        ids, before = self.register_inputs(agent, keys), len(touched)
+        ids, made = self.register_inputs(agent, keys)
         for row, key in zip(new, keys, strict=True):
             row["input_id"] = ids[key]
         runs = [row for row in runs if row["known_judged"] is None or (row["judged"] and not row["known_judged"])]
@@ -115,14 +115,13 @@ class Curation(Noun):
             demonstrations=[row["demonstration_id"] for row in demos],
             inputs=[row["input_id"] for row in demos],
         )
-        touched |= set(ids.values())
-        return touched, len(touched) - before
+        return touched | set(ids.values()), made
 
-    def register_inputs(self, agent: str, keys: Iterable[str]) -> dict[str, int]:
-        """Input key → id, made where it is new."""
+    def register_inputs(self, agent: str, keys: Iterable[str]) -> tuple[dict[str, int], int]:
+        """Input key → id, made where it is new; and how many were."""
         wanted = [bytes.fromhex(key) for key in keys]
         rows = self._rows("register_inputs", agent=agent, keys=wanted) if wanted else []
-        return {row["key"]: row["input_id"] for row in rows}
+        return {row["key"]: row["input_id"] for row in rows}, sum(row["made"] for row in rows)
 
     def said_of(self, agent: str, inputs: Sequence[int], most: int = HEARD) -> Said:
         """What people say of these inputs now: see HEARD for what is heard of an input that many spoke of."""

@@ -72,9 +72,9 @@ with given as (
    where not exists (select from glow.learning_inputs i where i.agent = %(agent)s::glow.agent_name and i.input_key = g.key)
   returning input_id, input_key
 )
-select m.input_id, encode(m.input_key, 'hex') as key from made m
+select m.input_id, encode(m.input_key, 'hex') as key, true as made from made m
 union all
-select i.input_id, encode(i.input_key, 'hex') from given g join glow.learning_inputs i on i.agent = %(agent)s::glow.agent_name and i.input_key = g.key
+select i.input_id, encode(i.input_key, 'hex'), false from given g join glow.learning_inputs i on i.agent = %(agent)s::glow.agent_name and i.input_key = g.key
 
 -- register_executions --
 -- Which question each execution asked; that an expert judged it is added later.

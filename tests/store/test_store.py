@@ -59,7 +59,7 @@ def curate(store: Store, examples: list[LearningExample]) -> ExampleChanges:
         said[input_key(example.input)].append(example)
     with store.transaction() as t:
         at = t.curation.lock()
-        ids = t.curation.register_inputs("coder", said)
+        ids, _ = t.curation.register_inputs("coder", said)
         inputs = {
             ids[key]: LearningInput("coder", key, found[0].input, None, tuple(found)) for key, found in said.items()
         }
