@@ -33,7 +33,7 @@ create function glow_api.submit_comparison(
 ) returns jsonb language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   me glow_api.caller := glow_api.require_reviewer(reviewer, tenant);
-  item glow.review_items := glow_api.require_item(item_id, me.tenant);
+  item glow.review_items;
   problem glow_api.problem := coalesce(
     glow_api.id_problem('{idempotency_key}', array[idempotency_key], 0), glow_api.text_problem('notes', notes, 40000));
   hash bytea := glow_api.payload_hash(jsonb_build_array('comparison', item_id, me.person, preferred, notes));
@@ -46,10 +46,12 @@ begin
     problem := row('PT422', 'preferred', preferred, 'first, second, tie or neither');
   elsif problem.code is null and length(notes) > 10000 then
     problem := row('PT413', 'notes', length(notes) || ' characters', 'at most 10000 characters');
-  elsif problem.code is null and item.kind <> 'comparison' then
-    problem := row('PT422', 'item_id', item_id::text, 'a comparison; a judgement is given with submit_annotation');
   end if;
   if problem.code is not null then perform glow_api.refuse(problem); end if;
+  item := glow_api.require_item(item_id, me.tenant);
+  if item.kind <> 'comparison' then
+    perform glow_api.refuse('PT422', 'item_id', item_id::text, 'a comparison; a judgement is given with submit_annotation');
+  end if;
   if idempotency_key is not null then
     perform pg_advisory_xact_lock(hashtextextended(me.tenant || chr(31) || item.agent || chr(31) || idempotency_key, 12));
     select c.* into known from glow.comparisons c

@@ -222,7 +222,7 @@ comment on function glow_api.unset_gold is 'Ends the use of an execution as a te
 
 create function glow_api.set_review_policy(
   agent text, reviews integer default null, most_reviews integer default null, blind boolean default null,
-  lease interval default null, control_share numeric default null, gold_share numeric default null
+  lease interval default null, control_share double precision default null, gold_share double precision default null
 ) returns jsonb language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   caller glow_api.caller := glow_api.require_caller(null, agent);

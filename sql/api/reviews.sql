@@ -400,11 +400,12 @@ comment on function glow_api.require_item is 'An item of a tenant; another tenan
 create function glow_api.give_back(item_id bigint, me glow_api.caller, event text, reason text, held boolean) returns jsonb
   language plpgsql as $$
 declare
-  item glow.review_items := glow_api.require_item(item_id, me.tenant);
+  item glow.review_items;
   problem glow_api.problem := glow_api.text_problem('reason', reason, 2000);
   slot glow.review_slots;
 begin
   if problem.code is not null then perform glow_api.refuse(problem); end if;
+  item := glow_api.require_item(item_id, me.tenant);
   select s.* into slot from glow.review_slots s
    where s.item_id = item.item_id and s.reviewer = me.person for update;
   if slot.filled_at is not null then
@@ -423,7 +424,8 @@ begin
        set passed_at = excluded.passed_at, kind = case p.kind when 'declined' then 'declined' else excluded.kind end;
   end if;
   perform glow_api.note_review(item, me.person, event, reason);
-  return jsonb_build_object('item_id', item.item_id, 'status', event);
+  return jsonb_build_object('item_id', item.item_id, 'status', case event
+    when 'skipped' then 'skipped' when 'declined' then 'declined' else 'released' end);
 end $$;
 comment on function glow_api.give_back is 'Frees the slot a reviewer holds, if they hold one, and remembers that they passed.';
 
@@ -453,11 +455,12 @@ create function glow_api.extend_lease(
 ) returns jsonb language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   me glow_api.caller := glow_api.require_reviewer(reviewer, tenant);
-  item glow.review_items := glow_api.require_item(item_id, me.tenant);
+  item glow.review_items;
   problem glow_api.problem := glow_api.lease_problem(lease);
   until timestamptz;
 begin
   if problem.code is not null then perform glow_api.refuse(problem); end if;
+  item := glow_api.require_item(item_id, me.tenant);
   update glow.review_slots s
      set lease_until = case when isfinite(s.lease_until)
        then clock_timestamp() + coalesce(lease, (glow.review_policy(item.agent)).lease) else s.lease_until end

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from glow_pipelines.learning.feedback.rates import Rate, rate_of
 
-COMPLETE = 0.9
+COMPLETE = 0.95
+"""At 0.9, what was looked at out of turn drew the estimate down by 1.8 points; at 1, one declined item ends it."""
 
 
 @dataclass(frozen=True, slots=True)
