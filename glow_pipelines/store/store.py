@@ -15,6 +15,7 @@ from psycopg_pool import ConnectionPool
 from glow_pipelines.database import urls
 from glow_pipelines.store.annotations import Annotations
 from glow_pipelines.store.datasets import Datasets
+from glow_pipelines.store.erasure import Erasures
 from glow_pipelines.store.experiments import Experiments
 from glow_pipelines.store.feedback import Feedback
 from glow_pipelines.store.imports import Imports
@@ -67,6 +68,10 @@ class Transaction:
     @cached_property
     def requests(self) -> Requests:
         return Requests(self.connection)
+
+    @cached_property
+    def erasures(self) -> Erasures:
+        return Erasures(self.connection)
 
     @cached_property
     def operations(self) -> Operations:

@@ -29,6 +29,8 @@ declare
   taken bigint := 0;
   known bigint := 0;
   bad bigint := 0;
+  turned bigint;
+  anybody boolean := exists (select from glow.erased_subjects);
 begin
   if most is null or most not between 1 and 100000 then
     perform glow_api.refuse('PT422', 'most', most::text, 'a number of rows from 1 to 100000');
@@ -48,9 +50,22 @@ begin
       delete from glow.import_rows r
        where r.import_id = apply_import.import_id and r.line > since and r.line <= until and r.kind = wanted
       returning r.line, r.part, r.payload
+    ), judged as (
+      select g.line, g.part, g.payload, anybody and glow_api.is_erased(
+               coalesce(g.payload ->> 'tenant', caller.tenant, 'default'),
+               coalesce(g.payload ->> 'user_id', g.payload ->> 'reviewer', g.payload ->> 'expert')) as erased
+        from gone g
+    ), turned_away as (
+      -- Without the row and without the name: they are what must not come back.
+      insert into glow.import_refusals (import_id, line, part, kind, code, field, message, hint, payload)
+      select apply_import.import_id, j.line, j.part, wanted, 'PT410', 'user_id', 'the person of this row was erased',
+             'leave the row out; what a person does anew comes by log_execution and submit_feedback', '{"erased": true}'
+        from judged j where j.erased
+      returning 1
     )
-    select array_agg(g.line), array_agg(g.part), array_agg(g.payload), jsonb_agg(g.payload)
-      into lines, parts, payloads, rows from (select * from gone order by line, part) g;
+    select array_agg(g.line), array_agg(g.part), array_agg(g.payload), jsonb_agg(g.payload), (select count(*) from turned_away)
+      into lines, parts, payloads, rows, turned from (select * from judged where not erased order by line, part) g;
+    bad := bad + turned;
     continue when rows is null;
     results := array(select r.result from glow_api.record_rows(wanted, rows, caller) r order by r.n);
     insert into glow.import_refusals (import_id, line, part, kind, code, field, message, hint, payload)
