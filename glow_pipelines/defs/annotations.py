@@ -34,7 +34,8 @@ def annotations(services: dg.ResourceParam[Services]) -> dg.MaterializeResult:
             answers = [
                 (row.execution_id, row.reviewer, row.output or outputs[row.execution_id])
                 for row in judged
-                if row.verdict != "reject"  # a rejection says what is wrong, not what is right
+                # A rejection says what is wrong, not what is right; what was judged may be gone: retention, erasure.
+                if row.verdict != "reject" and (row.output is not None or row.execution_id in outputs)
             ]
             codes = {answer: code for code, answer in enumerate(sorted({answer for _, _, answer in answers}))}
             labels = label_table((item, person, float(codes[answer])) for item, person, answer in answers)
