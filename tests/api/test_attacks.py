@@ -17,6 +17,8 @@ BATCHES = {f"{name}_batch" for name in WRITE}
 FIGURES = {"feedback_stats", "common_issues"}
 ASKING = {"request_prompt_optimization", "request_dataset", "request_training_run", "request_status", "cancel_request"}
 LINEAGE = {"datasets", "why", "effect_of"}
+ERASURE = {"erase_subject", "erasures", "set_retention"}
+FINISHING = {"erase_late", "swept_places", "replace_quoting", "name_successor", "finish_erasure", "forget_statistics"}
 # The whole matrix, written down a second time: whoever grants something changes it here too.
 MAY: dict[str, set[str]] = {
     "glow_app": WRITE
@@ -27,10 +29,10 @@ MAY: dict[str, set[str]] = {
     "glow_reviewer": FIGURES
     | {"submit_annotation", "submit_annotation_batch", "submit_demonstration", "submit_demonstration_batch"},
     "glow_viewer": FIGURES | {"success_metrics"},
-    "glow_engineer": FIGURES | ASKING | LINEAGE | {"success_metrics", "learning_stats", "register_agent"},
-    "glow_pipeline": {"apply_import", "learning_stats", "success_metrics"},
+    "glow_engineer": FIGURES | ASKING | LINEAGE | ERASURE | {"success_metrics", "learning_stats", "register_agent"},
+    "glow_pipeline": FINISHING | {"apply_import", "learning_stats", "success_metrics"},
 }
-SECRET = {"logins", "call_samples", "token_keys"}
+SECRET = {"logins", "call_samples", "token_keys", "erasure_key", "erased_subjects"}
 FUNCTIONS = "select distinct proname from pg_proc where pronamespace = 'glow_api'::regnamespace order by 1"
 RELATIONS = """
 select oid::regclass::text from pg_class
