@@ -136,6 +136,15 @@ class Other:
             "cancel_request": {"request_id": self.request},
             "success_metrics": {},
             "learning_stats": {},
+            "erase_subject": {"subject": self.user},
+            "erasures": {},
+            "set_retention": {"relation": "responses"},
+            "erase_late": {"erasure_id": 1},
+            "swept_places": {},
+            "replace_quoting": GOOD["replace_quoting"](1),
+            "name_successor": {"dataset": self.agent, "successor": self.agent},
+            "finish_erasure": {"erasure_id": 1},
+            "forget_statistics": {},
         }
         named = {name: {**arguments, "tenant": self.tenant} for name, arguments in aimed.items()}
         rows = {"log_execution", "submit_feedback", "log_retrieval", "submit_annotation", "submit_demonstration"}
@@ -153,6 +162,14 @@ class Other:
             "learning_stats",
             "request_status",
             "cancel_request",
+            "erasures",
+            "set_retention",
+            "erase_late",
+            "swept_places",
+            "replace_quoting",
+            "name_successor",
+            "finish_erasure",
+            "forget_statistics",
         }
         tenantless |= {name for name in aimed if name.startswith("request_")}
         shared = [
