@@ -37,7 +37,7 @@ def delete_exports(home: Path, dataset_id: str, paths: list[str]) -> int:
 def scrub_files(home: Path, project: Path | None, traces: Traces) -> dict[str, int]:
     """Take erased texts out of all files of GLOW_HOME and out of the reports; returns files by what was done.
 
-    Not out of the embedded server's own: its rows go by VACUUM. But out of its log, which quotes statements that failed.
+    Not out of the embedded server's own: its rows go by VACUUM. But out of its log, which quotes what failed.
     """
     done: Counter[str] = Counter()
     place = recorded_place(home)

@@ -67,11 +67,11 @@ class ForeignTexts:
         (key,) = table.primary_key.columns
         updates = []
         for row in rows:
-            pairs = zip(texts, row[1:], strict=True)
-            new = {column: changed(old) for column, old in pairs if old is not None}
-            new = {column: text for column, text in new.items() if text != row._mapping[column]}
+            values: tuple[Any, ...] = tuple(row)[1:]
+            held = {column.name: old for column, old in zip(texts, values, strict=True) if old is not None}
+            new = {name: text for name, old in held.items() if (text := changed(old)) != old}
             if new:
-                updates.append(sa.update(table).where(key == row[0]).values({each.name: new[each] for each in new}))
+                updates.append(sa.update(table).where(key == row[0]).values(new))
         if updates:
             with self._engine.begin() as connection:
                 for update in updates:

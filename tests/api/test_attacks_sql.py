@@ -53,7 +53,15 @@ select p.proname, a.name, format_type(a.type, null)
 NOT_KEPT = {("resolve_prompt", "unit"), ("name_successor", "dataset"), ("name_successor", "successor")}
 # A dry run: what it writes it takes back.
 NOT_KEPT |= {("erase_subject", "subject"), ("erase_subject", "reason"), ("erase_subject", "confirm")}
-WORDLESS = {"success_metrics", "learning_stats", "effect_of", "request_status", "erasures", "erase_late", "swept_places"}
+WORDLESS = {
+    "success_metrics",
+    "learning_stats",
+    "effect_of",
+    "request_status",
+    "erasures",
+    "erase_late",
+    "swept_places",
+}
 WORDLESS |= {"finish_erasure", "forget_statistics"}
 
 

@@ -79,11 +79,19 @@ def test_killed_anywhere_it_is_finished_by_the_next(world: World) -> None:
     assert left(world) == OTHER_TENANT
     with connect(world.url) as connection:
         assert one(connection, "select count(*) from glow.erasures where finished_at is null") == 0
-        assert one(connection, "select count(*) from glow.training_datasets where revoked_at is not null and successor is null") == 0
+        assert (
+            one(
+                connection,
+                "select count(*) from glow.training_datasets where revoked_at is not null and successor is null",
+            )
+            == 0
+        )
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
-@pytest.mark.parametrize("point", ["after the successor, before it is told", "among Dagster's tables", "among the files"])
+@pytest.mark.parametrize(
+    "point", ["after the successor, before it is told", "among Dagster's tables", "among the files"]
+)
 def test_each_kill_alone(world: World, point: str) -> None:
     world.erase()
     child = os.fork()
@@ -112,7 +120,8 @@ def test_what_a_run_writes_that_had_read_before_is_erased_when_it_has_ended(worl
     run_of_dagster(world, "STARTED", datetime.now(UTC) - timedelta(minutes=5))
     world.erase()
     (scrub,) = [each for each in finished(world) if each.task.kind == "scrub"]
-    assert scrub.state == "waiting" and scrub.outcome["runs that may still write"] == 1
+    assert scrub.state == "waiting"
+    assert scrub.outcome["runs that may still write"] == 1
     with connect(world.url) as connection:
         assert one(connection, "select count(*) from glow.erasure_probes where value like %s", f"%{MARK}%") > 0
 
@@ -176,7 +185,10 @@ def test_a_task_that_fails_is_told_and_stays(world: World, monkeypatch: pytest.M
         found = finished(world)
     assert [each.error for each in found] == [None, None, "PermissionError"]
     with connect(world.url) as connection:
-        assert one(connection, "select outcome ->> 'error' from glow.erasure_tasks where kind = 'scrub'") == "PermissionError"
+        assert (
+            one(connection, "select outcome ->> 'error' from glow.erasure_tasks where kind = 'scrub'")
+            == "PermissionError"
+        )
         assert one(connection, "select outcome::text from glow.erasure_tasks where kind = 'scrub'").count(MARK) == 0
     assert all(each.error is None for each in finished(world))
     assert left(world) == OTHER_TENANT

@@ -3,6 +3,7 @@
 Belongs here: the company, a turn over it by Dagster with its tables in PostgreSQL, and looking for the mark in dumps of
 both databases and in all files. Does not: what is asserted.
 """
+# ruff: noqa: E501 -- SQL is read best unbroken, and the names in it are ours
 
 import json
 import os
@@ -27,7 +28,7 @@ from glow_pipelines.importing.run import ImportRequest, run_import
 from glow_pipelines.services import Services
 from glow_pipelines.settings import Settings
 from tests.api.calling import call
-from tests.openai_server import OpenAIServer, ScriptedModel
+from tests.openai_server import ScriptedModel
 
 MARK = "zqxmark7f3a"
 """Letters and digits only: it is the same in every spelling that anything here makes of it."""
@@ -201,7 +202,9 @@ def _mine(connection: psycopg.Connection, case: Case, n: int, version: str) -> N
 def _documents(connection: psycopg.Connection) -> None:
     for n in range(20):
         words = f"Passage {n} about topic{n} and deadline{n % 5} for forms of kind{n % 3}."
-        connection.execute("insert into glow.documents values (%s, %s, %s, %s, %s)", (AGENT, f"d{n}", f"D {n}", words, "h"))
+        connection.execute(
+            "insert into glow.documents values (%s, %s, %s, %s, %s)", (AGENT, f"d{n}", f"D {n}", words, "h")
+        )
         connection.execute(
             "insert into glow.chunks (agent, chunk_id, document_id, position, text, content_hash) values (%s, %s, %s, 0, %s, %s)",
             (AGENT, f"c{n}", f"d{n}", words, f"h{n}"),
@@ -210,7 +213,9 @@ def _documents(connection: psycopg.Connection) -> None:
         mine = n % 4 == 0
         topic = n % 20
         query = f"when is deadline{topic % 5} of topic{topic}" + (f" for {MARK}" if n % 8 == 0 else f" please {n % 6}")
-        hits = [{"rank": rank + 1, "chunk_id": f"c{(topic + rank * 3) % 20}", "clicked": rank == n % 2} for rank in range(6)]
+        hits = [
+            {"rank": rank + 1, "chunk_id": f"c{(topic + rank * 3) % 20}", "clicked": rank == n % 2} for rank in range(6)
+        ]
         call(
             connection, "log_retrieval", event_id=f"s-{MARK}-{n}" if mine else f"s-{n}", agent=AGENT, query=query,
             hits=psycopg.types.json.Jsonb(hits), user_id=SUBJECT if mine else f"u{n % OTHERS}",
@@ -292,7 +297,7 @@ def plant_files(world: World) -> None:
     asked = my_cases()[1].input
     (logs / "x.err").write_text(f"kept line\nfailed on {asked}\nkept too\nseen from {SUBJECT}\n")
     (world.project / "report.json").write_text(json.dumps({"sample": [asked, "a taxi"], "user": SUBJECT}))
-    (world.project / "report.html").write_text(f"<p>kept</p><p title=\"{SUBJECT}\">{asked.replace(' ', ' &nbsp;')}</p>")
+    (world.project / "report.html").write_text(f'<p>kept</p><p title="{SUBJECT}">{asked.replace(" ", " &nbsp;")}</p>')
 
 
 def others(url: str) -> list[tuple[Any, ...]]:
