@@ -186,23 +186,25 @@ CREATE FUNCTION glow.expire(before timestamp with time zone) RETURNS SETOF text
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  month timestamptz := glow.month_of(before);
+  runs timestamptz := glow.retention_cutoff('executions', before);
+  votes timestamptz := glow.retention_cutoff('agent_feedback', before);
 begin
   perform set_config('glow.tenant', '*', true);
   perform glow.ensure_partitions();
-  delete from glow.current_feedback where recorded_at < month;
-  delete from glow.feedback_keys where recorded_at < month;
-  delete from glow.retrieval_keys where recorded_at < month;
+  delete from glow.current_feedback where recorded_at < votes;
+  delete from glow.feedback_keys where recorded_at < votes;
+  delete from glow.retrieval_keys where recorded_at < glow.retention_cutoff('retrieval_events', before);
   update glow.execution_keys k set expired_at = clock_timestamp()
-   where recorded_at < month and expired_at is null
+   where recorded_at < runs and expired_at is null
      and (exists (select from glow.expert_annotations a where a.tenant = k.tenant and a.execution_id = k.execution_id)
        or exists (select from glow.comparisons c where c.tenant = k.tenant and c.execution_id = k.execution_id)
        or exists (select from glow.current_feedback c where c.tenant = k.tenant and c.execution_id = k.execution_id)
        or exists (select from glow.example_sources s
                    where s.kind = 'execution' and s.source_id = glow.qualified(k.tenant, k.execution_id)));
-  delete from glow.execution_keys where recorded_at < month and expired_at is null;
+  delete from glow.execution_keys where recorded_at < runs and expired_at is null;
   -- Last, because it locks out everybody until the end of the transaction.
-  return query select glow.drop_partitions(t.relation, month) from glow.partitioned_tables() t order by t.name;
+  return query select glow.drop_partitions(t.relation, glow.retention_cutoff(t.name::text, before))
+                 from glow.partitioned_tables() t order by t.name;
 end $$;
 COMMENT ON FUNCTION glow.expire(before timestamp with time zone) IS 'Retention: removes executions, feedback and searches recorded in months that ended before an instant. What was learned from them stays.';
 REVOKE ALL ON FUNCTION glow.expire(before timestamp with time zone) FROM PUBLIC;
@@ -227,6 +229,24 @@ CREATE FUNCTION glow.input_key(value text) RETURNS bytea
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN sha256(convert_to(glow.answer_key("left"(value, 4000)), 'UTF8'::name));
 GRANT ALL ON FUNCTION glow.input_key(value text) TO glow_pipeline;
+
+CREATE FUNCTION glow.make_erasure_key() RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+  secret bytea := '';
+  inner_pad bytea := '';
+  outer_pad bytea := '';
+begin
+  for i in 1 .. 4 loop secret := secret || uuid_send(gen_random_uuid()); end loop;
+  for i in 0 .. 63 loop
+    inner_pad := inner_pad || decode(lpad(to_hex(get_byte(secret, i) # 54), 2, '0'), 'hex');
+    outer_pad := outer_pad || decode(lpad(to_hex(get_byte(secret, i) # 92), 2, '0'), 'hex');
+  end loop;
+  insert into glow.erasure_key values (true, inner_pad, outer_pad) on conflict do nothing;
+end $$;
+COMMENT ON FUNCTION glow.make_erasure_key() IS 'Makes the key of the pseudonyms, unless there is one.';
+REVOKE ALL ON FUNCTION glow.make_erasure_key() FROM PUBLIC;
 
 CREATE FUNCTION glow.month_of(instant timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
@@ -279,6 +299,35 @@ CREATE FUNCTION glow.partitioned_tables() RETURNS TABLE(relation regclass, name 
 $$;
 GRANT ALL ON FUNCTION glow.partitioned_tables() TO glow_pipeline;
 
+CREATE FUNCTION glow.prunable() RETURNS TABLE(relation text, action text, instant text)
+    LANGUAGE sql IMMUTABLE
+    AS $$
+  values ('executions', 'drop', 'recorded_at'), ('agent_feedback', 'drop', 'recorded_at'),
+         ('retrieval_events', 'drop', 'recorded_at'), ('evaluations', 'delete', 'evaluated_at'),
+         ('responses', 'delete', 'created_at'), ('embeddings', 'delete', 'created_at'),
+         ('success_metrics', 'delete', 'measured_at')
+$$;
+COMMENT ON FUNCTION glow.prunable() IS 'The tables that a retention policy may name. Hits of a search go with it.';
+GRANT ALL ON FUNCTION glow.prunable() TO glow_pipeline;
+
+CREATE FUNCTION glow.prune(relation text, most integer) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  instant text := (select p.instant from glow.prunable() p where p.relation = prune.relation and p.action = 'delete');
+  gone bigint;
+begin
+  if instant is null then return 0; end if;
+  execute format('delete from glow.%I where ctid = any(array(select ctid from glow.%1$I where %I < $1 limit $2))', relation, instant)
+    using glow.retention_cutoff(relation, null), most;
+  get diagnostics gone = row_count;
+  return gone;
+end $_$;
+COMMENT ON FUNCTION glow.prune(relation text, most integer) IS 'Deletes at most so many rows of a table that are older than its policy.';
+REVOKE ALL ON FUNCTION glow.prune(relation text, most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow.prune(relation text, most integer) TO glow_pipeline;
+
 CREATE FUNCTION glow.qualified(tenant text, id text) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN CASE tenant WHEN 'default'::text THEN id ELSE ((tenant || chr(31)) || id) END;
@@ -288,17 +337,34 @@ CREATE FUNCTION glow.refuse_change() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
 begin
+  if current_user = 'glow_owner' and current_setting('glow.erasing', true) = 'on' then
+    if tg_op = 'DELETE' then return old; end if;
+    return new;
+  end if;
   raise exception using
     errcode = 'PT409',
     message = format('%s is immutable: a %s was refused', tg_table_name, lower(tg_op)),
     hint = 'Build a new version instead; the old one stays as evidence.';
 end $$;
+GRANT ALL ON FUNCTION glow.refuse_change() TO glow_pipeline;
+
+CREATE FUNCTION glow.retention_cutoff(relation text, before timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select coalesce((select coalesce(glow.month_of(clock_timestamp() - make_interval(months => p.months)), '-infinity')
+                     from glow.retention_policies p
+                    where p.relation = case retention_cutoff.relation when 'retrieval_hits' then 'retrieval_events'
+                                                                      else retention_cutoff.relation end),
+                  glow.month_of(before), '-infinity')
+$$;
+COMMENT ON FUNCTION glow.retention_cutoff(relation text, before timestamp with time zone) IS 'The instant before which rows of a table go: that of its policy, else the given one; -infinity where all stay.';
 
 
 SET default_tablespace = '';
 
 SET default_table_access_method = heap;
-GRANT ALL ON FUNCTION glow.refuse_change() TO glow_pipeline;
+GRANT ALL ON FUNCTION glow.retention_cutoff(relation text, before timestamp with time zone) TO glow_pipeline;
 
 CREATE FUNCTION glow.review_policy(agent text) RETURNS glow.review_policies
     LANGUAGE sql STABLE
@@ -578,7 +644,8 @@ CREATE TABLE glow.expert_annotations (
     recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     superseded_by bigint,
     xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
-    CONSTRAINT expert_annotations_check CHECK (((verdict = 'correct'::text) = (output IS NOT NULL))),
+    erased_at timestamp with time zone,
+    CONSTRAINT expert_annotations_check CHECK ((((verdict = 'correct'::text) = (output IS NOT NULL)) OR ((erased_at IS NOT NULL) AND (output IS NULL)))),
     CONSTRAINT expert_annotations_dimensions_check CHECK ((jsonb_typeof(dimensions) = 'object'::text)),
     CONSTRAINT expert_annotations_notes_check CHECK ((length(notes) <= 10000)),
     CONSTRAINT expert_annotations_output_check CHECK (((octet_length(output) >= 1) AND (octet_length(output) <= 1000000))),
@@ -971,13 +1038,19 @@ CREATE TABLE glow.training_datasets (
     content_hash text NOT NULL,
     statistics jsonb NOT NULL,
     created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    revoked_at timestamp with time zone,
+    revoked_because text,
+    successor text,
+    CONSTRAINT training_datasets_check CHECK (((revoked_at IS NULL) = (revoked_because IS NULL))),
+    CONSTRAINT training_datasets_check1 CHECK (((successor IS NULL) OR (revoked_at IS NOT NULL))),
     CONSTRAINT training_datasets_kind_check CHECK ((kind = ANY (ARRAY['sft'::text, 'preference'::text, 'evaluation'::text]))),
-    CONSTRAINT training_datasets_agent_kind_content_hash_key UNIQUE (agent, kind, content_hash),
     CONSTRAINT training_datasets_pkey PRIMARY KEY (dataset_id),
-    CONSTRAINT training_datasets_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent)
+    CONSTRAINT training_datasets_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent),
+    CONSTRAINT training_datasets_successor_fkey FOREIGN KEY (successor) REFERENCES glow.training_datasets(dataset_id)
 );
 COMMENT ON TABLE glow.training_datasets IS 'An immutable dataset version: (rule, as_of) and the hash of the rows they select.';
 CREATE INDEX datasets_by_agent ON glow.training_datasets USING btree (agent, created_at);
+CREATE UNIQUE INDEX one_version_of_content ON glow.training_datasets USING btree (agent, kind, content_hash) WHERE (revoked_at IS NULL);
 CREATE TRIGGER immutable BEFORE DELETE OR UPDATE ON glow.training_datasets FOR EACH ROW EXECUTE FUNCTION glow.refuse_change();
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.training_datasets TO glow_pipeline;
 
@@ -1011,6 +1084,27 @@ CREATE TABLE glow.datasets_in_force (
 );
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.datasets_in_force TO glow_pipeline;
 
+CREATE TABLE glow.dataset_exports (
+    dataset_id text NOT NULL,
+    path text NOT NULL,
+    format text NOT NULL,
+    split text,
+    state text NOT NULL,
+    rows integer,
+    bytes bigint,
+    sha256 text,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    finished_at timestamp with time zone,
+    CONSTRAINT dataset_exports_check CHECK (((state <> 'done'::text) OR ((rows IS NOT NULL) AND (bytes IS NOT NULL) AND (sha256 IS NOT NULL)))),
+    CONSTRAINT dataset_exports_format_check CHECK ((format = ANY (ARRAY['jsonl'::text, 'parquet'::text, 'csv'::text, 'card'::text]))),
+    CONSTRAINT dataset_exports_path_check CHECK (((path <> ''::text) AND (path !~ '(^/|\.\.)'::text))),
+    CONSTRAINT dataset_exports_split_check CHECK ((split = ANY (ARRAY['train'::text, 'val'::text, 'test'::text]))),
+    CONSTRAINT dataset_exports_state_check CHECK ((state = ANY (ARRAY['writing'::text, 'done'::text, 'erased'::text]))),
+    CONSTRAINT dataset_exports_pkey PRIMARY KEY (dataset_id, path),
+    CONSTRAINT dataset_exports_dataset_id_fkey FOREIGN KEY (dataset_id) REFERENCES glow.training_datasets(dataset_id)
+);
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.dataset_exports TO glow_pipeline;
+
 CREATE TABLE glow.prompt_versions (
     agent glow.agent_name NOT NULL,
     prompt_version text NOT NULL,
@@ -1018,7 +1112,8 @@ CREATE TABLE glow.prompt_versions (
     operator text NOT NULL,
     parent text,
     created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    CONSTRAINT prompt_versions_check CHECK ((prompt_version = encode(sha256(convert_to((prompt)::text, 'UTF8'::name)), 'hex'::text))),
+    erased_at timestamp with time zone,
+    CONSTRAINT prompt_versions_check CHECK (((erased_at IS NOT NULL) OR (prompt_version = encode(sha256(convert_to((prompt)::text, 'UTF8'::name)), 'hex'::text)))),
     CONSTRAINT prompt_versions_prompt_check CHECK ((jsonb_typeof(prompt) = 'object'::text)),
     CONSTRAINT prompt_versions_pkey PRIMARY KEY (agent, prompt_version),
     CONSTRAINT prompt_versions_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent),
@@ -1359,6 +1454,7 @@ CREATE TABLE glow.training_runs (
     plan jsonb NOT NULL,
     job_id text,
     intent_at timestamp with time zone,
+    retrain_due_at timestamp with time zone,
     created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     updated_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     CONSTRAINT training_runs_job_id_key UNIQUE (job_id),
@@ -1489,6 +1585,17 @@ CREATE TABLE glow.partition_upkeep (
 );
 COMMENT ON TABLE glow.partition_upkeep IS 'Nothing but a lock, one that apps cannot take.';
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.partition_upkeep TO glow_pipeline;
+
+CREATE TABLE glow.retention_policies (
+    relation text NOT NULL,
+    months integer,
+    set_by text NOT NULL,
+    set_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT retention_policies_months_check CHECK (((months >= 1) AND (months <= 1200))),
+    CONSTRAINT retention_policies_pkey PRIMARY KEY (relation)
+);
+COMMENT ON TABLE glow.retention_policies IS 'How long a table is kept, where that differs from GLOW_RETENTION_MONTHS.';
+GRANT SELECT ON TABLE glow.retention_policies TO glow_pipeline;
 
 CREATE TABLE glow.requests (
     request_id bigint GENERATED ALWAYS AS IDENTITY,
@@ -1679,6 +1786,76 @@ CREATE TABLE glow.correction_patterns (
 COMMENT ON TABLE glow.correction_patterns IS 'What people keep changing in an agent''s outputs, as of its last snapshot. Replaced as a whole.';
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.correction_patterns TO glow_pipeline;
 
+CREATE TABLE glow.erasure_key (
+    only_row boolean DEFAULT true NOT NULL,
+    inner_pad bytea NOT NULL,
+    outer_pad bytea NOT NULL,
+    CONSTRAINT erasure_key_inner_pad_check CHECK ((octet_length(inner_pad) = 64)),
+    CONSTRAINT erasure_key_only_row_check CHECK (only_row),
+    CONSTRAINT erasure_key_outer_pad_check CHECK ((octet_length(outer_pad) = 64)),
+    CONSTRAINT erasure_key_pkey PRIMARY KEY (only_row)
+);
+COMMENT ON TABLE glow.erasure_key IS 'Key of the pseudonyms; nobody but the owner''s functions reads it.';
+
+CREATE TABLE glow.erasures (
+    erasure_id bigint GENERATED ALWAYS AS IDENTITY,
+    tenant glow.tenant_name NOT NULL,
+    subject bytea NOT NULL,
+    erased_by text NOT NULL,
+    reason text DEFAULT ''::text NOT NULL,
+    receipt jsonb NOT NULL,
+    outside jsonb DEFAULT '{}'::jsonb NOT NULL,
+    erased_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    finished_at timestamp with time zone,
+    CONSTRAINT erasures_outside_check CHECK ((jsonb_typeof(outside) = 'object'::text)),
+    CONSTRAINT erasures_reason_check CHECK ((length(reason) <= 2000)),
+    CONSTRAINT erasures_receipt_check CHECK ((jsonb_typeof(receipt) = 'object'::text)),
+    CONSTRAINT erasures_subject_check CHECK ((octet_length(subject) = 32)),
+    CONSTRAINT erasures_pkey PRIMARY KEY (erasure_id)
+);
+COMMENT ON TABLE glow.erasures IS 'Who was erased (as HMAC only), by whom, why, and what was touched. Never the content.';
+GRANT SELECT ON TABLE glow.erasures TO glow_pipeline;
+
+CREATE TABLE glow.erased_subjects (
+    subject bytea NOT NULL,
+    last_erased_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT erased_subjects_subject_check CHECK ((octet_length(subject) = 32)),
+    CONSTRAINT erased_subjects_pkey PRIMARY KEY (subject)
+);
+COMMENT ON TABLE glow.erased_subjects IS 'Whose rows no import may bring back.';
+
+CREATE TABLE glow.erasure_tasks (
+    task_id bigint GENERATED ALWAYS AS IDENTITY,
+    erasure_id bigint NOT NULL,
+    kind text NOT NULL,
+    target text DEFAULT ''::text NOT NULL,
+    state text DEFAULT 'open'::text NOT NULL,
+    tries integer DEFAULT 0 NOT NULL,
+    outcome jsonb DEFAULT '{}'::jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    done_at timestamp with time zone,
+    CONSTRAINT erasure_tasks_check CHECK (((state = 'done'::text) = (done_at IS NOT NULL))),
+    CONSTRAINT erasure_tasks_kind_check CHECK ((kind = ANY (ARRAY['exports'::text, 'rebuild'::text, 'scrub'::text]))),
+    CONSTRAINT erasure_tasks_state_check CHECK ((state = ANY (ARRAY['open'::text, 'waiting'::text, 'done'::text]))),
+    CONSTRAINT erasure_tasks_erasure_id_kind_target_key UNIQUE (erasure_id, kind, target),
+    CONSTRAINT erasure_tasks_pkey PRIMARY KEY (task_id),
+    CONSTRAINT erasure_tasks_erasure_id_fkey FOREIGN KEY (erasure_id) REFERENCES glow.erasures(erasure_id)
+);
+COMMENT ON TABLE glow.erasure_tasks IS 'What remains of an erasure: files, successors of datasets, Dagster''s own tables.';
+CREATE INDEX open_erasure_tasks ON glow.erasure_tasks USING btree (task_id) WHERE (state <> 'done'::text);
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.erasure_tasks TO glow_pipeline;
+
+CREATE TABLE glow.erasure_probes (
+    erasure_id bigint NOT NULL,
+    kind text NOT NULL,
+    value text NOT NULL,
+    CONSTRAINT erasure_probes_kind_check CHECK ((kind = ANY (ARRAY['person'::text, 'conversation'::text, 'execution'::text, 'event'::text, 'feedback'::text, 'annotation'::text, 'demonstration'::text, 'version'::text, 'example'::text, 'input'::text, 'text'::text]))),
+    CONSTRAINT erasure_probes_erasure_id_fkey FOREIGN KEY (erasure_id) REFERENCES glow.erasures(erasure_id)
+);
+COMMENT ON TABLE glow.erasure_probes IS 'Ids and texts that an unfinished erasure still looks for.';
+CREATE INDEX erasure_probes_by_kind ON glow.erasure_probes USING btree (erasure_id, kind);
+GRANT SELECT ON TABLE glow.erasure_probes TO glow_pipeline;
+
 -- Functions apps call
 
 CREATE TYPE glow_api.annotation_call AS (
@@ -1747,6 +1924,17 @@ CREATE TYPE glow_api.feedback_call AS (
     sent_at timestamp with time zone,
     kind text,
     withdrawn boolean
+);
+
+CREATE TYPE glow_api.personal_place AS (
+    relation text,
+    people text[],
+    of_people text,
+    about text,
+    of_about text,
+    emptied text[],
+    swept text,
+    note text
 );
 
 CREATE TYPE glow_api.problem AS (
@@ -1954,6 +2142,8 @@ declare
   taken bigint := 0;
   known bigint := 0;
   bad bigint := 0;
+  turned bigint;
+  anybody boolean := exists (select from glow.erased_subjects);
 begin
   select i.line into since from glow.imports i where i.import_id = apply_import.import_id and i.state = 'running' for update;
   if not found then
@@ -1966,6 +2156,25 @@ begin
     select b.* from glow.import_batches b where b.import_id = apply_import.import_id and b.line = until
      order by array_position('{execution,retrieval,feedback,annotation,demonstration}', b.kind)
   loop
+    if anybody then
+      with judged as (
+        select u.*, glow_api.is_erased(coalesce(u.payload ->> 'tenant', caller.tenant, 'default'),
+                                       coalesce(u.payload ->> 'user_id', u.payload ->> 'reviewer', u.payload ->> 'expert')) as erased
+          from rows from (unnest(batch.lines), unnest(batch.parts), jsonb_array_elements(batch.rows))
+               with ordinality as u(line, part, payload, n)
+      ), turned_away as (
+        -- Without the row and without the name: they are what must not come back.
+        insert into glow.import_refusals (import_id, line, part, kind, code, field, message, hint, payload)
+        select apply_import.import_id, j.line, j.part, batch.kind, 'PT410', 'user_id', 'the person of this row was erased',
+               'leave the row out; what a person does anew comes by log_execution and submit_feedback', '{"erased": true}'
+          from judged j where j.erased
+        returning 1
+      )
+      select coalesce(array_agg(j.line order by j.n), '{}'), coalesce(array_agg(j.part order by j.n), '{}'),
+             coalesce(jsonb_agg(j.payload order by j.n), '[]'), (select count(*) from turned_away)
+        into batch.lines, batch.parts, batch.rows, turned from judged j where not j.erased;
+      bad := bad + turned;
+    end if;
     results := array(select r.result from glow_api.record_rows(batch.kind, batch.rows, caller) r order by r.n);
     select count(*) filter (where r.status in ('accepted', 'withdrawn', 'late')) as accepted,
            count(*) filter (where r.status in ('replayed', 'unchanged', 'merged')) as replayed,
@@ -2149,6 +2358,86 @@ COMMENT ON FUNCTION glow_api.claim_annotation(filters jsonb, n integer, lease in
 REVOKE ALL ON FUNCTION glow_api.claim_annotation(filters jsonb, n integer, lease interval, reviewer text, tenant text) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.claim_annotation(filters jsonb, n integer, lease interval, reviewer text, tenant text) TO glow_reviewer;
 
+CREATE FUNCTION glow_api.collect_probes(erasure_id bigint, tenant text, subject text) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+declare
+  the_id bigint := collect_probes.erasure_id;
+  whose text := collect_probes.tenant;
+  who text := collect_probes.subject;
+begin
+  insert into glow.erasure_probes values (the_id, 'person', who);
+  insert into glow.erasure_probes
+  select the_id, 'conversation', c.id from (
+    select e.conversation_id as id from glow.executions e where e.tenant = whose and e.user_id = who
+    union select f.conversation_id from glow.agent_feedback f where f.tenant = whose and f.user_id = who
+    union select r.conversation_id from glow.retrieval_events r where r.tenant = whose and r.user_id = who) c
+   where c.id is not null;
+  -- A conversation of several people is nobody's id.
+  delete from glow.erasure_probes p
+   where p.erasure_id = the_id and p.kind = 'conversation'
+     and p.value in (
+       select e.conversation_id from glow.executions e
+        where e.tenant = whose and e.user_id <> who and e.conversation_id in (select glow_api.probes(the_id, 'conversation'))
+       union
+       select f.conversation_id from glow.agent_feedback f
+        where f.tenant = whose and f.user_id <> who and f.conversation_id in (select glow_api.probes(the_id, 'conversation')));
+  insert into glow.erasure_probes
+  select the_id, 'execution', e.execution_id from glow.executions e
+   where e.tenant = whose
+     and (e.user_id = who or e.user_id is null and e.conversation_id in (select glow_api.probes(the_id, 'conversation')));
+  -- Executions that never came, and that only this person spoke of.
+  insert into glow.erasure_probes
+  select distinct the_id, 'execution', f.execution_id from glow.agent_feedback f
+   where f.tenant = whose and f.user_id = who
+     and not exists (select from glow.execution_keys k where k.tenant = whose and k.execution_id = f.execution_id)
+     and not exists (select from glow.agent_feedback o
+                      where o.tenant = whose and o.execution_id = f.execution_id and o.user_id <> who);
+  insert into glow.erasure_probes
+  select the_id, 'event', r.event_id from glow.retrieval_events r
+   where r.tenant = whose
+     and (r.user_id = who or r.user_id is null and (
+       r.execution_id in (select glow_api.probes(the_id, 'execution'))
+       or r.conversation_id in (select glow_api.probes(the_id, 'conversation'))));
+  insert into glow.erasure_probes
+  select the_id, 'feedback', f.feedback_id::text from glow.agent_feedback f
+   where f.tenant = whose and f.user_id = who and f.correction is not null
+  union all
+  select the_id, 'annotation', a.annotation_id::text from glow.expert_annotations a
+   where a.tenant = whose and a.reviewer = who and a.output is not null
+  union all
+  select the_id, 'demonstration', d.demonstration_id::text from glow.demonstrations d where d.tenant = whose and d.expert = who;
+
+  insert into glow.erasure_probes
+  select distinct the_id, 'text', t.value from (
+    select unnest(array[e.input, e.output]) as value from glow.executions e
+     where e.tenant = whose and e.execution_id in (select glow_api.probes(the_id, 'execution'))
+    union all
+    select glow_api.text_leaves(e.metadata, 24) from glow.executions e
+     where e.tenant = whose and e.execution_id in (select glow_api.probes(the_id, 'execution'))
+    union all
+    select unnest(array[f.comment, f.correction]) from glow.agent_feedback f
+     where f.tenant = whose and (f.user_id = who or f.execution_id in (select glow_api.probes(the_id, 'execution')))
+    union all
+    select i.issue from glow.agent_feedback f join glow.agents a on a.agent = f.agent, unnest(f.issues) as i(issue)
+     where f.tenant = whose and f.user_id = who and i.issue <> all(glow_api.standard_issues()) and i.issue <> all(a.issues)
+    union all
+    select unnest(array[a.output, a.notes]) from glow.expert_annotations a
+     where a.tenant = whose and (a.reviewer = who or a.execution_id in (select glow_api.probes(the_id, 'execution')))
+    union all
+    select unnest(array[d.input, d.output, d.notes]) from glow.demonstrations d where d.tenant = whose and d.expert = who
+    union all
+    select r.query from glow.retrieval_events r
+     where r.tenant = whose and r.event_id in (select glow_api.probes(the_id, 'event'))
+    union all
+    select r.payload ->> key from glow.import_refusals r, unnest('{input,output,comment,correction,query,notes}'::text[]) key
+     where glow_api.is_of_import(r.payload, the_id, whose, who)
+  ) t where t.value <> '';
+end $$;
+COMMENT ON FUNCTION glow_api.collect_probes(erasure_id bigint, tenant text, subject text) IS 'Writes down what an erasure looks for.';
+REVOKE ALL ON FUNCTION glow_api.collect_probes(erasure_id bigint, tenant text, subject text) FROM PUBLIC;
+
 CREATE FUNCTION glow_api.common_issues(agent text, since timestamp with time zone DEFAULT '-infinity'::timestamp with time zone, most integer DEFAULT 10, tenant text DEFAULT NULL::text) RETURNS TABLE(issue text, occurrences bigint, users bigint, share numeric, last_at timestamp with time zone, vocabulary text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2205,6 +2494,24 @@ CREATE FUNCTION glow_api.completed(call glow_api.feedback_call, caller glow_api.
     RETURN ROW((call).agent, (call).execution_id, (call).user_id, (call).thumbs, (call).rating, (call).dimensions, COALESCE((call).issues, '{}'::text[]), (call).comment, (call).correction, (call).channel, (call).conversation_id, (call).idempotency_key, CASE WHEN ((call).sent_at IS NULL) THEN glow_api.past((call).occurred_at) ELSE glow_api.occurred((call).occurred_at, (call).sent_at) END, COALESCE((call).tenant, (caller).tenant, 'default'::text), CASE WHEN ((call).sent_at IS NOT NULL) THEN clock_timestamp() ELSE NULL::timestamp with time zone END, CASE WHEN ((call).withdrawn OR ((call).kind <> ALL (ARRAY['vote'::text, 'correction'::text]))) THEN COALESCE((call).kind, 'vote'::text) WHEN (((call).correction IS NOT NULL) AND ((call).thumbs IS NULL) AND ((call).rating IS NULL) AND (((call).dimensions IS NULL) OR ((call).dimensions = '{}'::jsonb))) THEN 'correction'::text ELSE 'vote'::text END, COALESCE((call).withdrawn, false))::glow_api.feedback_call;
 COMMENT ON FUNCTION glow_api.completed(call glow_api.feedback_call, caller glow_api.caller) IS 'A call with everything it left open.';
 REVOKE ALL ON FUNCTION glow_api.completed(call glow_api.feedback_call, caller glow_api.caller) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.subject_hash(tenant text, subject text) RETURNS bytea
+    LANGUAGE sql STABLE
+    RETURN (SELECT sha256((k.outer_pad || sha256((k.inner_pad || convert_to(((subject_hash.tenant || chr(31)) || subject_hash.subject), 'UTF8'::name))))) AS sha256 FROM glow.erasure_key k);
+COMMENT ON FUNCTION glow_api.subject_hash(tenant text, subject text) IS 'HMAC-SHA-256 of a person of a tenant.';
+REVOKE ALL ON FUNCTION glow_api.subject_hash(tenant text, subject text) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.confirmation(tenant text, subject text, since bigint) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN ((since || '-'::text) || "left"(encode(glow_api.subject_hash(tenant, ((((('confirmation-'::text || (SESSION_USER)::text) || '-'::text) || since) || '-'::text) || subject)), 'hex'::text), 32));
+COMMENT ON FUNCTION glow_api.confirmation(tenant text, subject text, since bigint) IS 'What the receipt of a dry run carries, and the erasure itself asks for.';
+REVOKE ALL ON FUNCTION glow_api.confirmation(tenant text, subject text, since bigint) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.counted(receipt jsonb, relation text, n bigint) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    RETURN jsonb_set(receipt, ARRAY['tables'::text, relation], to_jsonb((COALESCE(((receipt #>> ARRAY['tables'::text, relation]))::bigint, (0)::bigint) + n)));
+COMMENT ON FUNCTION glow_api.counted(receipt jsonb, relation text, n bigint) IS 'A receipt with some more rows of a table.';
+REVOKE ALL ON FUNCTION glow_api.counted(receipt jsonb, relation text, n bigint) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.curation_policy(agent text) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -2304,6 +2611,21 @@ COMMENT ON FUNCTION glow_api.effect_of(feedback bigint) IS 'What became of a pie
 REVOKE ALL ON FUNCTION glow_api.effect_of(feedback bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.effect_of(feedback bigint) TO glow_engineer;
 
+CREATE FUNCTION glow_api.emptied(relation text, columns text[]) RETURNS text
+    LANGUAGE sql STABLE
+    AS $_$
+  select string_agg(format(', %I = %s', a.attname, case
+           when not a.attnotnull then 'null'
+           when t.typname = 'jsonb' then $q$'{}'$q$
+           when t.typcategory = 'A' then $q$'{}'$q$
+           else $q$''$q$ end), '')
+    from pg_attribute a join pg_type t on t.oid = a.atttypid
+   where a.attrelid = ('glow.' || quote_ident(relation))::regclass and not a.attisdropped
+     and (a.attname = any(columns) and a.attnum > 0)
+$_$;
+COMMENT ON FUNCTION glow_api.emptied(relation text, columns text[]) IS 'Columns with nothing in them, as a piece of an UPDATE.';
+REVOKE ALL ON FUNCTION glow_api.emptied(relation text, columns text[]) FROM PUBLIC;
+
 CREATE FUNCTION glow_api.enter(calls integer DEFAULT 0, bytes bigint DEFAULT 0, proved glow_api.caller DEFAULT NULL::glow_api.caller) RETURNS glow_api.caller
     LANGUAGE plpgsql
     AS $_$
@@ -2357,6 +2679,433 @@ begin
 end $$;
 COMMENT ON FUNCTION glow_api.enter_item(tenant text, execution_id text, kind text, alternative text, reason text, note text) IS 'Puts an execution into the queue for a reason, or adds the reason to its item.';
 REVOKE ALL ON FUNCTION glow_api.enter_item(tenant text, execution_id text, kind text, alternative text, reason text, note text) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.erase_all(tenant text, subject text, reason text) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+declare
+  the_id bigint;
+  told jsonb := '{"tables": {}}';
+begin
+  -- No example is written meanwhile from what is about to go, and no dataset frozen with it.
+  perform pg_advisory_xact_lock(hashtextextended('glow.erasure', 0));
+  perform pg_advisory_xact_lock(hashtextextended('glow.curation', 0));
+  perform set_config('glow.erasing', 'on', true);
+  insert into glow.erasures (tenant, subject, erased_by, reason, receipt)
+  values (erase_all.tenant, glow_api.subject_hash(erase_all.tenant, erase_all.subject), session_user,
+          replace(coalesce(erase_all.reason, ''), erase_all.subject, '[erased]'), told)
+  returning erasure_id into the_id;
+  perform glow_api.collect_probes(the_id, erase_all.tenant, erase_all.subject);
+  told := glow_api.erase_examples(the_id, erase_all.tenant, told);
+  told := glow_api.revoke_datasets(the_id, told);
+  told := glow_api.erase_prompts(the_id, told);
+  told := glow_api.erase_retrieval(the_id, erase_all.tenant, told);
+  told := glow_api.erase_said(the_id, erase_all.tenant, erase_all.subject, told);
+  told := glow_api.rename_executions(the_id, erase_all.tenant, erase_all.subject, told);
+  insert into glow.erasure_tasks (erasure_id, kind) values (the_id, 'scrub');
+  insert into glow.erased_subjects (subject) values (glow_api.subject_hash(erase_all.tenant, erase_all.subject))
+  on conflict (subject) do update set last_erased_at = clock_timestamp();
+  told := told || jsonb_build_object(
+    'rows', (select coalesce(sum(t.value::bigint), 0) from jsonb_each_text(told -> 'tables') t));
+  update glow.erasures e set receipt = told where e.erasure_id = the_id;
+  perform set_config('glow.erasing', 'off', true);
+  return told || jsonb_build_object('erasure_id', the_id, 'tenant', erase_all.tenant);
+end $$;
+COMMENT ON FUNCTION glow_api.erase_all(tenant text, subject text, reason text) IS 'Erases a person within the database; answers the receipt.';
+REVOKE ALL ON FUNCTION glow_api.erase_all(tenant text, subject text, reason text) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.erase_examples(erasure_id bigint, tenant text, receipt jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+declare
+  the_id bigint := erase_examples.erasure_id;
+  whose text := erase_examples.tenant;
+  runs text[];
+  votes bigint[];
+  verdicts bigint[];
+  shown bigint[];
+  n bigint;
+begin
+  insert into glow.erasure_probes
+  select distinct the_id, 'version', s.example_version::text from glow.example_sources s
+   where s.kind = 'execution' and s.source_id in (select glow.qualified(whose, x) from glow_api.probes(the_id, 'execution') x)
+      or s.role = 'supports' and s.kind in ('feedback', 'annotation', 'demonstration') and s.source_id in (
+        select p.value from glow.erasure_probes p where p.erasure_id = the_id and p.kind = s.kind);
+  insert into glow.erasure_probes
+  select distinct the_id, 'example', x.example_id from glow.learning_examples x
+   where x.example_version in (select v::bigint from glow_api.probes(the_id, 'version') v) and x.erased_at is null;
+  insert into glow.erasure_probes
+  select distinct the_id, 'text', t.value from glow.learning_examples x, unnest(array[x.input, x.target, x.rejected_target]) t(value)
+   where x.example_version in (select v::bigint from glow_api.probes(the_id, 'version') v) and t.value <> '';
+  -- Where others said the same, curation shall learn it from them: their rows become news.
+  select array_agg(distinct s.source_id) filter (where s.kind = 'execution'),
+         array_agg(distinct s.source_id) filter (where s.kind = 'feedback')::bigint[],
+         array_agg(distinct s.source_id) filter (where s.kind = 'annotation')::bigint[],
+         array_agg(distinct s.source_id) filter (where s.kind = 'demonstration')::bigint[]
+    into runs, votes, verdicts, shown
+    from glow.example_sources s where s.example_version in (select v::bigint from glow_api.probes(the_id, 'version') v);
+  update glow.executions e set xid = pg_current_xact_id() from unnest(runs) o
+   where e.tenant = glow.tenant_of(o) and e.execution_id = glow.unqualified(o);
+  update glow.agent_feedback f set xid = pg_current_xact_id() where f.feedback_id = any(votes);
+  update glow.expert_annotations a set xid = pg_current_xact_id() where a.annotation_id = any(verdicts);
+  update glow.demonstrations d set xid = pg_current_xact_id() where d.demonstration_id = any(shown);
+  with gone as (
+    update glow.learning_examples x
+       set input = null, target = null, rejected_target = null, status = 'rejected', reason = 'erased',
+           expert_approved = false, erased_at = clock_timestamp(), superseded_at = coalesce(x.superseded_at, clock_timestamp())
+     where x.example_version in (select v::bigint from glow_api.probes(the_id, 'version') v) and x.erased_at is null
+    returning x.input_id
+  ), inputs as (
+    insert into glow.erasure_probes select distinct the_id, 'input', g.input_id::text from gone g where g.input_id is not null
+  )
+  select count(*) into n from gone;
+  receipt := glow_api.counted(receipt, 'learning_examples', n);
+  update glow.learning_inputs i set conversation = null
+   where i.conversation in (select glow.qualified(whose, c) from glow_api.probes(the_id, 'conversation') c);
+  get diagnostics n = row_count;
+  receipt := glow_api.counted(receipt, 'learning_inputs', n);
+  -- A short text that others use too is nobody's: a label, "yes", "thank you".
+  delete from glow.erasure_probes p
+   where p.erasure_id = the_id and p.kind = 'text' and length(p.value) < 60
+     and (exists (select from glow.agents a where a.evaluation -> 'choices' ? p.value)
+       or exists (select from glow.prompt_versions v where v.prompt -> 'choices' ? p.value)
+       or exists (select from glow.learning_examples x
+                   where x.superseded_at is null and x.erased_at is null and (x.target = p.value or x.input = p.value)));
+  return receipt;
+end $$;
+COMMENT ON FUNCTION glow_api.erase_examples(erasure_id bigint, tenant text, receipt jsonb) IS 'Takes a person''s words out of learning examples.';
+REVOKE ALL ON FUNCTION glow_api.erase_examples(erasure_id bigint, tenant text, receipt jsonb) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.erase_late(erasure_id bigint) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  caller glow_api.caller := glow_api.enter();
+  erasure glow.erasures := glow_api.require_open_erasure(erasure_id);
+  receipt jsonb := '{"tables": {}}';
+begin
+  perform set_config('glow.erasing', 'on', true);
+  receipt := glow_api.erase_prompts(erasure_id, receipt);
+  receipt := glow_api.erase_retrieval(erasure_id, erasure.tenant, receipt);
+  perform set_config('glow.erasing', 'off', true);
+  return receipt;
+end $$;
+COMMENT ON FUNCTION glow_api.erase_late(erasure_id bigint) IS 'Takes an erased person again out of prompts and retrieval: a run that had read before the erasure may write after it.';
+REVOKE ALL ON FUNCTION glow_api.erase_late(erasure_id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.erase_late(erasure_id bigint) TO glow_pipeline;
+
+CREATE FUNCTION glow_api.erase_places(erasure_id bigint, tenant text, subject text, receipt jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $_$
+#variable_conflict use_column
+declare
+  the_id bigint := erase_places.erasure_id;
+  place glow_api.personal_place;
+  person text;
+  mine text;
+  stamp text;
+  n bigint;
+begin
+  for place in select p.* from glow_api.personal_places() p where p.of_people is not null or p.of_about is not null loop
+    mine := case when glow_api.has_column(place.relation, 'tenant') then 'coalesce(t.tenant, $2) = $2' else 'true' end;
+    stamp := concat(glow_api.emptied(place.relation, place.emptied),
+                    case when glow_api.has_column(place.relation, 'erased_at') then ', erased_at = clock_timestamp()' end,
+                    case when glow_api.has_column(place.relation, 'xid') then ', xid = pg_current_xact_id()' end);
+    if place.of_about = 'delete' then
+      execute format('delete from glow.%I t where %s and t.%I in (select glow_api.probes($1, ''execution''))',
+                     place.relation, mine, place.about) using the_id, erase_places.tenant;
+      get diagnostics n = row_count;
+      receipt := glow_api.counted(receipt, place.relation, n);
+    elsif place.of_about = 'rename' then
+      execute format('update glow.%I t set %2$I = glow_api.pseudonym($1, $2, t.%2$I, 20)%3$s
+                       where %4$s and t.%2$I in (select glow_api.probes($1, ''execution''))',
+                     place.relation, place.about, stamp, mine) using the_id, erase_places.tenant;
+      get diagnostics n = row_count;
+      receipt := glow_api.counted(receipt, place.relation, n);
+    end if;
+    foreach person in array coalesce(place.people, '{}') loop
+      if place.of_people = 'delete' then
+        execute format('delete from glow.%I t where %s and t.%I = $1', place.relation, mine, person)
+          using erase_places.subject, erase_places.tenant;
+      else
+        execute format('update glow.%I t set %I = $3%s where %s and t.%2$I = $1', place.relation, person, stamp, mine)
+          using erase_places.subject, erase_places.tenant, glow_api.pseudonym(the_id, erase_places.tenant, erase_places.subject);
+      end if;
+      get diagnostics n = row_count;
+      receipt := glow_api.counted(receipt, place.relation, n);
+    end loop;
+  end loop;
+  return receipt;
+end $_$;
+COMMENT ON FUNCTION glow_api.erase_places(erasure_id bigint, tenant text, subject text, receipt jsonb) IS 'Takes a person out of every table of the list that names people or executions.';
+REVOKE ALL ON FUNCTION glow_api.erase_places(erasure_id bigint, tenant text, subject text, receipt jsonb) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.erase_prompts(erasure_id bigint, receipt jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+declare
+  the_id bigint := erase_prompts.erasure_id;
+  -- Not what others have taught again since.
+  examples text[] := array(
+    select e from glow_api.probes(the_id, 'example') e
+     where not exists (select from glow.learning_examples x
+                        where x.example_id = e and x.superseded_at is null and x.erased_at is null));
+  old record;
+  moved record;
+  fresh text;
+  kept jsonb;
+  n bigint;
+begin
+  for old in
+    select p.agent, p.prompt_version, p.prompt from glow.prompt_versions p
+     where p.erased_at is null
+       and (exists (select from jsonb_array_elements(p.prompt -> 'demonstrations') d where d ->> 'example_id' = any(examples))
+         or exists (select from jsonb_array_elements(p.prompt -> 'rules') r where r -> 'evidence' ?| examples))
+     order by p.created_at
+  loop
+    kept := old.prompt || jsonb_build_object(
+      'demonstrations', (select coalesce(jsonb_agg(d.value order by d.place), '[]')
+                           from jsonb_array_elements(old.prompt -> 'demonstrations') with ordinality as d(value, place)
+                          where d.value ->> 'example_id' <> all(examples)),
+      'rules', (select coalesce(jsonb_agg(r.value order by r.place), '[]')
+                  from jsonb_array_elements(old.prompt -> 'rules') with ordinality as r(value, place)
+                 where not (r.value -> 'evidence' ?| examples)));
+    insert into glow.erasure_probes
+    select the_id, 'text', t.text from (
+      select r ->> 'text' as text from jsonb_array_elements(old.prompt -> 'rules') r where r -> 'evidence' ?| examples
+      union all
+      select unnest(array[d ->> 'input', d ->> 'output']) from jsonb_array_elements(old.prompt -> 'demonstrations') d
+       where d ->> 'example_id' = any(examples) and not (coalesce(old.prompt -> 'choices', '[]') ? (d ->> 'output'))) t
+     where length(t.text) >= 12;
+    fresh := encode(sha256(convert_to(kept::text, 'UTF8')), 'hex');
+    insert into glow.prompt_versions (agent, prompt_version, prompt, operator, parent)
+    values (old.agent, fresh, kept, 'erasure', old.prompt_version)
+    on conflict do nothing;
+    insert into glow.prompt_lineage (agent, prompt_version, kind, source_id, role, rule_id, example_version)
+    select l.agent, fresh, l.kind, l.source_id, l.role, l.rule_id, l.example_version from glow.prompt_lineage l
+     where l.agent = old.agent and l.prompt_version = old.prompt_version and (
+       l.role = 'demo' and exists (select from jsonb_array_elements(kept -> 'demonstrations') d where d ->> 'example_id' = l.source_id)
+       or l.rule_id <> '' and exists (select from jsonb_array_elements(kept -> 'rules') r where r ->> 'id' = l.rule_id))
+    on conflict do nothing;
+    update glow.prompt_versions p set prompt = kept, erased_at = clock_timestamp()
+     where p.agent = old.agent and p.prompt_version = old.prompt_version;
+    receipt := glow_api.counted(receipt, 'prompt_versions', 1);
+    delete from glow.evaluations e where e.agent = old.agent and e.prompt_version = old.prompt_version;
+    get diagnostics n = row_count;
+    receipt := glow_api.counted(receipt, 'evaluations', n);
+    update glow.learning_experiments x
+       set state = 'stopped', stopped_at = clock_timestamp(), reason = 'a prompt under test lost a part: erasure ' || the_id
+     where x.agent = old.agent and x.state = 'running' and old.prompt_version in (x.control, x.treatment);
+    get diagnostics n = row_count;
+    receipt := glow_api.counted(receipt, 'learning_experiments', n);
+    -- By compare-and-swap like every move: whoever reads the alias before sees the old revision and fails.
+    for moved in
+      update glow.prompt_aliases a set prompt_version = fresh, revision = a.revision + 1, moved_at = clock_timestamp()
+       where a.agent = old.agent and a.prompt_version = old.prompt_version and a.alias <> 'candidate'
+      returning a.alias, a.revision, fresh as prompt_version
+    loop
+      insert into glow.prompt_alias_history (agent, alias, prompt_version, previous, revision, moved_by, reason)
+      values (old.agent, moved.alias, moved.prompt_version, old.prompt_version, moved.revision, 'erasure', 'erasure ' || the_id);
+      receipt := glow_api.counted(receipt, 'prompt_aliases', 1);
+    end loop;
+    for moved in
+      delete from glow.prompt_aliases a
+       where a.agent = old.agent and a.prompt_version = old.prompt_version and a.alias = 'candidate'
+      returning a.alias, a.revision
+    loop
+      insert into glow.prompt_alias_history (agent, alias, prompt_version, previous, revision, moved_by, reason)
+      values (old.agent, moved.alias, null, old.prompt_version, moved.revision + 1, 'erasure', 'erasure ' || the_id);
+      receipt := glow_api.counted(receipt, 'prompt_aliases', 1);
+    end loop;
+  end loop;
+  delete from glow.evaluations e where e.example_id = any(examples);
+  get diagnostics n = row_count;
+  return glow_api.counted(receipt, 'evaluations', n);
+end $$;
+COMMENT ON FUNCTION glow_api.erase_prompts(erasure_id bigint, receipt jsonb) IS 'Takes erased examples out of prompts, and those prompts out of use.';
+REVOKE ALL ON FUNCTION glow_api.erase_prompts(erasure_id bigint, receipt jsonb) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.erase_retrieval(erasure_id bigint, tenant text, receipt jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $_$
+declare
+  events text[] := array(select glow.qualified(erase_retrieval.tenant, e) from glow_api.probes(erase_retrieval.erasure_id, 'event') e);
+  place text;
+  gone bigint;
+  shared bigint;
+begin
+  if cardinality(events) > 0 then
+    foreach place in array '{retrieval_memory,embedding_training_pairs}'::text[] loop
+      execute format($sql$
+        with hit as (
+          select m.ctid as at, array(select e from unnest(m.event_ids) e where e <> all($1)) as others,
+                 m.query in (select glow_api.probes($2, 'text')) as is_theirs, m.query
+            from glow.%1$I m where m.event_ids && $1
+        ), judged as (
+          select h.at, h.others, cardinality(h.others) > 0 and (not h.is_theirs or exists (
+                   select from glow.retrieval_events r
+                    where r.query = h.query and glow.qualified(r.tenant, r.event_id) = any(h.others))) as stays
+            from hit h
+        ), kept as (
+          update glow.%1$I m set event_ids = j.others from judged j where m.ctid = j.at and j.stays returning 1
+        ), gone as (
+          delete from glow.%1$I m using judged j where m.ctid = j.at and not j.stays returning 1
+        )
+        select (select count(*) from gone), (select count(*) from kept)$sql$, place)
+        into gone, shared using events, erase_retrieval.erasure_id;
+      receipt := glow_api.counted(receipt, place, gone + shared);
+    end loop;
+  end if;
+  delete from glow.embeddings m
+   where m.content_hash in (select encode(sha256(convert_to(t, 'UTF8')), 'hex') from glow_api.probes(erase_retrieval.erasure_id, 'text') t);
+  get diagnostics gone = row_count;
+  return glow_api.counted(receipt, 'embeddings', gone);
+end $_$;
+COMMENT ON FUNCTION glow_api.erase_retrieval(erasure_id bigint, tenant text, receipt jsonb) IS 'Takes a person''s searches out of what retrieval learned.';
+REVOKE ALL ON FUNCTION glow_api.erase_retrieval(erasure_id bigint, tenant text, receipt jsonb) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.erase_said(erasure_id bigint, tenant text, subject text, receipt jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+declare
+  the_id bigint := erase_said.erasure_id;
+  whose text := erase_said.tenant;
+  who text := erase_said.subject;
+  alias text := glow_api.pseudonym(the_id, whose, who);
+  n bigint;
+begin
+  -- Keys first: they are found by the votes.
+  delete from glow.feedback_keys k
+   where k.tenant = whose and exists (
+     select from glow.agent_feedback f
+      where f.tenant = whose and f.feedback_id = k.feedback_id
+        and (f.user_id = who or f.execution_id in (select glow_api.probes(the_id, 'execution'))));
+  get diagnostics n = row_count;
+  receipt := glow_api.counted(receipt, 'feedback_keys', n);
+  update glow.agent_feedback f
+     set comment = null, correction = null, conversation_id = null, idempotency_key = null,
+         channel = case when f.user_id = who then null else f.channel end,
+         issues = case when f.user_id = who
+                       then array(select i from unnest(f.issues) i
+                                   where i = any(glow_api.standard_issues() || (select a.issues from glow.agents a where a.agent = f.agent)))
+                       else f.issues end,
+         xid = pg_current_xact_id()
+   where f.tenant = whose and (f.user_id = who or f.execution_id in (select glow_api.probes(the_id, 'execution')));
+  get diagnostics n = row_count;
+  receipt := glow_api.counted(receipt, 'agent_feedback', n);
+  delete from glow.agent_feedback f
+   where f.tenant = whose
+     and (f.user_id = who or f.execution_id in (select glow_api.probes(the_id, 'execution')))
+     and (f.user_id = who and f.execution_id in (select glow_api.probes(the_id, 'execution'))
+       or num_nonnulls(f.thumbs, f.rating, nullif(f.dimensions, '{}')) = 0 and cardinality(f.issues) = 0);
+  delete from glow.current_feedback c
+   where c.tenant = whose
+     and (c.user_id = who or c.execution_id in (select glow_api.probes(the_id, 'execution')))
+     and not exists (select from glow.agent_feedback f where f.feedback_id = c.feedback_id and f.recorded_at = c.recorded_at);
+  update glow.agent_feedback f set user_id = alias where f.tenant = whose and f.user_id = who;
+  update glow.current_feedback c set idempotency_key = null, user_id = case when c.user_id = who then alias else c.user_id end
+   where c.tenant = whose and (c.user_id = who or c.execution_id in (select glow_api.probes(the_id, 'execution')));
+
+  delete from glow.retrieval_hits h where h.tenant = whose and h.event_id in (select glow_api.probes(the_id, 'event'));
+  get diagnostics n = row_count;
+  receipt := glow_api.counted(receipt, 'retrieval_hits', n);
+  delete from glow.retrieval_events r where r.tenant = whose and r.event_id in (select glow_api.probes(the_id, 'event'));
+  get diagnostics n = row_count;
+  receipt := glow_api.counted(receipt, 'retrieval_events', n);
+  delete from glow.retrieval_keys k where k.tenant = whose and k.event_id in (select glow_api.probes(the_id, 'event'));
+  delete from glow.executions e where e.tenant = whose and e.execution_id in (select glow_api.probes(the_id, 'execution'));
+  get diagnostics n = row_count;
+  receipt := glow_api.counted(receipt, 'executions', n);
+  delete from glow.exposures x
+   where x.unit_id = glow.qualified(whose, who)
+      or x.unit_id in (select glow.qualified(whose, c) from glow_api.probes(the_id, 'conversation') c);
+  get diagnostics n = row_count;
+  receipt := glow_api.counted(receipt, 'exposures', n);
+
+  with left_over as (
+    select b.import_id, b.line, b.kind, count(*) filter (where u.gone) as gone,
+           coalesce(array_agg(u.line order by u.n) filter (where not u.gone), '{}') as lines,
+           coalesce(array_agg(u.part order by u.n) filter (where not u.gone), '{}') as parts,
+           coalesce(jsonb_agg(u.payload order by u.n) filter (where not u.gone), '[]') as rows
+      from glow.import_batches b
+     cross join lateral (
+       select x.*, coalesce(glow_api.is_of_import(x.payload, the_id, whose, who), false) as gone
+         from rows from (unnest(b.lines), unnest(b.parts), jsonb_array_elements(b.rows)) with ordinality as x(line, part, payload, n)) u
+     group by b.import_id, b.line, b.kind
+    having bool_or(u.gone)
+  ), changed as (
+    update glow.import_batches b set lines = l.lines, parts = l.parts, rows = l.rows from left_over l
+     where b.import_id = l.import_id and b.line = l.line and b.kind = l.kind
+    returning l.gone
+  )
+  select coalesce(sum(gone), 0) into n from changed;
+  receipt := glow_api.counted(receipt, 'import_batches', n);
+  update glow.import_refusals r set payload = '{"erased": true}', field = '', message = '[erased]', hint = null
+   where glow_api.is_of_import(r.payload, the_id, whose, who);
+  get diagnostics n = row_count;
+  receipt := glow_api.counted(receipt, 'import_refusals', n);
+  -- Scores stay under the names that other reviewers use; a name of one's own may say anything.
+  update glow.expert_annotations a
+     set dimensions = (select coalesce(jsonb_object_agg(d.key, d.value), '{}') from jsonb_each(a.dimensions) d
+                        where exists (select from glow.expert_annotations o
+                                       where o.agent = a.agent and o.reviewer <> who and o.dimensions ? d.key))
+   where a.tenant = whose and a.reviewer = who and a.dimensions <> '{}';
+  return receipt;
+end $$;
+COMMENT ON FUNCTION glow_api.erase_said(erasure_id bigint, tenant text, subject text, receipt jsonb) IS 'Takes a person out of executions, feedback, searches and imports.';
+REVOKE ALL ON FUNCTION glow_api.erase_said(erasure_id bigint, tenant text, subject text, receipt jsonb) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.erase_subject(subject text, tenant text DEFAULT NULL::text, dry_run boolean DEFAULT true, reason text DEFAULT ''::text, confirm text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET work_mem TO '64MB'
+    AS $_$
+declare
+  caller glow_api.caller := glow_api.enter();
+  problem glow_api.problem := glow_api.id_problem('{subject}', array[subject], 1);
+  since bigint;
+  receipt jsonb;
+begin
+  if problem.code is not null then perform glow_api.refuse(problem); end if;
+  if tenant <> caller.tenant then
+    perform glow_api.refuse('PT403', 'tenant', tenant, 'the tenant of this login');
+  elsif tenant !~ '^[a-z0-9][a-z0-9_.-]{0,62}$' then
+    perform glow_api.refuse('PT422', 'tenant', tenant, 'a name of 1 to 63 of a-z 0-9 _ . - that begins with a letter or digit');
+  elsif length(reason) > 2000 then
+    perform glow_api.refuse('PT413', 'reason', length(reason) || ' characters', 'at most 2000 characters');
+  elsif subject ~ '^erased-[0-9a-f]{12}$' then
+    perform glow_api.refuse('PT422', 'subject', subject, 'the id of a person: this is the pseudonym of one who was erased');
+  end if;
+  tenant := coalesce(tenant, caller.tenant, 'default');
+  if not exists (select from glow.erasure_key) then perform glow.make_erasure_key(); end if;
+  if dry_run is not false then
+    -- Done and taken back, so that the receipt of a dry run is the receipt.
+    begin
+      receipt := glow_api.erase_all(tenant, subject, reason);
+      raise exception using errcode = 'GL000', message = receipt::text;
+    exception when sqlstate 'GL000' then
+      receipt := sqlerrm::jsonb - 'erasure_id';
+    end;
+    return receipt || jsonb_build_object('status', 'dry run',
+      'confirm', glow_api.confirmation(tenant, subject, extract(epoch from clock_timestamp())::bigint));
+  end if;
+  since := case when confirm ~ '^[0-9]{1,12}-[0-9a-f]{32}$' then split_part(confirm, '-', 1)::bigint end;
+  if since is null or confirm <> glow_api.confirmation(tenant, subject, since)
+     or since < extract(epoch from clock_timestamp()) - 86400 then
+    perform glow_api.refuse('PT428', 'confirm', left(confirm, 12),
+      'what `confirm` of a dry run of the same subject said to you within the last day: '
+      'select glow_api.erase_subject(…) first, read its receipt, then call again with dry_run => false, confirm => …');
+  end if;
+  return glow_api.erase_all(tenant, subject, reason) || jsonb_build_object('status', 'erased');
+end $_$;
+COMMENT ON FUNCTION glow_api.erase_subject(subject text, tenant text, dry_run boolean, reason text, confirm text) IS 'Erases a person of a tenant: user, reviewer or expert. A dry run unless told otherwise; the real one takes what the dry run''s receipt carries as `confirm`. One transaction over all tables; files, dataset successors and Dagster''s own tables follow by the pipeline. Answers rows by table, datasets revoked. Safe to repeat.';
+REVOKE ALL ON FUNCTION glow_api.erase_subject(subject text, tenant text, dry_run boolean, reason text, confirm text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.erase_subject(subject text, tenant text, dry_run boolean, reason text, confirm text) TO glow_engineer;
 
 CREATE FUNCTION glow_api.payload_hash(payload jsonb) RETURNS bytea
     LANGUAGE sql STABLE
@@ -2420,11 +3169,12 @@ CREATE FUNCTION glow_api.extend_lease(item_id bigint, lease interval DEFAULT NUL
     AS $$
 declare
   me glow_api.caller := glow_api.require_reviewer(reviewer, tenant);
-  item glow.review_items := glow_api.require_item(item_id, me.tenant);
+  item glow.review_items;
   problem glow_api.problem := glow_api.lease_problem(lease);
   until timestamptz;
 begin
   if problem.code is not null then perform glow_api.refuse(problem); end if;
+  item := glow_api.require_item(item_id, me.tenant);
   update glow.review_slots s
      set lease_until = case when isfinite(s.lease_until)
        then clock_timestamp() + coalesce(lease, (glow.review_policy(item.agent)).lease) else s.lease_until end
@@ -2533,6 +3283,29 @@ end $$;
 COMMENT ON FUNCTION glow_api.fill_slot(item glow.review_items, slot glow.review_slots, annotation_id bigint, comparison_id bigint) IS 'Puts what a reviewer said into their slot, and settles the item. Does nothing where there is no slot.';
 REVOKE ALL ON FUNCTION glow_api.fill_slot(item glow.review_items, slot glow.review_slots, annotation_id bigint, comparison_id bigint) FROM PUBLIC;
 
+CREATE FUNCTION glow_api.finish_erasure(erasure_id bigint) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+declare
+  caller glow_api.caller := glow_api.enter();
+  the_id bigint := finish_erasure.erasure_id;
+begin
+  perform glow_api.require_open_erasure(the_id);
+  if exists (select from glow.erasure_tasks t where t.erasure_id = the_id and t.state <> 'done') then return false; end if;
+  delete from glow.erasure_probes p where p.erasure_id = the_id;
+  update glow.erasures e
+     set finished_at = clock_timestamp(),
+         outside = (select coalesce(jsonb_object_agg(t.kind || case t.target when '' then '' else ' ' || t.target end, t.outcome), '{}')
+                      from glow.erasure_tasks t where t.erasure_id = the_id)
+   where e.erasure_id = the_id;
+  return true;
+end $$;
+COMMENT ON FUNCTION glow_api.finish_erasure(erasure_id bigint) IS 'Closes an erasure all of whose tasks are done, and forgets what it looked for.';
+REVOKE ALL ON FUNCTION glow_api.finish_erasure(erasure_id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.finish_erasure(erasure_id bigint) TO glow_pipeline;
+
 CREATE FUNCTION glow_api.is_texts(value jsonb) RETURNS boolean
     LANGUAGE sql IMMUTABLE
     RETURN ((value IS NULL) OR (value = 'null'::jsonb) OR ((jsonb_typeof(value) = 'array'::text) AND (NOT jsonb_path_exists(value, 'strict $[*]?(@.type() != "string")'::jsonpath))));
@@ -2562,6 +3335,22 @@ CREATE FUNCTION glow_api.fits(value jsonb, wanted text) RETURNS boolean
 COMMENT ON FUNCTION glow_api.fits(value jsonb, wanted text) IS 'Whether a value of a row has the type that the shape of the row wants; null where no such field is known.';
 REVOKE ALL ON FUNCTION glow_api.fits(value jsonb, wanted text) FROM PUBLIC;
 
+CREATE FUNCTION glow_api.forget_statistics() RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  place record;
+begin
+  perform glow_api.enter();
+  for place in select p.relation from glow_api.personal_places() p loop
+    execute format('analyze glow.%I', place.relation);
+  end loop;
+end $$;
+COMMENT ON FUNCTION glow_api.forget_statistics() IS 'Takes new samples of every table, so that none holds values that were erased.';
+REVOKE ALL ON FUNCTION glow_api.forget_statistics() FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.forget_statistics() TO glow_pipeline;
+
 CREATE FUNCTION glow_api.from_base64url(value text) RETURNS bytea
     LANGUAGE sql IMMUTABLE
     RETURN CASE WHEN ((value ~ '^[A-Za-z0-9_-]+$'::text) AND ((length(value) % 4) <> 1)) THEN decode(rpad(translate(value, '-_'::text, '+/'::text), (((length(value) + 3) / 4) * 4), '='::text), 'base64'::text) ELSE NULL::bytea END;
@@ -2572,11 +3361,12 @@ CREATE FUNCTION glow_api.give_back(item_id bigint, me glow_api.caller, event tex
     LANGUAGE plpgsql
     AS $$
 declare
-  item glow.review_items := glow_api.require_item(item_id, me.tenant);
+  item glow.review_items;
   problem glow_api.problem := glow_api.text_problem('reason', reason, 2000);
   slot glow.review_slots;
 begin
   if problem.code is not null then perform glow_api.refuse(problem); end if;
+  item := glow_api.require_item(item_id, me.tenant);
   select s.* into slot from glow.review_slots s
    where s.item_id = item.item_id and s.reviewer = me.person for update;
   if slot.filled_at is not null then
@@ -2595,10 +3385,17 @@ begin
        set passed_at = excluded.passed_at, kind = case p.kind when 'declined' then 'declined' else excluded.kind end;
   end if;
   perform glow_api.note_review(item, me.person, event, reason);
-  return jsonb_build_object('item_id', item.item_id, 'status', event);
+  return jsonb_build_object('item_id', item.item_id, 'status', case event
+    when 'skipped' then 'skipped' when 'declined' then 'declined' else 'released' end);
 end $$;
 COMMENT ON FUNCTION glow_api.give_back(item_id bigint, me glow_api.caller, event text, reason text, held boolean) IS 'Frees the slot a reviewer holds, if they hold one, and remembers that they passed.';
 REVOKE ALL ON FUNCTION glow_api.give_back(item_id bigint, me glow_api.caller, event text, reason text, held boolean) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.has_column(relation text, name text) RETURNS boolean
+    LANGUAGE sql STABLE
+    RETURN (EXISTS (SELECT FROM pg_attribute a WHERE ((a.attrelid = ((('glow.'::text || quote_ident(has_column.relation)))::regclass)::oid) AND (a.attname = has_column.name) AND (NOT a.attisdropped))));
+COMMENT ON FUNCTION glow_api.has_column(relation text, name text) IS 'Whether a table has a column.';
+REVOKE ALL ON FUNCTION glow_api.has_column(relation text, name text) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.has_scores(dimensions jsonb) RETURNS boolean
     LANGUAGE sql IMMUTABLE
@@ -2620,6 +3417,12 @@ begin
 end $$;
 COMMENT ON FUNCTION glow_api.id_problem(fields text[], ids text[], required integer) IS 'The first id that is missing (of the first `required`), too long or holds control characters.';
 REVOKE ALL ON FUNCTION glow_api.id_problem(fields text[], ids text[], required integer) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.is_erased(tenant text, subject text) RETURNS boolean
+    LANGUAGE sql STABLE
+    RETURN (EXISTS (SELECT FROM glow.erased_subjects e WHERE (e.subject = glow_api.subject_hash(is_erased.tenant, is_erased.subject))));
+COMMENT ON FUNCTION glow_api.is_erased(tenant text, subject text) IS 'Whether a person was erased.';
+REVOKE ALL ON FUNCTION glow_api.is_erased(tenant text, subject text) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.is_float(value jsonb) RETURNS boolean
     LANGUAGE sql IMMUTABLE
@@ -2656,6 +3459,20 @@ CREATE FUNCTION glow_api.is_number(value jsonb, low numeric, high numeric) RETUR
     RETURN ((value IS NULL) OR (value = 'null'::jsonb) OR CASE WHEN (jsonb_typeof(value) = 'number'::text) THEN (((value)::numeric >= low) AND ((value)::numeric <= high)) ELSE false END);
 COMMENT ON FUNCTION glow_api.is_number(value jsonb, low numeric, high numeric) IS 'Whether an optional JSON value is a number within bounds.';
 REVOKE ALL ON FUNCTION glow_api.is_number(value jsonb, low numeric, high numeric) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.is_of_import(payload jsonb, erasure_id bigint, tenant text, subject text) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS $$
+  select case when jsonb_typeof(payload) = 'object' and payload ?| '{user_id,reviewer,expert,execution_id}'
+              then coalesce(payload ->> 'tenant', 'default') = is_of_import.tenant
+               and (is_of_import.subject in (payload ->> 'user_id', payload ->> 'reviewer', payload ->> 'expert')
+                    or payload ->> 'execution_id' in (select glow_api.probes(is_of_import.erasure_id, 'execution')))
+              -- What was not understood: as a whole word, and not where it is as short as a number of something.
+              else length(is_of_import.subject) >= 4
+               and position(' ' || is_of_import.subject || ' ' in translate(payload::text, '"\,:;{}[]()=&', '             ')) > 0 end
+$$;
+COMMENT ON FUNCTION glow_api.is_of_import(payload jsonb, erasure_id bigint, tenant text, subject text) IS 'Whether a row of an imported file is a person''s.';
+REVOKE ALL ON FUNCTION glow_api.is_of_import(payload jsonb, erasure_id bigint, tenant text, subject text) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.is_shallow(value jsonb) RETURNS boolean
     LANGUAGE sql IMMUTABLE
@@ -2914,6 +3731,22 @@ $$;
 COMMENT ON FUNCTION glow_api.misfits(rows jsonb, shape jsonb) IS 'The rows of a batch whose form is wrong, each with the first reason: a field nobody knows, a value of another type.';
 REVOKE ALL ON FUNCTION glow_api.misfits(rows jsonb, shape jsonb) FROM PUBLIC;
 
+CREATE FUNCTION glow_api.name_successor(dataset text, successor text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+begin
+  perform glow_api.enter();
+  perform set_config('glow.erasing', 'on', true);
+  update glow.training_datasets d set successor = name_successor.successor
+   where d.dataset_id = name_successor.dataset and d.revoked_at is not null and d.successor is null;
+  perform set_config('glow.erasing', 'off', true);
+end $$;
+COMMENT ON FUNCTION glow_api.name_successor(dataset text, successor text) IS 'Says which version stands for a revoked one.';
+REVOKE ALL ON FUNCTION glow_api.name_successor(dataset text, successor text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.name_successor(dataset text, successor text) TO glow_pipeline;
+
 CREATE FUNCTION glow_api.not_held(item_id bigint) RETURNS glow_api.problem
     LANGUAGE sql IMMUTABLE
     RETURN ROW('PT409'::text, 'item_id'::text, (item_id)::text, 'an item you hold: the lease ended and somebody else has this review, or it was given back. Claim again; or submit without item_id, beside the queue'::text)::glow_api.problem;
@@ -3012,6 +3845,78 @@ end $$;
 COMMENT ON FUNCTION glow_api.opinion_problem(call glow_api.feedback_call) IS 'What is wrong with what a user says: out of range, contradictory, or nothing.';
 REVOKE ALL ON FUNCTION glow_api.opinion_problem(call glow_api.feedback_call) FROM PUBLIC;
 
+CREATE FUNCTION glow_api.personal_places() RETURNS SETOF glow_api.personal_place
+    LANGUAGE sql IMMUTABLE
+    AS $$
+  values
+    ('agent_feedback', null::text[], null::text, null::text, null::text, null::text[], null::text,
+        'Votes on others'' executions stay under a pseudonym, without comment, correction and free issues; what has only text, and votes on the person''s own executions, is deleted. Votes of others on those stay without text.'),
+    ('agents', null, null, null, null, null, null, 'Written by engineers: not personal.'),
+    ('call_samples', null, null, null, null, null, null, 'Names of logins: not personal.'),
+    ('chunks', null, null, null, null, null, null, 'The company''s documents: not personal.'),
+    ('current_feedback', null, null, null, null, null, null, 'As agent_feedback.'),
+    ('dataset_examples', null, null, null, null, null, null, 'Numbers only; the rows stay, so that a version can be explained.'),
+    ('dataset_exports', null, null, null, null, null, null, 'Files of a revoked version are deleted; their rows stay as erased.'),
+    ('datasets_in_force', null, null, null, null, null, null, 'A revoked version is taken out of force at once, its successor put in.'),
+    ('demonstrations', '{expert}', 'delete', null, null, null, null, 'Deleted: nothing but the expert''s text.'),
+    ('documents', null, null, null, null, null, null, 'The company''s documents: not personal.'),
+    ('embedding_training_pairs', null, null, null, null, null, null,
+        'Deleted where the query is the person''s words alone; else the person''s searches leave event_ids.'),
+    ('embeddings', null, null, null, null, null, null, 'Those of erased texts are deleted.'),
+    ('erased_subjects', null, null, null, null, null, null, 'An HMAC of the person, so that no import brings them back.'),
+    ('erasure_key', null, null, null, null, null, null, 'The key of that HMAC.'),
+    ('erasure_probes', null, null, null, null, null, null, 'What an unfinished erasure looks for; deleted with its last task.'),
+    ('erasure_tasks', null, null, null, null, null, null, 'Numbers and our own names.'),
+    ('erasures', null, null, null, null, null, null, 'An HMAC of the person, never the content.'),
+    ('evaluations', null, null, null, null, null, 'delete',
+        'Deleted for erased examples and for prompts that held them, and where an answer quotes an erased text.'),
+    ('example_sources', null, null, null, null, null, null, 'Stay; ids of executions become pseudonyms.'),
+    ('execution_keys', null, null, null, null, null, null, 'Deleted; where a judgement stands on it, a pseudonym stays.'),
+    ('executions', null, null, null, null, null, null, 'Deleted, with those of the same conversation that name nobody.'),
+    ('experiment_looks', null, null, null, null, null, null, 'Numbers only.'),
+    ('expert_annotations', '{reviewer}', 'pseudonym', 'execution_id', 'rename', '{output,notes,idempotency_key,payload_hash}', null,
+        'The verdict stays: under a pseudonym where the person gave it, without text also where it is about the person''s execution.'),
+    ('exposures', null, null, null, null, null, null, 'Deleted.'),
+    ('feedback_keys', null, null, null, null, null, null, 'Deleted.'),
+    ('import_refusals', null, null, null, null, null, 'leaves', 'Message, field, hint and row are emptied; line and code stay.'),
+    ('import_batches', null, null, null, null, null, null, 'Deleted.'),
+    ('imports', null, null, null, null, null, 'leaves', 'Names of files that hold the person''s id or words are emptied.'),
+    ('learning_examples', null, null, null, null, null, null,
+        'A row whose text came from the person loses input, target and the output it replaced, is rejected and closed. Its hashes stay.'),
+    ('learning_experiments', null, null, null, null, null, null, 'Stopped where a prompt under test lost a part.'),
+    ('learning_inputs', null, null, null, null, null, null, 'The hash and the group stay; the conversation goes.'),
+    ('logins', '{person}', 'pseudonym', null, null, '{note}', null, 'A login bound to the person may speak for nobody any more.'),
+    ('partition_upkeep', null, null, null, null, null, null, 'A lock.'),
+    ('prompt_alias_history', '{moved_by}', 'pseudonym', null, null, null, null, 'Stays.'),
+    ('prompt_aliases', null, null, null, null, null, null,
+        'production and previous move to a version without the parts; a candidate is taken back, since no gate has seen that version.'),
+    ('prompt_gates', null, null, null, null, null, 'leaves', 'Counts and hashes stay.'),
+    ('prompt_lineage', null, null, null, null, null, null, 'Stays; ids of executions become pseudonyms.'),
+    ('prompt_optimizations', null, null, null, null, null, 'leaves', 'Inputs, corrections and prompts it quotes are emptied.'),
+    ('prompt_versions', null, null, null, null, null, null,
+        'Demonstrations and rules that rest on erased examples are taken out; the version is marked erased, one without them takes its place.'),
+    ('requests', '{requested_by}', 'pseudonym', null, null, null, 'leaves', 'The request stays.'),
+    ('responses', null, null, null, null, null, 'delete', 'Deleted where the answer quotes an erased text.'),
+    ('retention_policies', '{set_by}', 'pseudonym', null, null, null, null, 'Stays.'),
+    ('retrieval_aliases', null, null, null, null, null, null, 'Not personal.'),
+    ('retrieval_configurations', null, null, null, null, null, null, 'Numbers only.'),
+    ('retrieval_events', null, null, null, null, null, null, 'Deleted.'),
+    ('retrieval_gates', null, null, null, null, null, 'leaves', 'Counts stay.'),
+    ('retrieval_hits', null, null, null, null, null, null, 'Deleted.'),
+    ('retrieval_keys', null, null, null, null, null, null, 'Deleted.'),
+    ('retrieval_memory', null, null, null, null, null, null, 'As embedding_training_pairs.'),
+    ('split_assignments', null, null, null, null, null, null, 'Hashes only; a group keeps its split for ever.'),
+    ('success_metrics', null, null, null, null, null, null, 'Numbers only.'),
+    ('test_spends', null, null, null, null, null, null, 'Hashes only.'),
+    ('token_keys', null, null, null, null, null, null, 'Keys: not personal.'),
+    ('training_datasets', null, null, null, null, null, 'leaves', 'A version that holds an erased row is revoked; its hash stays.'),
+    ('training_run_events', null, null, null, null, null, 'leaves', 'What a service answered stays, but for what it quotes.'),
+    ('training_runs', null, null, null, null, null, 'leaves', 'Runs on a revoked version are marked retrain_due_at: the weights are the provider''s.'),
+    ('watermarks', null, null, null, null, null, null, 'Numbers only.')
+$$;
+COMMENT ON FUNCTION glow_api.personal_places() IS 'Every table, whether a person''s data may be in it, and what erasure does there.';
+REVOKE ALL ON FUNCTION glow_api.personal_places() FROM PUBLIC;
+
 CREATE FUNCTION glow_api.policy_problem(pii text, secrets text, keep text[], languages text[], shortest_input integer, shortest_target integer) RETURNS glow_api.problem
     LANGUAGE plpgsql IMMUTABLE
     AS $$
@@ -3040,6 +3945,20 @@ begin
 end $$;
 COMMENT ON FUNCTION glow_api.policy_problem(pii text, secrets text, keep text[], languages text[], shortest_input integer, shortest_target integer) IS 'What is wrong with a curation policy, or null.';
 REVOKE ALL ON FUNCTION glow_api.policy_problem(pii text, secrets text, keep text[], languages text[], shortest_input integer, shortest_target integer) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.probes(erasure_id bigint, kind text) RETURNS SETOF text
+    LANGUAGE sql STABLE
+    AS $$
+  select p.value from glow.erasure_probes p where p.erasure_id = probes.erasure_id and p.kind = probes.kind
+$$;
+COMMENT ON FUNCTION glow_api.probes(erasure_id bigint, kind text) IS 'What an erasure looks for, of one kind.';
+REVOKE ALL ON FUNCTION glow_api.probes(erasure_id bigint, kind text) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.pseudonym(erasure_id bigint, tenant text, id text, digits integer DEFAULT 12) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN ('erased-'::text || "left"(encode(glow_api.subject_hash(tenant, ((('pseudonym-'::text || erasure_id) || '-'::text) || id)), 'hex'::text), digits));
+COMMENT ON FUNCTION glow_api.pseudonym(erasure_id bigint, tenant text, id text, digits integer) IS 'What stands for an erased id from one erasure on.';
+REVOKE ALL ON FUNCTION glow_api.pseudonym(erasure_id bigint, tenant text, id text, digits integer) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.read_filters(filters jsonb, caller glow_api.caller) RETURNS glow_api.review_call
     LANGUAGE plpgsql STABLE
@@ -3857,6 +4776,88 @@ $$;
 COMMENT ON FUNCTION glow_api.remember_key(tenant text, agent text, idempotency_key text, feedback_id bigint, recorded_at timestamp with time zone) IS 'Keeps an idempotency key that current_feedback has no place for.';
 REVOKE ALL ON FUNCTION glow_api.remember_key(tenant text, agent text, idempotency_key text, feedback_id bigint, recorded_at timestamp with time zone) FROM PUBLIC;
 
+CREATE FUNCTION glow_api.rename_executions(erasure_id bigint, tenant text, subject text, receipt jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $_$
+#variable_conflict use_column
+declare
+  the_id bigint := rename_executions.erasure_id;
+  whose text := rename_executions.tenant;
+  place glow_api.personal_place;
+  stands text := 'exists (select from glow.current_feedback t where t.tenant = k.tenant and t.execution_id = k.execution_id)';
+  n bigint;
+begin
+  insert into glow.execution_keys (tenant, execution_id, agent, payload_hash, recorded_at, expired_at)
+  select k.tenant, glow_api.pseudonym(the_id, whose, k.execution_id, 20), k.agent, '', k.recorded_at, clock_timestamp()
+    from glow.execution_keys k
+   where k.tenant = whose and k.execution_id in (select glow_api.probes(the_id, 'execution'));
+  update glow.agent_feedback f set execution_id = glow_api.pseudonym(the_id, whose, f.execution_id, 20)
+   where f.tenant = whose and f.execution_id in (select glow_api.probes(the_id, 'execution'));
+  update glow.current_feedback c set execution_id = glow_api.pseudonym(the_id, whose, c.execution_id, 20)
+   where c.tenant = whose and c.execution_id in (select glow_api.probes(the_id, 'execution'));
+  update glow.retrieval_events r set execution_id = glow_api.pseudonym(the_id, whose, r.execution_id, 20)
+   where r.tenant = whose and r.execution_id in (select glow_api.probes(the_id, 'execution'));
+  update glow.example_sources s
+     set source_id = glow.qualified(whose, glow_api.pseudonym(the_id, whose, glow.unqualified(s.source_id), 20))
+   where s.kind = 'execution' and s.source_id in (select glow.qualified(whose, x) from glow_api.probes(the_id, 'execution') x);
+  get diagnostics n = row_count;
+  receipt := glow_api.counted(receipt, 'example_sources', n);
+  update glow.prompt_lineage l
+     set source_id = glow.qualified(whose, glow_api.pseudonym(the_id, whose, glow.unqualified(l.source_id), 20))
+   where l.kind = 'execution' and l.source_id in (select glow.qualified(whose, x) from glow_api.probes(the_id, 'execution') x);
+  get diagnostics n = row_count;
+  receipt := glow_api.counted(receipt, 'prompt_lineage', n);
+  receipt := glow_api.erase_places(the_id, whose, rename_executions.subject, receipt);
+  delete from glow.execution_keys k where k.tenant = whose and k.execution_id in (select glow_api.probes(the_id, 'execution'));
+  get diagnostics n = row_count;
+  receipt := glow_api.counted(receipt, 'execution_keys', n);
+  for place in select p.* from glow_api.personal_places() p where p.of_about = 'rename' loop
+    stands := stands || format(' or exists (select from glow.%I t where t.tenant = k.tenant and t.%I = k.execution_id)',
+                               place.relation, place.about);
+  end loop;
+  execute format('delete from glow.execution_keys k
+                   where k.tenant = $2
+                     and k.execution_id = any($1)
+                     and not (%s)', stands)
+    using array(select glow_api.pseudonym(the_id, whose, x, 20) from glow_api.probes(the_id, 'execution') x), whose;
+  return receipt;
+end $_$;
+COMMENT ON FUNCTION glow_api.rename_executions(erasure_id bigint, tenant text, subject text, receipt jsonb) IS 'Gives what stands on erased executions a pseudonym to stand on.';
+REVOKE ALL ON FUNCTION glow_api.rename_executions(erasure_id bigint, tenant text, subject text, receipt jsonb) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.replace_quoting(erasure_id bigint, relation text, key jsonb, columns jsonb) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+#variable_conflict use_column
+declare
+  caller glow_api.caller := glow_api.enter();
+  way text;
+  place text := format('glow.%I', replace_quoting.relation);
+  n bigint;
+begin
+  perform glow_api.require_open_erasure(replace_quoting.erasure_id);
+  select p.swept into way from glow_api.personal_places() p where p.relation = replace_quoting.relation;
+  if way is null then
+    perform glow_api.refuse('PT403', 'relation', relation, 'a table that personal_places says is swept');
+  end if;
+  perform set_config('glow.erasing', 'on', true);
+  if way = 'delete' then
+    execute format('delete from %s t using jsonb_populate_record(null::%1$s, $1) k where %s', place,
+      (select string_agg(format('t.%I = k.%1$I', c), ' and ') from jsonb_object_keys(key) c)) using key;
+  else
+    execute format('update %s t set %s from jsonb_populate_record(null::%1$s, $1) k, jsonb_populate_record(null::%1$s, $2) v where %3$s',
+      place, (select string_agg(format('%I = v.%1$I', c), ', ') from jsonb_object_keys(columns) c),
+      (select string_agg(format('t.%I = k.%1$I', c), ' and ') from jsonb_object_keys(key) c)) using key, columns;
+  end if;
+  get diagnostics n = row_count;
+  perform set_config('glow.erasing', 'off', true);
+  return n;
+end $_$;
+COMMENT ON FUNCTION glow_api.replace_quoting(erasure_id bigint, relation text, key jsonb, columns jsonb) IS 'Deletes or empties one row that quotes an erased text.';
+REVOKE ALL ON FUNCTION glow_api.replace_quoting(erasure_id bigint, relation text, key jsonb, columns jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.replace_quoting(erasure_id bigint, relation text, key jsonb, columns jsonb) TO glow_pipeline;
+
 CREATE FUNCTION glow_api.request_comparison(execution_id text, alternative text, reason text DEFAULT ''::text, tenant text DEFAULT NULL::text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4042,6 +5043,21 @@ begin
 end $$;
 COMMENT ON FUNCTION glow_api.require_item(item_id bigint, tenant text) IS 'An item of a tenant; another tenant''s does not exist.';
 REVOKE ALL ON FUNCTION glow_api.require_item(item_id bigint, tenant text) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.require_open_erasure(erasure_id bigint) RETURNS glow.erasures
+    LANGUAGE plpgsql
+    AS $$
+declare
+  found_one glow.erasures;
+begin
+  select e.* into found_one from glow.erasures e where e.erasure_id = require_open_erasure.erasure_id and e.finished_at is null for update;
+  if found_one.erasure_id is null then
+    perform glow_api.refuse('PT404', 'erasure_id', erasure_id::text, 'an erasure that is not finished');
+  end if;
+  return found_one;
+end $$;
+COMMENT ON FUNCTION glow_api.require_open_erasure(erasure_id bigint) IS 'An erasure that is not finished, locked; refuses any other.';
+REVOKE ALL ON FUNCTION glow_api.require_open_erasure(erasure_id bigint) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.require_own_agent(agent text) RETURNS glow_api.caller
     LANGUAGE plpgsql
@@ -4232,6 +5248,40 @@ end $_$;
 COMMENT ON FUNCTION glow_api.reviewer_problem(reviewer text, tenant text, caller glow_api.caller) IS 'Refuses another tenant, another person, and nobody.';
 REVOKE ALL ON FUNCTION glow_api.reviewer_problem(reviewer text, tenant text, caller glow_api.caller) FROM PUBLIC;
 
+CREATE FUNCTION glow_api.revoke_datasets(erasure_id bigint, receipt jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+  revoked text[];
+  n bigint;
+begin
+  with hit as (
+    update glow.training_datasets t set revoked_at = clock_timestamp(), revoked_because = 'erasure ' || revoke_datasets.erasure_id
+     where t.revoked_at is null and exists (
+       select from glow.dataset_examples d
+        where d.dataset_id = t.dataset_id
+          and d.example_version in (select v::bigint from glow_api.probes(revoke_datasets.erasure_id, 'version') v))
+    returning t.dataset_id)
+  select coalesce(array_agg(h.dataset_id order by h.dataset_id), '{}') into revoked from hit h;
+  -- In force it comes back with its successor: the task remembers by the target's order, the newest last.
+  insert into glow.erasure_tasks (erasure_id, kind, target, outcome)
+  select revoke_datasets.erasure_id, k.kind, t.dataset_id,
+         jsonb_build_object('in_force', exists (select from glow.datasets_in_force f where f.dataset_id = t.dataset_id))
+    from glow.training_datasets t, unnest('{exports,rebuild}'::text[]) with ordinality as k(kind, place)
+   where t.dataset_id = any(revoked) order by k.place, t.created_at;
+  delete from glow.datasets_in_force f where f.dataset_id = any(revoked);
+  get diagnostics n = row_count;
+  receipt := glow_api.counted(receipt, 'datasets_in_force', n);
+  update glow.training_runs r set retrain_due_at = clock_timestamp()
+   where r.dataset_id = any(revoked) and r.retrain_due_at is null;
+  get diagnostics n = row_count;
+  receipt := glow_api.counted(receipt, 'training_runs', n);
+  receipt := glow_api.counted(receipt, 'training_datasets', cardinality(revoked));
+  return receipt || jsonb_build_object('revoked', to_jsonb(revoked));
+end $$;
+COMMENT ON FUNCTION glow_api.revoke_datasets(erasure_id bigint, receipt jsonb) IS 'Marks dataset versions that hold erased rows, and models trained on them.';
+REVOKE ALL ON FUNCTION glow_api.revoke_datasets(erasure_id bigint, receipt jsonb) FROM PUBLIC;
+
 CREATE FUNCTION glow_api.revoke_token_keys() RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4339,7 +5389,28 @@ COMMENT ON FUNCTION glow_api.set_gold(execution_id text, verdict text, output te
 REVOKE ALL ON FUNCTION glow_api.set_gold(execution_id text, verdict text, output text, notes text, tenant text) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.set_gold(execution_id text, verdict text, output text, notes text, tenant text) TO glow_engineer;
 
-CREATE FUNCTION glow_api.set_review_policy(agent text, reviews integer DEFAULT NULL::integer, most_reviews integer DEFAULT NULL::integer, blind boolean DEFAULT NULL::boolean, lease interval DEFAULT NULL::interval, control_share numeric DEFAULT NULL::numeric, gold_share numeric DEFAULT NULL::numeric) RETURNS jsonb
+CREATE FUNCTION glow_api.set_retention(relation text, months integer DEFAULT NULL::integer) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform glow_api.require_everybody();
+  if relation is null or relation not in (select p.relation from glow.prunable() p) then
+    perform glow_api.refuse('PT422', 'relation', relation, (select string_agg(p.relation, ', ') from glow.prunable() p));
+  elsif months not between 1 and 1200 then
+    perform glow_api.refuse('PT422', 'months', months::text, '1 to 1200, or null to keep for ever');
+  end if;
+  insert into glow.retention_policies as p (relation, months, set_by)
+  values (set_retention.relation, set_retention.months, session_user)
+  on conflict on constraint retention_policies_pkey do update
+     set months = excluded.months, set_by = excluded.set_by, set_at = clock_timestamp();
+  return jsonb_build_object('relation', relation, 'months', months, 'status', 'set');
+end $$;
+COMMENT ON FUNCTION glow_api.set_retention(relation text, months integer) IS 'How many months a table is kept, whatever GLOW_RETENTION_MONTHS says; without months, for ever. Upkeep does it, by whole months for executions, feedback and searches. What was learned from them stays.';
+REVOKE ALL ON FUNCTION glow_api.set_retention(relation text, months integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.set_retention(relation text, months integer) TO glow_engineer;
+
+CREATE FUNCTION glow_api.set_review_policy(agent text, reviews integer DEFAULT NULL::integer, most_reviews integer DEFAULT NULL::integer, blind boolean DEFAULT NULL::boolean, lease interval DEFAULT NULL::interval, control_share double precision DEFAULT NULL::double precision, gold_share double precision DEFAULT NULL::double precision) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -4377,9 +5448,9 @@ begin
   returning p.* into policy;
   return to_jsonb(policy);
 end $$;
-COMMENT ON FUNCTION glow_api.set_review_policy(agent text, reviews integer, most_reviews integer, blind boolean, lease interval, control_share numeric, gold_share numeric) IS 'How an agent''s items are reviewed: how many reviews, the most when they disagree, blind or not, how long a claim lasts, the shares of controls and of gold. What is left out stays. Counts of reviews hold for items that enter from now on.';
-REVOKE ALL ON FUNCTION glow_api.set_review_policy(agent text, reviews integer, most_reviews integer, blind boolean, lease interval, control_share numeric, gold_share numeric) FROM PUBLIC;
-GRANT ALL ON FUNCTION glow_api.set_review_policy(agent text, reviews integer, most_reviews integer, blind boolean, lease interval, control_share numeric, gold_share numeric) TO glow_engineer;
+COMMENT ON FUNCTION glow_api.set_review_policy(agent text, reviews integer, most_reviews integer, blind boolean, lease interval, control_share double precision, gold_share double precision) IS 'How an agent''s items are reviewed: how many reviews, the most when they disagree, blind or not, how long a claim lasts, the shares of controls and of gold. What is left out stays. Counts of reviews hold for items that enter from now on.';
+REVOKE ALL ON FUNCTION glow_api.set_review_policy(agent text, reviews integer, most_reviews integer, blind boolean, lease interval, control_share double precision, gold_share double precision) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.set_review_policy(agent text, reviews integer, most_reviews integer, blind boolean, lease interval, control_share double precision, gold_share double precision) TO glow_engineer;
 
 CREATE FUNCTION glow_api.shown(item_ids bigint[], person text) RETURNS TABLE(item_id bigint, kind text, agent text, execution_id text, input text, output text, first text, second text, metadata jsonb, context jsonb, lease_until timestamp with time zone)
     LANGUAGE sql STABLE
@@ -4507,7 +5578,7 @@ CREATE FUNCTION glow_api.submit_comparison(item_id bigint, preferred text, notes
     AS $$
 declare
   me glow_api.caller := glow_api.require_reviewer(reviewer, tenant);
-  item glow.review_items := glow_api.require_item(item_id, me.tenant);
+  item glow.review_items;
   problem glow_api.problem := coalesce(
     glow_api.id_problem('{idempotency_key}', array[idempotency_key], 0), glow_api.text_problem('notes', notes, 40000));
   hash bytea := glow_api.payload_hash(jsonb_build_array('comparison', item_id, me.person, preferred, notes));
@@ -4520,10 +5591,12 @@ begin
     problem := row('PT422', 'preferred', preferred, 'first, second, tie or neither');
   elsif problem.code is null and length(notes) > 10000 then
     problem := row('PT413', 'notes', length(notes) || ' characters', 'at most 10000 characters');
-  elsif problem.code is null and item.kind <> 'comparison' then
-    problem := row('PT422', 'item_id', item_id::text, 'a comparison; a judgement is given with submit_annotation');
   end if;
   if problem.code is not null then perform glow_api.refuse(problem); end if;
+  item := glow_api.require_item(item_id, me.tenant);
+  if item.kind <> 'comparison' then
+    perform glow_api.refuse('PT422', 'item_id', item_id::text, 'a comparison; a judgement is given with submit_annotation');
+  end if;
   if idempotency_key is not null then
     perform pg_advisory_xact_lock(hashtextextended(me.tenant || chr(31) || item.agent || chr(31) || idempotency_key, 12));
     select c.* into known from glow.comparisons c
@@ -4687,6 +5760,27 @@ REVOKE ALL ON FUNCTION glow_api.submit_feedback_with_token(token text, thumbs in
 GRANT ALL ON FUNCTION glow_api.submit_feedback_with_token(token text, thumbs integer, rating integer, dimensions jsonb, issues text[], comment text, correction text, channel text, idempotency_key text, withdrawn boolean, kind text) TO glow_app;
 GRANT ALL ON FUNCTION glow_api.submit_feedback_with_token(token text, thumbs integer, rating integer, dimensions jsonb, issues text[], comment text, correction text, channel text, idempotency_key text, withdrawn boolean, kind text) TO glow_browser;
 
+CREATE FUNCTION glow_api.swept_places() RETURNS TABLE(relation text, swept text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform glow_api.enter();
+  return query select p.relation, p.swept from glow_api.personal_places() p where p.swept is not null;
+end $$;
+COMMENT ON FUNCTION glow_api.swept_places() IS 'The tables in which erased texts are looked for by content.';
+REVOKE ALL ON FUNCTION glow_api.swept_places() FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.swept_places() TO glow_pipeline;
+
+CREATE FUNCTION glow_api.text_leaves(value jsonb, shortest integer) RETURNS SETOF text
+    LANGUAGE sql IMMUTABLE
+    AS $_$
+  select leaf #>> '{}' from jsonb_path_query(value, 'strict $.** ? (@.type() == "string")') leaf
+   where length(leaf #>> '{}') >= shortest
+$_$;
+COMMENT ON FUNCTION glow_api.text_leaves(value jsonb, shortest integer) IS 'The texts in a JSON value from some length on.';
+REVOKE ALL ON FUNCTION glow_api.text_leaves(value jsonb, shortest integer) FROM PUBLIC;
+
 CREATE FUNCTION glow_api.text_problem(field text, value text, most integer, required boolean DEFAULT false) RETURNS glow_api.problem
     LANGUAGE plpgsql IMMUTABLE
     AS $$
@@ -4806,3 +5900,20 @@ REVOKE ALL ON FUNCTION glow_api.correction_patterns(agent text, since timestamp 
 GRANT ALL ON FUNCTION glow_api.correction_patterns(agent text, since timestamp with time zone, which text, most integer) TO glow_app;
 GRANT ALL ON FUNCTION glow_api.correction_patterns(agent text, since timestamp with time zone, which text, most integer) TO glow_viewer;
 GRANT ALL ON FUNCTION glow_api.correction_patterns(agent text, since timestamp with time zone, which text, most integer) TO glow_engineer;
+
+CREATE FUNCTION glow_api.erasures(most integer DEFAULT 100) RETURNS TABLE(erasure_id bigint, tenant text, erased_by text, reason text, erased_at timestamp with time zone, finished_at timestamp with time zone, open_tasks bigint, receipt jsonb, outside jsonb)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  caller glow_api.caller := glow_api.enter();
+begin
+  return query
+  select e.erasure_id, e.tenant::text, e.erased_by, e.reason, e.erased_at, e.finished_at,
+         (select count(*) from glow.erasure_tasks t where t.erasure_id = e.erasure_id and t.state <> 'done'), e.receipt, e.outside
+    from glow.erasures e where e.tenant = coalesce(caller.tenant, e.tenant)
+   order by e.erasure_id desc limit most;
+end $$;
+COMMENT ON FUNCTION glow_api.erasures(most integer) IS 'The erasures, the newest first: by whom, why, what was touched, what is left to do.';
+REVOKE ALL ON FUNCTION glow_api.erasures(most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.erasures(most integer) TO glow_engineer;

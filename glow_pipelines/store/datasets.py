@@ -43,6 +43,9 @@ class Datasets(Noun):
         known = self._row("dataset_with_content", agent=rule.agent, kind=rule.kind, content_hash=version.content_hash)
         if known is not None:
             return str(known["dataset_id"])
+        taken = self._row("ids_taken", dataset_id=dataset_id)  # by a revoked version of the same rows
+        if taken is not None and taken["taken"]:
+            dataset_id = f"{dataset_id}-{taken['taken'] + 1}"
         self._run(
             "insert_dataset",
             dataset_id=dataset_id,

@@ -17,6 +17,7 @@ from glow_pipelines.store.annotations import Annotations
 from glow_pipelines.store.curation import Curation
 from glow_pipelines.store.curation_policies import CurationPolicies
 from glow_pipelines.store.datasets import Datasets
+from glow_pipelines.store.erasure import Erasures
 from glow_pipelines.store.experiments import Experiments
 from glow_pipelines.store.feedback import Feedback
 from glow_pipelines.store.imports import Imports
@@ -92,6 +93,10 @@ class Transaction:
     @cached_property
     def requests(self) -> Requests:
         return Requests(self.connection)
+
+    @cached_property
+    def erasures(self) -> Erasures:
+        return Erasures(self.connection)
 
     @cached_property
     def operations(self) -> Operations:

@@ -25,6 +25,8 @@ declare
   taken bigint := 0;
   known bigint := 0;
   bad bigint := 0;
+  turned bigint;
+  anybody boolean := exists (select from glow.erased_subjects);
 begin
   select i.line into since from glow.imports i where i.import_id = apply_import.import_id and i.state = 'running' for update;
   if not found then
@@ -37,6 +39,25 @@ begin
     select b.* from glow.import_batches b where b.import_id = apply_import.import_id and b.line = until
      order by array_position('{execution,retrieval,feedback,annotation,demonstration}', b.kind)
   loop
+    if anybody then
+      with judged as (
+        select u.*, glow_api.is_erased(coalesce(u.payload ->> 'tenant', caller.tenant, 'default'),
+                                       coalesce(u.payload ->> 'user_id', u.payload ->> 'reviewer', u.payload ->> 'expert')) as erased
+          from rows from (unnest(batch.lines), unnest(batch.parts), jsonb_array_elements(batch.rows))
+               with ordinality as u(line, part, payload, n)
+      ), turned_away as (
+        -- Without the row and without the name: they are what must not come back.
+        insert into glow.import_refusals (import_id, line, part, kind, code, field, message, hint, payload)
+        select apply_import.import_id, j.line, j.part, batch.kind, 'PT410', 'user_id', 'the person of this row was erased',
+               'leave the row out; what a person does anew comes by log_execution and submit_feedback', '{"erased": true}'
+          from judged j where j.erased
+        returning 1
+      )
+      select coalesce(array_agg(j.line order by j.n), '{}'), coalesce(array_agg(j.part order by j.n), '{}'),
+             coalesce(jsonb_agg(j.payload order by j.n), '[]'), (select count(*) from turned_away)
+        into batch.lines, batch.parts, batch.rows, turned from judged j where not j.erased;
+      bad := bad + turned;
+    end if;
     results := array(select r.result from glow_api.record_rows(batch.kind, batch.rows, caller) r order by r.n);
     select count(*) filter (where r.status in ('accepted', 'withdrawn', 'late')) as accepted,
            count(*) filter (where r.status in ('replayed', 'unchanged', 'merged')) as replayed,

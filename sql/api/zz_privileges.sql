@@ -46,12 +46,16 @@ grant execute on function
   glow_api.register_agent, glow_api.learning_stats, glow_api.datasets, glow_api.why, glow_api.effect_of,
   glow_api.set_curation_policy, glow_api.curation_policy,
   glow_api.request_prompt_optimization, glow_api.request_dataset, glow_api.request_training_run, glow_api.request_status,
-  glow_api.cancel_request
+  glow_api.cancel_request, glow_api.erase_subject, glow_api.erasures, glow_api.set_retention
   to glow_engineer;
 
 -- The pipeline reads and writes tables, with every tenant's rows in view, but neither whom logins are bound to nor what
 -- signs tokens.
 grant execute on function glow_api.apply_import, glow_api.learning_stats, glow_api.success_metrics to glow_pipeline;
+grant execute on function
+  glow_api.erase_late, glow_api.replace_quoting, glow_api.name_successor, glow_api.finish_erasure, glow_api.forget_statistics,
+  glow_api.swept_places
+  to glow_pipeline;
 grant usage on schema glow to glow_pipeline;
 do $$
 declare
@@ -66,7 +70,8 @@ begin
     end if;
   end loop;
 end $$;
-revoke all on glow.logins, glow.call_samples, glow.token_keys from glow_pipeline;
+revoke all on glow.logins, glow.call_samples, glow.token_keys, glow.erasure_key, glow.erased_subjects from glow_pipeline;
+revoke insert, update, delete on glow.erasures, glow.erasure_probes, glow.retention_policies from glow_pipeline;
 -- What apps and experts said is written by the functions alone, which check it.
 revoke insert, update, delete on
   glow.execution_keys, glow.executions, glow.current_feedback, glow.feedback_keys, glow.agent_feedback,
@@ -76,4 +81,4 @@ revoke insert, update, delete on
 -- What owners decided is set by them.
 revoke insert, update, delete on glow.curation_policies from glow_pipeline;
 grant execute on all functions in schema glow to glow_pipeline;
-revoke execute on function glow.secure from glow_pipeline;
+revoke execute on function glow.secure, glow.make_erasure_key from glow_pipeline;

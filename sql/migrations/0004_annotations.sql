@@ -20,8 +20,10 @@ create table glow.expert_annotations (
   recorded_at     timestamptz not null default clock_timestamp(),
   superseded_by   bigint references glow.expert_annotations deferrable initially deferred,
   xid             xid8 not null default pg_current_xact_id(),
+  -- Set when the texts were erased; the verdict stays.
+  erased_at       timestamptz,
   foreign key (tenant, execution_id) references glow.execution_keys (tenant, execution_id),
-  check ((verdict = 'correct') = (output is not null))
+  check ((verdict = 'correct') = (output is not null) or erased_at is not null and output is null)
 );
 comment on table glow.expert_annotations is 'An expert''s judgement of one execution; the current one of a reviewer has superseded_by null.';
 create unique index one_current_annotation on glow.expert_annotations (tenant, execution_id, reviewer) where superseded_by is null;

@@ -135,9 +135,15 @@ create table glow.training_datasets (
   content_hash text not null,
   statistics   jsonb not null,
   created_at   timestamptz not null default clock_timestamp(),
-  unique (agent, kind, content_hash)
+  revoked_at   timestamptz,
+  revoked_because text,
+  successor    text references glow.training_datasets,
+  check ((revoked_at is null) = (revoked_because is null)),
+  check (successor is null or revoked_at is not null)
 );
 comment on table glow.training_datasets is 'An immutable dataset version: (rule, as_of) and the hash of the rows they select.';
+-- A revoked version stands in the way of no new one with the same rows.
+create unique index one_version_of_content on glow.training_datasets (agent, kind, content_hash) where revoked_at is null;
 create index datasets_by_agent on glow.training_datasets (agent, created_at);
 
 create table glow.dataset_examples (
@@ -166,8 +172,30 @@ create table glow.datasets_in_force (
   primary key (agent, kind)
 );
 
+create table glow.dataset_exports (
+  dataset_id  text not null references glow.training_datasets,
+  -- Below GLOW_HOME.
+  path        text not null check (path <> '' and path !~ '(^/|\.\.)'),
+  format      text not null check (format in ('jsonl', 'parquet', 'csv', 'card')),
+  split       text check (split in ('train', 'val', 'test')),
+  state       text not null check (state in ('writing', 'done', 'erased')),
+  rows        integer,
+  bytes       bigint,
+  sha256      text,
+  created_at  timestamptz not null default clock_timestamp(),
+  finished_at timestamptz,
+  primary key (dataset_id, path),
+  check (state <> 'done' or (rows is not null and bytes is not null and sha256 is not null))
+);
+
+-- Only erasure changes what is immutable: a function of the owner, that says so. The setting alone lets nobody through,
+-- since no other role becomes the owner but inside the owner's functions, and no other of those changes such a row.
 create function glow.refuse_change() returns trigger language plpgsql as $$
 begin
+  if current_user = 'glow_owner' and current_setting('glow.erasing', true) = 'on' then
+    if tg_op = 'DELETE' then return old; end if;
+    return new;
+  end if;
   raise exception using
     errcode = 'PT409',
     message = format('%s is immutable: a %s was refused', tg_table_name, lower(tg_op)),

@@ -1,5 +1,14 @@
 -- Annotations, comparisons and demonstrations.
 
+-- annotation_counts --
+-- Current judgements by agent, and whether users said anything.
+select a.agent, count(x.annotation_id) as annotations, count(distinct x.reviewer) as reviewers,
+       count(*) filter (where x.verdict = 'approve') as approved,
+       exists (select from glow.agent_feedback f where f.agent = a.agent) as heard
+  from glow.agents a
+  left join glow.expert_annotations x on x.agent = a.agent and x.superseded_by is null and not x.gold
+ group by a.agent order by a.agent
+
 -- annotations_of_agent --
 -- Current annotations of an agent, each with the answer it judges. Not reviews of gold: they measure reviewers.
 select a.annotation_id as id, glow.qualified(a.tenant, a.execution_id) as execution_id, a.agent, a.reviewer, a.verdict, a.output, a.dimensions, a.notes, a.role

@@ -17,7 +17,7 @@ select x.example_version, x.example_id as id, x.agent, x.input, x.target, x.sour
        coalesce((select jsonb_agg(jsonb_build_array(s.kind, s.source_id, s.role) order by s.kind, s.source_id, s.role)
                    from glow.example_sources s where s.example_version = x.example_version), '[]') as sources
   from glow.learning_examples x
- where x.agent = %(agent)s and x.recorded_at <= %(as_of)s
+ where x.agent = %(agent)s and x.recorded_at <= %(as_of)s and x.erased_at is null
    and (x.superseded_at is null or x.superseded_at > %(as_of)s)
  order by x.example_id
 
@@ -28,9 +28,13 @@ select agent, status, source, split, count(*) as examples
  group by agent, status, source, split order by agent, status, source, split
 
 -- dataset_with_content --
--- The version that holds exactly these rows, if there is one.
+-- The version that holds exactly these rows, if there is one that was not revoked.
 select dataset_id from glow.training_datasets
- where agent = %(agent)s and kind = %(kind)s and content_hash = %(content_hash)s
+ where agent = %(agent)s and kind = %(kind)s and content_hash = %(content_hash)s and revoked_at is null
+
+-- ids_taken --
+-- How many versions have an id or one made of it.
+select count(*) as taken from glow.training_datasets where dataset_id = %(dataset_id)s or dataset_id ^@ (%(dataset_id)s || '-')
 
 -- insert_dataset --
 -- A dataset version.
@@ -60,10 +64,10 @@ select d.dataset_id, d.agent, d.kind, d.rule, d.rule_version, d.as_of, d.content
  where f.agent = %(agent)s and f.kind = %(kind)s
 
 -- dataset_rows --
--- The rows of a version in their order, with the texts and sources.
+-- The rows of a version in their order, with the texts and sources; of a revoked one, what was not erased.
 select x.example_id as id, x.agent, x.input, x.target, x.source, x.status, x.quality, x.expert_approved, d.group_key,
        d.split, x.content_hash, x.rule_version, x.reason, x.rejected_target, x.domain,
        coalesce((select jsonb_agg(jsonb_build_array(s.kind, s.source_id, s.role) order by s.kind, s.source_id, s.role)
                    from glow.example_sources s where s.example_version = x.example_version), '[]') as sources
   from glow.dataset_examples d join glow.learning_examples x using (example_version)
- where d.dataset_id = %(dataset_id)s order by d.position
+ where d.dataset_id = %(dataset_id)s and x.erased_at is null order by d.position

@@ -219,4 +219,18 @@ GOOD: Mapping[str, Callable[[int], Arguments]] = {
         "notes": f"notes {n}",
     },
     "unset_gold": lambda n: {"execution_id": "known"},
+    "erase_subject": lambda n: {"subject": f"u-{n}", "reason": f"reason {n}"},
+    "erasures": lambda n: {"most": 5},
+    "set_retention": lambda n: {"relation": "responses", "months": 12},
+    "erase_late": lambda n: {"erasure_id": n},
+    "swept_places": lambda n: {},
+    "replace_quoting": lambda n: {
+        "erasure_id": n,
+        "relation": "responses",
+        "key": {"request_key": f"k-{n}"},
+        "columns": {"text": f"t {n}"},
+    },
+    "name_successor": lambda n: {"dataset": f"d-{n}", "successor": f"d-{n}-2"},
+    "finish_erasure": lambda n: {"erasure_id": n},
+    "forget_statistics": lambda n: {},
 }

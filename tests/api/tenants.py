@@ -173,6 +173,15 @@ class Other:
             "request_comparison": {"execution_id": self.execution, "alternative": "mine"},
             "set_gold": {"execution_id": self.execution, "verdict": "approve"},
             "unset_gold": {"execution_id": self.execution},
+            "erase_subject": {"subject": self.user},
+            "erasures": {},
+            "set_retention": {"relation": "responses"},
+            "erase_late": {"erasure_id": 1},
+            "swept_places": {},
+            "replace_quoting": GOOD["replace_quoting"](1),
+            "name_successor": {"dataset": self.agent, "successor": self.agent},
+            "finish_erasure": {"erasure_id": 1},
+            "forget_statistics": {},
         }
         named = {name: {**arguments, "tenant": self.tenant} for name, arguments in aimed.items()}
         rows = {"log_execution", "submit_feedback", "log_retrieval", "submit_annotation", "submit_demonstration"}
@@ -193,6 +202,14 @@ class Other:
             "learning_stats",
             "request_status",
             "cancel_request",
+            "erasures",
+            "set_retention",
+            "erase_late",
+            "swept_places",
+            "replace_quoting",
+            "name_successor",
+            "finish_erasure",
+            "forget_statistics",
         }
         tenantless |= {"set_review_policy", "request_prompt_optimization", "request_dataset", "request_training_run"}
         shared = [

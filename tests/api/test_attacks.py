@@ -19,6 +19,8 @@ ASKING = {"request_prompt_optimization", "request_dataset", "request_training_ru
 REVIEWING = {"annotation_queue", "claim_annotation", "skip", "decline", "release", "extend_lease", "submit_comparison"}
 SUPERVISING = {"set_review_policy", "request_review", "request_comparison", "set_gold", "unset_gold"}
 LINEAGE = {"datasets", "why", "effect_of"}
+ERASURE = {"erase_subject", "erasures", "set_retention"}
+FINISHING = {"erase_late", "swept_places", "replace_quoting", "name_successor", "finish_erasure", "forget_statistics"}
 # The whole matrix, written down a second time: whoever grants something changes it here too.
 PATTERNS = {"correction_patterns"}
 MAY: dict[str, set[str]] = {
@@ -38,10 +40,11 @@ MAY: dict[str, set[str]] = {
     | LINEAGE
     | SUPERVISING
     | PATTERNS
+    | ERASURE
     | {"success_metrics", "learning_stats", "register_agent", "set_curation_policy", "curation_policy"},
-    "glow_pipeline": {"apply_import", "learning_stats", "success_metrics"},
+    "glow_pipeline": FINISHING | {"apply_import", "learning_stats", "success_metrics"},
 }
-SECRET = {"logins", "call_samples", "token_keys"}
+SECRET = {"logins", "call_samples", "token_keys", "erasure_key", "erased_subjects"}
 FUNCTIONS = "select distinct proname from pg_proc where pronamespace = 'glow_api'::regnamespace order by 1"
 RELATIONS = """
 select oid::regclass::text from pg_class
