@@ -47,7 +47,7 @@ comment on table glow.prompt_alias_history is 'Every move of an alias: who, why,
 create table glow.prompt_lineage (
   agent          text not null,
   prompt_version text not null,
-  kind           text not null check (kind in ('example', 'execution', 'feedback', 'annotation', 'demonstration')),
+  kind           text not null check (kind in ('example', 'execution', 'feedback', 'annotation', 'demonstration', 'comparison')),
   source_id      text not null,
   role           text not null check (role in ('demo', 'rule_evidence', 'reflected')),
   rule_id        text not null default '',
