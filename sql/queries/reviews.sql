@@ -17,63 +17,66 @@ with touched as materialized (
    cross join lateral (select e.tenant, e.execution_id, e.agent from glow.executions e
                         where e.agent = a.agent and e.xid >= %(since)s::text::xid8 and e.xid < %(horizon)s::text::xid8
                           and e.recorded_at > clock_timestamp() - %(oldest)s::interval) e
-), said as materialized (
-  select t.tenant, t.execution_id, t.agent,
-         count(*) filter (where not j.judge and j.liked > 0) as votes_up, count(*) filter (where not j.judge and j.liked < 0) as votes_down,
-         count(*) filter (where j.judge and j.liked > 0) as judge_up, count(*) filter (where j.judge and j.liked < 0) as judge_down,
-         coalesce(bool_or(not j.judge and j.corrects), false) as corrected
-    from (select * from touched union select * from arrived) t
-    join glow.current_feedback c on c.tenant = t.tenant and c.execution_id = t.execution_id and c.agent = t.agent and not c.withdrawn
-    join glow.agent_feedback f on f.feedback_id = c.feedback_id and f.recorded_at = c.recorded_at
-   cross join lateral (select f.channel is not distinct from 'judge' as judge, coalesce(f.thumbs, sign(f.rating - 3)) as liked,
-                              f.correction is not null as corrects) j
-   group by t.tenant, t.execution_id, t.agent
-), unsure as (
-  select distinct on (x.example_version) glow.tenant_of(s.source_id) as tenant, glow.unqualified(s.source_id) as execution_id
+), unsure as materialized (
+  select distinct on (x.example_version) glow.tenant_of(s.source_id) as tenant, glow.unqualified(s.source_id) as execution_id, x.agent
     from glow.learning_examples x
     join glow.example_sources s on s.example_version = x.example_version and s.kind = 'execution'
    where x.example_version > %(seen)s and x.superseded_at is null and x.erased_at is null
      and (x.status = 'pending' or x.status = 'approved' and not x.expert_approved and x.quality between 0.4 and 0.6)
    order by x.example_version, length(s.source_id) desc, s.source_id desc
+), drifted as materialized (
+  select d ->> 'tenant' as tenant, d ->> 'execution_id' as execution_id, d ->> 'agent' as agent from jsonb_array_elements(%(drifted)s) d
+), said as materialized (
+  -- Also where nothing is said any more: the last vote was taken back.
+  select t.tenant, t.execution_id, t.agent,
+         count(*) filter (where not j.judge and j.liked > 0) as votes_up, count(*) filter (where not j.judge and j.liked < 0) as votes_down,
+         count(*) filter (where j.judge and j.liked > 0) as judge_up, count(*) filter (where j.judge and j.liked < 0) as judge_down,
+         coalesce(bool_or(not j.judge and j.corrects), false) as corrected
+    from (select * from touched union select * from arrived union select * from unsure union select * from drifted) t
+    left join lateral (
+      select f.channel is not distinct from 'judge' as judge, coalesce(f.thumbs, sign(f.rating - 3)) as liked,
+             f.correction is not null as corrects
+        from glow.current_feedback c
+        join glow.agent_feedback f on f.feedback_id = c.feedback_id and f.recorded_at = c.recorded_at
+       where c.tenant = t.tenant and c.execution_id = t.execution_id and c.agent = t.agent and not c.withdrawn) j on true
+   group by t.tenant, t.execution_id, t.agent
 ), reasons as (
-  select s.tenant, s.execution_id, r.reason from said s
+  -- Counts go along with each reason: to join them again, of CTEs without statistics, was a loop in a loop.
+  select s.tenant, s.execution_id, r.reason, s.votes_up, s.votes_down, s.judge_up, s.judge_down from said s
    cross join lateral (values
+     (null, true),
      ('low_vote', s.votes_down > 0),
      ('correction', s.corrected),
      ('disagreement', s.votes_up > 0 and s.votes_down > 0
         or sign(s.votes_up - s.votes_down) * sign(s.judge_up - s.judge_down) < 0)) r(reason, given)
    where r.given
   union all
-  select e.tenant, e.execution_id, 'control' from arrived e
+  select e.tenant, e.execution_id, 'control', 0, 0, 0, 0 from arrived e
    where glow.control_draw(e.tenant, e.execution_id) < (glow.review_policy(e.agent)).control_share
   union all
-  select u.tenant, u.execution_id, 'uncertainty' from unsure u
+  select u.tenant, u.execution_id, 'uncertainty', 0, 0, 0, 0 from unsure u
   union all
-  select d ->> 'tenant', d ->> 'execution_id', 'drift' from jsonb_array_elements(%(drifted)s) d
+  select d.tenant, d.execution_id, 'drift', 0, 0, 0, 0 from drifted d
 ), wanted as (
-  select r.tenant, r.execution_id, array_agg(distinct r.reason) as reasons from reasons r group by 1, 2
-  union all
-  -- Nothing new to ask, but an item to keep up to date.
-  select s.tenant, s.execution_id, '{}' from said s
-   where not s.corrected and s.votes_down = 0 and (s.judge_up + s.judge_down = 0 or s.votes_up = 0)
-     and exists (select from glow.review_items i
-                  where i.tenant = s.tenant and i.execution_id = s.execution_id and i.kind = 'judgement')
-     and not exists (select from reasons r where r.tenant = s.tenant and r.execution_id = s.execution_id)
+  select r.tenant, r.execution_id, coalesce(array_agg(distinct r.reason) filter (where r.reason is not null), '{}') as reasons,
+         max(r.votes_up)::int as votes_up, max(r.votes_down)::int as votes_down,
+         max(r.judge_up)::int as judge_up, max(r.judge_down)::int as judge_down
+    from reasons r group by 1, 2
 )
 insert into glow.review_items as i (
   tenant, execution_id, agent, reasons, priority, reviews, most_reviews, input_key, votes_up, votes_down, judge_up, judge_down)
 select k.tenant, k.execution_id, k.agent, w.reasons, 0.5, p.reviews, p.most_reviews, glow.input_key(e.input),
-       coalesce(s.votes_up, 0), coalesce(s.votes_down, 0), coalesce(s.judge_up, 0), coalesce(s.judge_down, 0)
+       w.votes_up, w.votes_down, w.judge_up, w.judge_down
   from wanted w
   join glow.execution_keys k on k.tenant = w.tenant and k.execution_id = w.execution_id and k.expired_at is null
   join glow.executions e on e.tenant = k.tenant and e.execution_id = k.execution_id and e.recorded_at = k.recorded_at
-  left join said s on s.tenant = k.tenant and s.execution_id = k.execution_id and s.agent = k.agent
  cross join lateral glow.review_policy(k.agent) p
- -- Experts have said enough of it already. Not of a control: which ones they have looked at by themselves is no chance.
+ -- Not where experts have said enough already. But a control always: which ones they looked at by themselves is no chance.
  where w.reasons && '{control}'
-    or exists (select from glow.review_items i where i.tenant = k.tenant and i.execution_id = k.execution_id and i.kind = 'judgement')
-    or (select count(*) < p.reviews and not coalesce(bool_or(a.role = 'adjudication'), false) from glow.expert_annotations a
-         where a.tenant = k.tenant and a.execution_id = k.execution_id and a.superseded_by is null)
+    or exists (select from glow.review_items i where i.tenant = w.tenant and i.execution_id = w.execution_id and i.kind = 'judgement')
+    or w.reasons <> '{}' and (
+         select count(*) < p.reviews and not coalesce(bool_or(a.role = 'adjudication'), false) from glow.expert_annotations a
+          where a.tenant = w.tenant and a.execution_id = w.execution_id and a.superseded_by is null)
  order by k.tenant, k.execution_id
 on conflict (tenant, execution_id, kind) do update
    set reasons = array(select distinct r from unnest(i.reasons || excluded.reasons) r order by r),
@@ -130,7 +133,7 @@ having sum(d.votes) filter (where d.day > x.today - 7) > 0
 
 -- week_sample --
 -- A random sample of the week's executions of an agent, together with those sampled before no more than `most`.
-select e.tenant, e.execution_id
+select e.tenant, e.execution_id, e.agent
   from glow.executions e
  where e.agent = %(agent)s and e.recorded_at > clock_timestamp() - interval '7 days'
    and not exists (select from glow.review_items i

@@ -102,6 +102,10 @@ def test_a_new_reason_joins_the_item_and_votes_are_kept_up_to_date(
     enqueue(store)
     row = session.execute("select votes_up, votes_down, cardinality(reasons) from glow.review_items").fetchone()
     assert row == (1, 0, 2)
+    client.withdraw_feedback("coder", "e", "u1")
+    enqueue(store)
+    row = session.execute("select votes_up, votes_down, cardinality(reasons) from glow.review_items").fetchone()
+    assert row == (0, 0, 2)
     assert session.execute("select count(*) from glow.review_slots").fetchone() == (2,)
 
 
@@ -170,8 +174,11 @@ def test_examples_nobody_is_sure_of(client: GlowClient, store: Store, session: p
     for name, status, quality in (("pending", "pending", 0.9), ("narrow", "approved", 0.55), ("sure", "approved", 0.8)):
         example(session, name, status, quality, name)
     example(session, "rejected", "rejected", 0.5, "rejected")
+    client.submit_feedback("coder", "narrow", "u1", thumbs=1)
     enqueue(store)
     assert queue(session) == {"pending": {"uncertainty"}, "narrow": {"uncertainty"}}
+    counts = "select votes_up from glow.review_items where execution_id = 'narrow'"
+    assert session.execute(counts).fetchone() == (1,)
     assert enqueue(store) == Entered({}, 0, {})
 
 
