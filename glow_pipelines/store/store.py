@@ -15,6 +15,7 @@ from psycopg_pool import ConnectionPool
 from glow_pipelines.database import urls
 from glow_pipelines.store.annotations import Annotations
 from glow_pipelines.store.datasets import Datasets
+from glow_pipelines.store.drafts import Drafts
 from glow_pipelines.store.experiments import Experiments
 from glow_pipelines.store.feedback import Feedback
 from glow_pipelines.store.imports import Imports
@@ -43,6 +44,10 @@ class Transaction:
     @cached_property
     def datasets(self) -> Datasets:
         return Datasets(self.connection)
+
+    @cached_property
+    def drafts(self) -> Drafts:
+        return Drafts(self.connection)
 
     @cached_property
     def prompts(self) -> Prompts:

@@ -59,7 +59,7 @@ create table glow.learning_examples (
   check ((erased_at is not null) or (input is not null and target is not null)),
   foreign key (agent, group_key, split) references glow.split_assignments (agent, group_key, split),
   check (split is not null or status <> 'approved'),
-  unique (example_version, example_id, agent, group_key, split)
+  unique (example_version, split)
 );
 comment on table glow.learning_examples is 'A curated unit of training data with its history: the row in force has superseded_at null.';
 create unique index one_current_example on glow.learning_examples (example_id) where superseded_at is null;
@@ -77,35 +77,74 @@ comment on table glow.example_sources is 'Which rows an example came from, and w
 create index example_sources_by_source on glow.example_sources (kind, source_id);
 
 create table glow.training_datasets (
-  dataset_id   text primary key,
-  agent        glow.agent_name not null references glow.agents,
-  kind         text not null check (kind in ('sft', 'preference', 'evaluation')),
-  rule         jsonb not null,
-  rule_version text not null,
-  as_of        timestamptz not null,
-  content_hash text not null,
-  statistics   jsonb not null,
-  created_at   timestamptz not null default clock_timestamp(),
-  unique (agent, kind, content_hash)
+  dataset_id      text primary key,
+  -- Whose dataset it is, and whose examples it holds.
+  agent           glow.agent_name not null references glow.agents,
+  agents          text[] not null check (cardinality(agents) > 0),
+  kind            text not null check (kind in ('sft', 'preference', 'evaluation', 'retrieval')),
+  rule            jsonb not null check (jsonb_typeof(rule) = 'object'),
+  rule_hash       text not null,
+  rule_version    text not null,
+  as_of           timestamptz not null,
+  rows            integer not null check (rows >= 0),
+  content_hash    text not null,
+  statistics      jsonb not null check (jsonb_typeof(statistics) = 'object'),
+  -- The version before it under the same rule.
+  parent          text references glow.training_datasets,
+  created_at      timestamptz not null default clock_timestamp(),
+  -- Set by erasure alone: rows of it were erased, and which version stands in its place.
+  revoked_at      timestamptz,
+  revoked_because text,
+  successor       text references glow.training_datasets,
+  unique (agent, kind, rule_hash, content_hash),
+  check ((revoked_at is null) = (revoked_because is null)),
+  check (successor is null or revoked_at is not null)
 );
 comment on table glow.training_datasets is 'An immutable dataset version: (rule, as_of) and the hash of the rows they select.';
 create index datasets_by_agent on glow.training_datasets (agent, created_at);
 
+-- A million rows a version: no more than says which row and where. The split is that of the example's group, by
+-- foreign keys all the way.
 create table glow.dataset_examples (
   dataset_id      text not null references glow.training_datasets,
   position        integer not null check (position > 0),
   example_version bigint not null,
-  example_id      text not null,
-  agent           text not null,
-  group_key       text not null,
   split           text not null,
   primary key (dataset_id, position),
-  unique (dataset_id, example_id),
-  foreign key (example_version, example_id, agent, group_key, split)
-    references glow.learning_examples (example_version, example_id, agent, group_key, split)
+  unique (dataset_id, example_version),
+  foreign key (example_version, split) references glow.learning_examples (example_version, split)
 );
-comment on table glow.dataset_examples is 'The rows of a dataset version, each with the split its group has for ever.';
+comment on table glow.dataset_examples is 'The rows of a dataset version in the order of their example ids, each with the split its group has for ever.';
 create index dataset_examples_by_example on glow.dataset_examples (example_version);
+
+-- The rows of versions that are being built, each seen by its own transaction alone, which deletes them at its end.
+create unlogged table glow.draft_rows (
+  draft           xid8 not null default pg_current_xact_id(),
+  place           integer not null check (place >= 0),
+  example_version bigint not null,
+  example_id      text collate "C" not null,
+  split           text not null,
+  content_hash    text not null,
+  primary key (draft, place)
+);
+comment on table glow.draft_rows is 'Rows of a dataset version before it is one. A crash may empty it.';
+
+create table glow.dataset_exports (
+  dataset_id  text not null references glow.training_datasets,
+  -- Relative to GLOW_HOME. While it is written, what there is of it lies beside, with .part at the end of the name.
+  path        text not null check (path <> '' and path !~ '(^/|\.\.)'),
+  format      text not null check (format in ('jsonl', 'parquet', 'csv', 'card')),
+  split       text check (split in ('train', 'val', 'test')),
+  state       text not null check (state in ('writing', 'done', 'erased')),
+  rows        integer,
+  bytes       bigint,
+  sha256      text,
+  created_at  timestamptz not null default clock_timestamp(),
+  finished_at timestamptz,
+  primary key (dataset_id, path),
+  check (state <> 'done' or (rows is not null and bytes is not null and sha256 is not null))
+);
+comment on table glow.dataset_exports is 'Every file that holds rows of a dataset version, so that erasure finds it.';
 
 -- The version that says what an agent's examples are now. Not the newest: when a change is taken back, an old version
 -- holds again.

@@ -42,10 +42,11 @@ insert into glow.learning_examples (example_id, agent, input, target, source, st
 values (%(agent)s, %(agent)s, %(secret)s, %(secret)s, 'vote', 'approved', 1, false, 'g', 'train', 'h', 'r', %(secret)s);
 insert into glow.example_sources (example_version, kind, source_id, role)
 select example_version, 'feedback', %(feedback)s, 'vote' from glow.learning_examples where example_id = %(agent)s;
-insert into glow.training_datasets (dataset_id, agent, kind, rule, rule_version, as_of, content_hash, statistics)
-values (%(agent)s, %(agent)s, 'sft', '{}', 'r', now(), 'h', jsonb_build_object('x', %(secret)s::text));
-insert into glow.dataset_examples (dataset_id, position, example_version, example_id, agent, group_key, split)
-select %(agent)s, 1, example_version, example_id, agent, 'g', 'train' from glow.learning_examples where example_id = %(agent)s;
+insert into glow.training_datasets (dataset_id, agent, agents, kind, rule, rule_hash, rule_version, as_of, rows, content_hash,
+  statistics)
+values (%(agent)s, %(agent)s, array[%(agent)s], 'sft', '{}', 'h', 'r', now(), 1, 'h', jsonb_build_object('x', %(secret)s::text));
+insert into glow.dataset_examples (dataset_id, position, example_version, split)
+select %(agent)s, 1, example_version, 'train' from glow.learning_examples where example_id = %(agent)s;
 """
 
 
