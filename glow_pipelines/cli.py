@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from glow_pipelines.commands.datasets import dataset
 from glow_pipelines.errors import Actionable
 from glow_pipelines.files import is_held
 from glow_pipelines.importing.records import FORMATS, KINDS, Kind
@@ -41,6 +42,9 @@ def _scale(context: click.Context, parameter: click.Parameter, value: str | None
 @click.version_option(package_name="glow-pipelines")
 def main() -> None:
     """Feedback in, better agents out."""
+
+
+main.add_command(dataset)
 
 
 @main.command()

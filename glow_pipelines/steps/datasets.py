@@ -100,6 +100,9 @@ def build_dataset(store: Store, rule: DatasetRule, as_of: datetime | None = None
         dataset_id, new = None, False
         if passed and draft.rows:
             told("freeze", draft.rows)
+            statistics["checks"] = [
+                {"name": each.name, "passed": each.passed, "detail": each.detail} for each in verdicts
+            ]
             dataset_id, new = _freeze(t, rule, as_of or now, draft.rows, content_hash, statistics)
         if passed and as_of is None and rule.is_plain:
             t.datasets.put_in_force(rule.agent, rule.kind, dataset_id)

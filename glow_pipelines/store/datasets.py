@@ -158,6 +158,10 @@ class Datasets(Noun):
         """The rows of a version in order."""
         return [VersionRow(_example(row), row["split"]) for row in self._rows("dataset_rows", dataset_id=dataset_id)]
 
+    def why(self, dataset_id: str, example: str) -> list[Row]:
+        """Every source of an example of a version with what it says; `example` may be the beginning of its id."""
+        return self._rows("why", dataset_id=dataset_id, example=example)
+
     def difference(self, a: str, b: str, most: int = 20) -> list[Row]:
         """What b has otherwise than a: up to `most` examples of every change, each with how many there are (`of`)."""
         return self._rows("dataset_difference", a=a, b=b, most=most)

@@ -17,6 +17,7 @@ from glow_pipelines.store.annotations import Annotations
 from glow_pipelines.store.datasets import Datasets
 from glow_pipelines.store.drafts import Drafts
 from glow_pipelines.store.experiments import Experiments
+from glow_pipelines.store.exports import Exports
 from glow_pipelines.store.feedback import Feedback
 from glow_pipelines.store.imports import Imports
 from glow_pipelines.store.models import Models
@@ -48,6 +49,10 @@ class Transaction:
     @cached_property
     def drafts(self) -> Drafts:
         return Drafts(self.connection)
+
+    @cached_property
+    def exports(self) -> Exports:
+        return Exports(self.connection)
 
     @cached_property
     def prompts(self) -> Prompts:

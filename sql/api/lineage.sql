@@ -20,29 +20,6 @@ end $$;
 comment on function glow_api.datasets is
   'The dataset versions of an agent, the newest first, and which of them are in force. A revoked one names its successor.';
 
--- A source row as it stands today, so that an auditor reads a sentence and not an id.
-create function glow_api.source_row(kind text, source_id text) returns jsonb
-  language sql stable
-  return case source_row.kind
-    when 'execution' then (
-      select jsonb_build_object('input', left(e.input, 500), 'output', left(e.output, 500), 'recorded_at', e.recorded_at)
-        from glow.executions e
-       where e.tenant = glow.tenant_of(source_row.source_id) and e.execution_id = glow.unqualified(source_row.source_id))
-    when 'feedback' then (
-      select jsonb_strip_nulls(jsonb_build_object('user_id', f.user_id, 'thumbs', f.thumbs, 'rating', f.rating, 'issues', f.issues,
-               'comment', left(f.comment, 500), 'correction', left(f.correction, 500), 'recorded_at', f.recorded_at,
-               'superseded_by', f.superseded_by))
-        from glow.agent_feedback f where f.feedback_id::text = source_row.source_id)
-    when 'annotation' then (
-      select jsonb_strip_nulls(jsonb_build_object('reviewer', a.reviewer, 'verdict', a.verdict, 'output', left(a.output, 500),
-               'notes', left(a.notes, 500), 'recorded_at', a.recorded_at, 'superseded_by', a.superseded_by))
-        from glow.expert_annotations a where a.annotation_id::text = source_row.source_id)
-    when 'demonstration' then (
-      select jsonb_strip_nulls(jsonb_build_object('expert', d.expert, 'input', left(d.input, 500), 'output', left(d.output, 500),
-               'recorded_at', d.recorded_at))
-        from glow.demonstrations d where d.demonstration_id::text = source_row.source_id) end;
-comment on function glow_api.source_row is 'What a source row of an example says; null when it is gone.';
-
 create function glow_api.why(dataset text, example text)
   returns table (split text, source text, quality double precision, rule_version text, reason text, kind text, source_id text,
                  role text, said jsonb)
@@ -58,7 +35,7 @@ begin
   end if;
   return query
   select d.split, x.source, x.quality, x.rule_version, x.reason, s.kind, s.source_id, s.role,
-         glow_api.source_row(s.kind, s.source_id)
+         glow.source_row(s.kind, s.source_id)
     from glow.dataset_examples d
     join glow.learning_examples x using (example_version)
     join glow.example_sources s using (example_version)

@@ -129,6 +129,22 @@ create unlogged table glow.draft_rows (
 );
 comment on table glow.draft_rows is 'Rows of a dataset version before it is one. A crash may empty it.';
 
+-- A text as it stands in a canonical line (learning/datasets/text.py): NFC, and no character that a reader may take for
+-- the end of a line. What is all ASCII is that already. Not strict: a strict function is not made part of the query.
+create function glow.json_text(value text) returns text
+  language sql stable parallel safe
+  return case when octet_length(value) = length(value) then to_json(value)::text
+              else replace(replace(replace(to_json(normalize(value, nfc))::text, U&'\2028', '\u2028'), U&'\2029', '\u2029'),
+                           U&'\0085', '\u0085') end;
+comment on function glow.json_text is 'A text as a JSON string in canonical form.';
+
+-- Spreadsheets run what begins like a formula. The apostrophe is what they themselves write before such a text.
+create function glow.plain_cell(value text) returns text
+  language sql immutable parallel safe
+  return case when value <> '' and strpos(E'=+-@\t\r\n\uFF1D\uFF0B\uFF0D\uFF20', left(value, 1)) > 0 then '''' || value
+              else value end;
+comment on function glow.plain_cell is 'A text that no spreadsheet takes for a formula.';
+
 create table glow.dataset_exports (
   dataset_id  text not null references glow.training_datasets,
   -- Relative to GLOW_HOME. While it is written, what there is of it lies beside, with .part at the end of the name.
@@ -145,6 +161,29 @@ create table glow.dataset_exports (
   check (state <> 'done' or (rows is not null and bytes is not null and sha256 is not null))
 );
 comment on table glow.dataset_exports is 'Every file that holds rows of a dataset version, so that erasure finds it.';
+
+-- A source row as it stands today, so that an auditor reads a sentence and not an id.
+create function glow.source_row(kind text, source_id text) returns jsonb
+  language sql stable
+  return case source_row.kind
+    when 'execution' then (
+      select jsonb_build_object('input', left(e.input, 500), 'output', left(e.output, 500), 'recorded_at', e.recorded_at)
+        from glow.executions e
+       where e.tenant = glow.tenant_of(source_row.source_id) and e.execution_id = glow.unqualified(source_row.source_id))
+    when 'feedback' then (
+      select jsonb_strip_nulls(jsonb_build_object('user_id', f.user_id, 'thumbs', f.thumbs, 'rating', f.rating, 'issues', f.issues,
+               'comment', left(f.comment, 500), 'correction', left(f.correction, 500), 'recorded_at', f.recorded_at,
+               'superseded_by', f.superseded_by))
+        from glow.agent_feedback f where f.feedback_id = source_row.source_id::bigint)
+    when 'annotation' then (
+      select jsonb_strip_nulls(jsonb_build_object('reviewer', a.reviewer, 'verdict', a.verdict, 'output', left(a.output, 500),
+               'notes', left(a.notes, 500), 'recorded_at', a.recorded_at, 'superseded_by', a.superseded_by))
+        from glow.expert_annotations a where a.annotation_id = source_row.source_id::bigint)
+    when 'demonstration' then (
+      select jsonb_strip_nulls(jsonb_build_object('expert', d.expert, 'input', left(d.input, 500), 'output', left(d.output, 500),
+               'recorded_at', d.recorded_at))
+        from glow.demonstrations d where d.demonstration_id = source_row.source_id::bigint) end;
+comment on function glow.source_row is 'What a source row of an example says; null when it is gone.';
 
 -- The version that says what an agent's examples are now. Not the newest: when a change is taken back, an old version
 -- holds again.

@@ -152,3 +152,15 @@ select a.agent::text as agent,
  where exists (select from glow.learning_examples x
                 where x.agent = a.agent and x.status = 'approved' and x.superseded_at is null)
  order by a.agent
+
+-- why --
+-- Why an example, by its id or the beginning of it, is in a version, and what each of its sources says.
+select x.example_id, d.split, x.source, x.quality, x.rule_version, x.reason, s.kind, s.source_id, s.role,
+       glow.source_row(s.kind, s.source_id) as said
+  from glow.dataset_examples d join glow.learning_examples x using (example_version)
+  left join glow.example_sources s using (example_version)
+ where d.dataset_id = %(dataset_id)s
+   and x.example_version = (select min(y.example_version) from glow.dataset_examples e
+                              join glow.learning_examples y using (example_version)
+                             where e.dataset_id = %(dataset_id)s and starts_with(y.example_id, %(example)s))
+ order by s.kind, s.source_id, s.role
