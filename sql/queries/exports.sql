@@ -20,7 +20,7 @@ select '{"input":{"messages":[' || %(head)s || '{"content":' || glow.json_text(x
 
 -- retrieval_lines --
 -- Query, positive and, where an output was rejected, the hard negative.
-select '{' || case when x.rejected_target <> x.target then '"negative":' || glow.json_text(x.rejected_target) || ',' else '' end
+select '{' || case when glow.json_text(x.rejected_target) <> glow.json_text(x.target) then '"negative":' || glow.json_text(x.rejected_target) || ',' else '' end
        || '"positive":' || glow.json_text(x.target) || ',"query":' || glow.json_text(x.input) || '}'
   from glow.dataset_examples d join glow.learning_examples x using (example_version)
  where d.dataset_id = %(dataset_id)s and d.split = %(split)s order by d.position offset %(skip)s

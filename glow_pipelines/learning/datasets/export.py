@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from unicodedata import normalize
 
 from glow_pipelines.learning.datasets.lines import LineKind
 from glow_pipelines.learning.datasets.rules import Kind
@@ -53,7 +54,9 @@ def line_row(kind: LineKind, input: str, target: str, rejected: str | None, syst
     """What a line holds. sft: messages, without the system's when its text is blank. preference: the two outputs.
     retrieval: query, positive and, where an output was rejected, the hard negative."""
     if kind == "retrieval":
-        negative = {} if rejected is None or rejected == target else {"negative": rejected}
+        # A negative that is the positive, if only in other code points, teaches nothing.
+        same = rejected is None or normalize("NFC", rejected) == normalize("NFC", target)
+        negative = {} if same else {"negative": rejected}
         return {"query": input, "positive": target, **negative}
     asked = [{"role": "system", "content": system}] if system.strip() else []
     asked.append({"role": "user", "content": input})

@@ -7,6 +7,7 @@ repeats. Does not belong here: what can be counted without texts (the database),
 from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
+from unicodedata import normalize as to_form
 
 from glow_pipelines.learning.datasets.export import LINE_KINDS, line_row
 from glow_pipelines.learning.datasets.leaks import SplitLeaks
@@ -82,7 +83,10 @@ class Inspection:
         if screen("\n".join(texts)):
             for kind in {finding.kind for text in texts for finding in screen(text)}:
                 self.faults.add(kind, row.id)
-        problems = validate_row(line_row(self._line_kind, row.input, row.target, row.rejected), self._line_kind)
+        # As they will stand in the line: two answers may differ in code points alone.
+        input, target, *rejected = (text if text.isascii() else to_form("NFC", text) for text in texts)
+        line = line_row(self._line_kind, input, target, rejected[0] if rejected else None)
+        problems = validate_row(line, self._line_kind)
         if problems:
             self.faults.add("schema", row.id)
             self.schema_problems.update({f"{problem.field}: {problem.remedy}" for problem in problems})

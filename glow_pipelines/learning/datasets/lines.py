@@ -57,7 +57,7 @@ def problems_of_block(block: bytes, kind: LineKind, number: int = 1) -> Iterator
         if end == len(block):
             return
         at = block.find(b"\n", end) + 1 or len(block)
-        yield from validate_line(block[end:at].decode("utf-8", "replace"), kind, number)
+        yield from validate_line(block[end:at].removesuffix(b"\n").decode("utf-8", "replace"), kind, number)
         number += 1
 
 
