@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from glow_pipelines.commands.datasets import dataset
 from glow_pipelines.commands.erasure import erase
 from glow_pipelines.errors import Actionable
 from glow_pipelines.files import is_held
@@ -45,6 +46,7 @@ def main() -> None:
 
 
 main.add_command(erase)
+main.add_command(dataset)
 
 
 @main.command()

@@ -143,6 +143,12 @@ class Settings:
         "GLOW_OPTIMIZATION_MAX_CALLS", whole(1, 10_000_000), "2000", "model calls one prompt optimization may spend"
     )
     time_zone: str = setting("GLOW_TIME_ZONE", TIME_ZONE, "UTC", "time zone of schedules and reports")
+    dataset_min_new_examples: int = setting(
+        "GLOW_DATASET_MIN_NEW_EXAMPLES",
+        whole(1, 10_000_000),
+        "50",
+        "newly approved examples of an agent that build a dataset version before the night",
+    )
     retention_months: int | None = setting(
         "GLOW_RETENTION_MONTHS",
         whole(1, 1200),

@@ -230,6 +230,12 @@ CREATE FUNCTION glow.input_key(value text) RETURNS bytea
     RETURN sha256(convert_to(glow.answer_key("left"(value, 4000)), 'UTF8'::name));
 GRANT ALL ON FUNCTION glow.input_key(value text) TO glow_pipeline;
 
+CREATE FUNCTION glow.json_text(value text) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN CASE WHEN (octet_length(value) = length(value)) THEN (to_json(value))::text ELSE replace(replace(replace((to_json(NORMALIZE(value, NFC)))::text, ' '::text, '\u2028'::text), ' '::text, '\u2029'::text), ''::text, '\u0085'::text) END;
+COMMENT ON FUNCTION glow.json_text(value text) IS 'A text as a JSON string in canonical form.';
+GRANT ALL ON FUNCTION glow.json_text(value text) TO glow_pipeline;
+
 CREATE FUNCTION glow.make_erasure_key() RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -298,6 +304,13 @@ CREATE FUNCTION glow.partitioned_tables() RETURNS TABLE(relation regclass, name 
    where c.relnamespace = 'glow'::regnamespace and p.partstrat = 'r'
 $$;
 GRANT ALL ON FUNCTION glow.partitioned_tables() TO glow_pipeline;
+
+CREATE FUNCTION glow.plain_cell(value text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN ((value <> ''::text) AND (strpos('=+-@	
+＝＋－＠'::text, "left"(value, 1)) > 0)) THEN (''''::text || value) ELSE value END;
+COMMENT ON FUNCTION glow.plain_cell(value text) IS 'A text that no spreadsheet takes for a formula.';
+GRANT ALL ON FUNCTION glow.plain_cell(value text) TO glow_pipeline;
 
 CREATE FUNCTION glow.prunable() RETURNS TABLE(relation text, action text, instant text)
     LANGUAGE sql IMMUTABLE
@@ -440,6 +453,12 @@ CREATE FUNCTION glow.unqualified(id text) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN CASE WHEN (POSITION((chr(31)) IN (id)) > 0) THEN split_part(id, chr(31), 2) ELSE id END;
 GRANT ALL ON FUNCTION glow.unqualified(id text) TO glow_pipeline;
+
+CREATE FUNCTION glow.source_row(kind text, source_id text) RETURNS jsonb
+    LANGUAGE sql STABLE
+    RETURN CASE kind WHEN 'execution'::text THEN (SELECT jsonb_build_object('input', "left"((e.input)::text, 500), 'output', "left"((e.output)::text, 500), 'recorded_at', e.recorded_at) AS jsonb_build_object FROM glow.executions e WHERE (((e.tenant)::text = glow.tenant_of(source_row.source_id)) AND ((e.execution_id)::text = glow.unqualified(source_row.source_id)))) WHEN 'feedback'::text THEN (SELECT jsonb_strip_nulls(jsonb_build_object('user_id', f.user_id, 'thumbs', f.thumbs, 'rating', f.rating, 'issues', f.issues, 'comment', "left"((f.comment)::text, 500), 'correction', "left"((f.correction)::text, 500), 'recorded_at', f.recorded_at, 'superseded_by', f.superseded_by)) AS jsonb_strip_nulls FROM glow.agent_feedback f WHERE (f.feedback_id = (source_row.source_id)::bigint)) WHEN 'annotation'::text THEN (SELECT jsonb_strip_nulls(jsonb_build_object('reviewer', a.reviewer, 'verdict', a.verdict, 'output', "left"(a.output, 500), 'notes', "left"(a.notes, 500), 'recorded_at', a.recorded_at, 'superseded_by', a.superseded_by)) AS jsonb_strip_nulls FROM glow.expert_annotations a WHERE (a.annotation_id = (source_row.source_id)::bigint)) WHEN 'demonstration'::text THEN (SELECT jsonb_strip_nulls(jsonb_build_object('expert', d.expert, 'input', "left"(d.input, 500), 'output', "left"(d.output, 500), 'recorded_at', d.recorded_at)) AS jsonb_strip_nulls FROM glow.demonstrations d WHERE (d.demonstration_id = (source_row.source_id)::bigint)) ELSE NULL::jsonb END;
+COMMENT ON FUNCTION glow.source_row(kind text, source_id text) IS 'What a source row of an example says; null when it is gone.';
+GRANT ALL ON FUNCTION glow.source_row(kind text, source_id text) TO glow_pipeline;
 
 -- Tables, the oldest first
 
@@ -1003,7 +1022,7 @@ CREATE TABLE glow.learning_examples (
     CONSTRAINT learning_examples_quality_parts_check CHECK ((jsonb_typeof(quality_parts) = 'object'::text)),
     CONSTRAINT learning_examples_source_check CHECK ((source = ANY (ARRAY['annotation'::text, 'correction'::text, 'demonstration'::text, 'vote'::text]))),
     CONSTRAINT learning_examples_status_check CHECK ((status = ANY (ARRAY['approved'::text, 'pending'::text, 'rejected'::text, 'quarantined'::text]))),
-    CONSTRAINT learning_examples_example_version_example_id_agent_group_ke_key UNIQUE (example_version, example_id, agent, group_key, split),
+    CONSTRAINT learning_examples_example_version_split_key UNIQUE (example_version, split),
     CONSTRAINT learning_examples_pkey PRIMARY KEY (example_version),
     CONSTRAINT learning_examples_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent),
     CONSTRAINT learning_examples_agent_group_key_split_fkey FOREIGN KEY (agent, group_key, split) REFERENCES glow.split_assignments(agent, group_key, split),
@@ -1031,26 +1050,35 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.example_sources TO glow_pipeline
 CREATE TABLE glow.training_datasets (
     dataset_id text NOT NULL,
     agent glow.agent_name NOT NULL,
+    agents text[] NOT NULL,
     kind text NOT NULL,
     rule jsonb NOT NULL,
+    rule_hash text NOT NULL,
     rule_version text NOT NULL,
     as_of timestamp with time zone NOT NULL,
+    rows integer NOT NULL,
     content_hash text NOT NULL,
     statistics jsonb NOT NULL,
+    parent text,
     created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     revoked_at timestamp with time zone,
     revoked_because text,
     successor text,
+    CONSTRAINT training_datasets_agents_check CHECK ((cardinality(agents) > 0)),
     CONSTRAINT training_datasets_check CHECK (((revoked_at IS NULL) = (revoked_because IS NULL))),
     CONSTRAINT training_datasets_check1 CHECK (((successor IS NULL) OR (revoked_at IS NOT NULL))),
-    CONSTRAINT training_datasets_kind_check CHECK ((kind = ANY (ARRAY['sft'::text, 'preference'::text, 'evaluation'::text]))),
+    CONSTRAINT training_datasets_kind_check CHECK ((kind = ANY (ARRAY['sft'::text, 'preference'::text, 'evaluation'::text, 'retrieval'::text]))),
+    CONSTRAINT training_datasets_rows_check CHECK ((rows >= 0)),
+    CONSTRAINT training_datasets_rule_check CHECK ((jsonb_typeof(rule) = 'object'::text)),
+    CONSTRAINT training_datasets_statistics_check CHECK ((jsonb_typeof(statistics) = 'object'::text)),
     CONSTRAINT training_datasets_pkey PRIMARY KEY (dataset_id),
     CONSTRAINT training_datasets_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent),
+    CONSTRAINT training_datasets_parent_fkey FOREIGN KEY (parent) REFERENCES glow.training_datasets(dataset_id),
     CONSTRAINT training_datasets_successor_fkey FOREIGN KEY (successor) REFERENCES glow.training_datasets(dataset_id)
 );
 COMMENT ON TABLE glow.training_datasets IS 'An immutable dataset version: (rule, as_of) and the hash of the rows they select.';
 CREATE INDEX datasets_by_agent ON glow.training_datasets USING btree (agent, created_at);
-CREATE UNIQUE INDEX one_version_of_content ON glow.training_datasets USING btree (agent, kind, content_hash) WHERE (revoked_at IS NULL);
+CREATE UNIQUE INDEX one_version_of_content ON glow.training_datasets USING btree (agent, kind, rule_hash, content_hash) WHERE (revoked_at IS NULL);
 CREATE TRIGGER immutable BEFORE DELETE OR UPDATE ON glow.training_datasets FOR EACH ROW EXECUTE FUNCTION glow.refuse_change();
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.training_datasets TO glow_pipeline;
 
@@ -1058,31 +1086,31 @@ CREATE TABLE glow.dataset_examples (
     dataset_id text NOT NULL,
     "position" integer NOT NULL,
     example_version bigint NOT NULL,
-    example_id text NOT NULL,
-    agent text NOT NULL,
-    group_key text NOT NULL,
     split text NOT NULL,
     CONSTRAINT dataset_examples_position_check CHECK (("position" > 0)),
-    CONSTRAINT dataset_examples_dataset_id_example_id_key UNIQUE (dataset_id, example_id),
+    CONSTRAINT dataset_examples_dataset_id_example_version_key UNIQUE (dataset_id, example_version),
     CONSTRAINT dataset_examples_pkey PRIMARY KEY (dataset_id, "position"),
     CONSTRAINT dataset_examples_dataset_id_fkey FOREIGN KEY (dataset_id) REFERENCES glow.training_datasets(dataset_id),
-    CONSTRAINT dataset_examples_example_version_example_id_agent_group_ke_fkey FOREIGN KEY (example_version, example_id, agent, group_key, split) REFERENCES glow.learning_examples(example_version, example_id, agent, group_key, split)
+    CONSTRAINT dataset_examples_example_version_split_fkey FOREIGN KEY (example_version, split) REFERENCES glow.learning_examples(example_version, split)
 );
-COMMENT ON TABLE glow.dataset_examples IS 'The rows of a dataset version, each with the split its group has for ever.';
+COMMENT ON TABLE glow.dataset_examples IS 'The rows of a dataset version in the order of their example ids, each with the split its group has for ever.';
 CREATE INDEX dataset_examples_by_example ON glow.dataset_examples USING btree (example_version);
 CREATE TRIGGER immutable BEFORE DELETE OR UPDATE ON glow.dataset_examples FOR EACH ROW EXECUTE FUNCTION glow.refuse_change();
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.dataset_examples TO glow_pipeline;
 
-CREATE TABLE glow.datasets_in_force (
-    agent glow.agent_name NOT NULL,
-    kind text NOT NULL,
-    dataset_id text NOT NULL,
-    since timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    CONSTRAINT datasets_in_force_pkey PRIMARY KEY (agent, kind),
-    CONSTRAINT datasets_in_force_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent),
-    CONSTRAINT datasets_in_force_dataset_id_fkey FOREIGN KEY (dataset_id) REFERENCES glow.training_datasets(dataset_id)
+CREATE UNLOGGED TABLE glow.draft_rows (
+    draft xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    place integer NOT NULL,
+    example_version bigint NOT NULL,
+    example_id text NOT NULL COLLATE pg_catalog."C",
+    split text NOT NULL,
+    content_hash text NOT NULL,
+    CONSTRAINT draft_rows_place_check CHECK ((place >= 0))
 );
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.datasets_in_force TO glow_pipeline;
+COMMENT ON TABLE glow.draft_rows IS 'Rows of a dataset version before it is one. A crash may empty it.';
+ALTER TABLE ONLY glow.draft_rows
+    ADD CONSTRAINT draft_rows_pkey PRIMARY KEY (draft, place);
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.draft_rows TO glow_pipeline;
 
 CREATE TABLE glow.dataset_exports (
     dataset_id text NOT NULL,
@@ -1103,7 +1131,19 @@ CREATE TABLE glow.dataset_exports (
     CONSTRAINT dataset_exports_pkey PRIMARY KEY (dataset_id, path),
     CONSTRAINT dataset_exports_dataset_id_fkey FOREIGN KEY (dataset_id) REFERENCES glow.training_datasets(dataset_id)
 );
+COMMENT ON TABLE glow.dataset_exports IS 'Every file that holds rows of a dataset version, so that erasure finds it.';
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.dataset_exports TO glow_pipeline;
+
+CREATE TABLE glow.datasets_in_force (
+    agent glow.agent_name NOT NULL,
+    kind text NOT NULL,
+    dataset_id text NOT NULL,
+    since timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT datasets_in_force_pkey PRIMARY KEY (agent, kind),
+    CONSTRAINT datasets_in_force_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent),
+    CONSTRAINT datasets_in_force_dataset_id_fkey FOREIGN KEY (dataset_id) REFERENCES glow.training_datasets(dataset_id)
+);
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.datasets_in_force TO glow_pipeline;
 
 CREATE TABLE glow.prompt_versions (
     agent glow.agent_name NOT NULL,
@@ -2529,7 +2569,69 @@ COMMENT ON FUNCTION glow_api.curation_policy(agent text) IS 'How an agent''s tex
 REVOKE ALL ON FUNCTION glow_api.curation_policy(agent text) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.curation_policy(agent text) TO glow_engineer;
 
-CREATE FUNCTION glow_api.datasets(agent text) RETURNS TABLE(dataset_id text, kind text, created_at timestamp with time zone, as_of timestamp with time zone, in_force boolean, content_hash text, rule jsonb, statistics jsonb)
+CREATE FUNCTION glow_api.dataset_rule_problem(agent text, rule jsonb, caller glow_api.caller) RETURNS glow_api.problem
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+  other text;
+begin
+  if jsonb_typeof(rule) <> 'object' then
+    return row('PT422', 'rule', left(rule::text, 80), 'an object such as {"domain": "travel", "minimum_quality": 0.8}')::glow_api.problem;
+  end if;
+  select k into other from jsonb_object_keys(rule) k
+   where k not in ('agents', 'kind', 'domain', 'since', 'until', 'minimum_quality', 'sources', 'languages', 'least') limit 1;
+  if other is not null then
+    return row('PT422', 'rule.' || left(other, 40), left(rule ->> other, 80),
+      'one of agents, kind, domain, since, until, minimum_quality, sources, languages, least')::glow_api.problem;
+  end if;
+  rule := jsonb_strip_nulls(rule);
+  if rule ? 'kind' and coalesce(rule ->> 'kind', '') not in ('sft', 'preference', 'evaluation', 'retrieval') then
+    return row('PT422', 'rule.kind', left(rule ->> 'kind', 80), 'sft, preference, evaluation or retrieval')::glow_api.problem;
+  elsif rule ? 'domain' and (jsonb_typeof(rule -> 'domain') <> 'string' or length(rule ->> 'domain') not between 1 and 200) then
+    return row('PT422', 'rule.domain', left(rule ->> 'domain', 80), 'a text of 1 to 200 characters')::glow_api.problem;
+  elsif rule ? 'minimum_quality' and not glow_api.is_number(rule -> 'minimum_quality', 0, 1) then
+    return row('PT422', 'rule.minimum_quality', left(rule ->> 'minimum_quality', 80), 'a number from 0 to 1')::glow_api.problem;
+  elsif rule ? 'least' and not glow_api.is_whole(rule -> 'least', 0, 2147483647) then
+    return row('PT422', 'rule.least', left(rule ->> 'least', 80), 'a whole number from 0')::glow_api.problem;
+  end if;
+  foreach other in array '{agents,sources,languages}'::text[] loop
+    if rule ? other and not (case when jsonb_typeof(rule -> other) = 'array'
+         then glow_api.is_texts(rule -> other) and jsonb_array_length(rule -> other) between 1 and 100 else false end) then
+      return row('PT422', 'rule.' || other, left(rule ->> other, 80), 'an array of 1 to 100 texts')::glow_api.problem;
+    end if;
+  end loop;
+  select s into other from jsonb_array_elements_text(coalesce(rule -> 'sources', '[]')) s
+   where s not in ('annotation', 'correction', 'demonstration', 'vote') limit 1;
+  if other is not null then
+    return row('PT422', 'rule.sources', left(other, 80), 'annotation, correction, demonstration or vote')::glow_api.problem;
+  end if;
+  select l into other from jsonb_array_elements_text(coalesce(rule -> 'languages', '[]')) l
+   where length(l) not between 1 and 200 limit 1;
+  if other is not null then
+    return row('PT422', 'rule.languages', left(other, 80), 'texts of 1 to 200 characters')::glow_api.problem;
+  end if;
+  -- An agent of another tenant does not exist for this login.
+  select a into other from jsonb_array_elements_text(coalesce(rule -> 'agents', '[]')) a
+   where not exists (select from glow.agents k where k.agent = a) or not glow_api.is_mine(a, caller) limit 1;
+  if other is not null then
+    return row('PT404', 'rule.agents', left(other, 80), 'names of registered agents; see register_agent')::glow_api.problem;
+  end if;
+  foreach other in array '{since,until}'::text[] loop
+    if rule ? other and not glow_api.fits(rule -> other, 'instant') then
+      return row('PT422', 'rule.' || other, left(rule ->> other, 80), 'an instant such as 2026-11-22T14:00:00Z')::glow_api.problem;
+    elsif rule ? other and not isfinite((rule ->> other)::timestamptz) then
+      return row('PT422', 'rule.' || other, left(rule ->> other, 80), 'an instant such as 2026-11-22T14:00:00Z')::glow_api.problem;
+    end if;
+  end loop;
+  if rule ? 'since' and rule ? 'until' and (rule ->> 'since')::timestamptz >= (rule ->> 'until')::timestamptz then
+    return row('PT422', 'rule.until', left(rule ->> 'until', 80), 'an instant after since')::glow_api.problem;
+  end if;
+  return null;
+end $$;
+COMMENT ON FUNCTION glow_api.dataset_rule_problem(agent text, rule jsonb, caller glow_api.caller) IS 'What is wrong with the rule of a dataset, or null.';
+REVOKE ALL ON FUNCTION glow_api.dataset_rule_problem(agent text, rule jsonb, caller glow_api.caller) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.datasets(agent text) RETURNS TABLE(dataset_id text, kind text, created_at timestamp with time zone, as_of timestamp with time zone, in_force boolean, content_hash text, rule jsonb, statistics jsonb, agents text[], rows integer, parent text, revoked_at timestamp with time zone, revoked_because text, successor text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -2538,13 +2640,14 @@ begin
     perform glow_api.refuse('PT403', 'agent', agent, 'an agent of this login''s own tenant');
   end if;
   return query
-  select d.dataset_id, d.kind, d.created_at, d.as_of, f.dataset_id is not null, d.content_hash, d.rule, d.statistics
+  select d.dataset_id, d.kind, d.created_at, d.as_of, f.dataset_id is not null, d.content_hash, d.rule, d.statistics, d.agents,
+         d.rows, d.parent, d.revoked_at, d.revoked_because, d.successor
     from glow.training_datasets d
     left join glow.datasets_in_force f on f.agent = d.agent and f.kind = d.kind and f.dataset_id = d.dataset_id
    where d.agent = datasets.agent
    order by d.created_at desc, d.dataset_id;
 end $$;
-COMMENT ON FUNCTION glow_api.datasets(agent text) IS 'The dataset versions of an agent, the newest first, and which of them are in force.';
+COMMENT ON FUNCTION glow_api.datasets(agent text) IS 'The dataset versions of an agent, the newest first, and which of them are in force. A revoked one names its successor.';
 REVOKE ALL ON FUNCTION glow_api.datasets(agent text) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.datasets(agent text) TO glow_engineer;
 
@@ -2595,7 +2698,7 @@ begin
          jsonb_build_object('status', x.status, 'split', x.split, 'target', left(x.target, 500), 'in_force', x.superseded_at is null)
     from examples x
   union all
-  select 'dataset', d.dataset_id, d.created_at, jsonb_build_object('kind', d.kind, 'example', e.example_id, 'split', e.split)
+  select 'dataset', d.dataset_id, d.created_at, jsonb_build_object('kind', d.kind, 'example', x.example_id, 'split', e.split)
     from examples x join glow.dataset_examples e using (example_version) join glow.training_datasets d using (dataset_id)
   union all
   select 'prompt', l.prompt_version, p.created_at,
@@ -3730,6 +3833,20 @@ CREATE FUNCTION glow_api.misfits(rows jsonb, shape jsonb) RETURNS TABLE(n bigint
 $$;
 COMMENT ON FUNCTION glow_api.misfits(rows jsonb, shape jsonb) IS 'The rows of a batch whose form is wrong, each with the first reason: a field nobody knows, a value of another type.';
 REVOKE ALL ON FUNCTION glow_api.misfits(rows jsonb, shape jsonb) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.my_agents() RETURNS SETOF text
+    LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 100
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  caller glow_api.caller := glow_api.enter();
+begin
+  return query select a.agent::text from glow.agents a where glow_api.is_mine(a.agent, caller);
+end $$;
+COMMENT ON FUNCTION glow_api.my_agents() IS 'The agents of which this login may see what they learned.';
+REVOKE ALL ON FUNCTION glow_api.my_agents() FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.my_agents() TO glow_engineer;
+GRANT ALL ON FUNCTION glow_api.my_agents() TO glow_pipeline;
 
 CREATE FUNCTION glow_api.name_successor(dataset text, successor text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -4887,19 +5004,35 @@ COMMENT ON FUNCTION glow_api.request_comparison(execution_id text, alternative t
 REVOKE ALL ON FUNCTION glow_api.request_comparison(execution_id text, alternative text, reason text, tenant text) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.request_comparison(execution_id text, alternative text, reason text, tenant text) TO glow_engineer;
 
-CREATE FUNCTION glow_api.request_dataset(agent text, kind text DEFAULT 'sft'::text, reason text DEFAULT ''::text) RETURNS jsonb
+CREATE FUNCTION glow_api.request_dataset(agent text, kind text DEFAULT 'sft'::text, reason text DEFAULT ''::text, rule jsonb DEFAULT NULL::jsonb) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+declare
+  caller glow_api.caller := glow_api.require_caller(null, agent);
+  problem glow_api.problem;
 begin
-  if kind is null or kind not in ('sft', 'preference', 'evaluation') then
-    perform glow_api.refuse('PT422', 'kind', kind, 'sft, preference or evaluation');
+  if kind is null or kind not in ('sft', 'preference', 'evaluation', 'retrieval') then
+    perform glow_api.refuse('PT422', 'kind', kind, 'sft, preference, evaluation or retrieval');
   end if;
-  return glow_api.open_request('dataset', agent, jsonb_build_object('kind', kind), reason);
+  if rule is not null then
+    problem := glow_api.dataset_rule_problem(agent, rule, caller);
+    if problem.code is null and rule ->> 'kind' <> kind and kind <> 'sft' then
+      problem := row('PT422', 'kind', kind, rule ->> 'kind' || ', the kind of the rule, or none');
+    end if;
+    if problem.code is not null then perform glow_api.refuse(problem); end if;
+    kind := coalesce(rule ->> 'kind', kind);
+    -- Written as our own reader takes them, whatever the spelling.
+    select coalesce(nullif(jsonb_object_agg(e.key, case when e.key in ('since', 'until')
+             then to_jsonb(to_char((rule ->> e.key)::timestamptz at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'))
+             else e.value end), '{}'), null)
+      into rule from jsonb_each(jsonb_strip_nulls(rule) - 'kind') e;
+  end if;
+  return glow_api.open_request('dataset', agent, jsonb_build_object('kind', kind, 'rule', rule), reason);
 end $$;
-COMMENT ON FUNCTION glow_api.request_dataset(agent text, kind text, reason text) IS 'Asks for a new dataset version of an agent now.';
-REVOKE ALL ON FUNCTION glow_api.request_dataset(agent text, kind text, reason text) FROM PUBLIC;
-GRANT ALL ON FUNCTION glow_api.request_dataset(agent text, kind text, reason text) TO glow_engineer;
+COMMENT ON FUNCTION glow_api.request_dataset(agent text, kind text, reason text, rule jsonb) IS 'Asks for a new dataset version of an agent now: of all its approved examples, or by a rule with any of agents (whose examples), kind, domain, since and until (when the example was first learned), minimum_quality, sources, languages, least (rows it must have).';
+REVOKE ALL ON FUNCTION glow_api.request_dataset(agent text, kind text, reason text, rule jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.request_dataset(agent text, kind text, reason text, rule jsonb) TO glow_engineer;
 
 CREATE FUNCTION glow_api.request_prompt_optimization(agent text, goals jsonb DEFAULT NULL::jsonb, reason text DEFAULT ''::text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -5533,12 +5666,6 @@ end $$;
 COMMENT ON FUNCTION glow_api.slot_to_fill(item glow.review_items, reviewer text, claimed boolean) IS 'The slot of an item that a reviewer''s word belongs to: their own, or a free one when they did not claim it.';
 REVOKE ALL ON FUNCTION glow_api.slot_to_fill(item glow.review_items, reviewer text, claimed boolean) FROM PUBLIC;
 
-CREATE FUNCTION glow_api.source_row(kind text, source_id text) RETURNS jsonb
-    LANGUAGE sql STABLE
-    RETURN CASE kind WHEN 'execution'::text THEN (SELECT jsonb_build_object('input', "left"((e.input)::text, 500), 'output', "left"((e.output)::text, 500), 'recorded_at', e.recorded_at) AS jsonb_build_object FROM glow.executions e WHERE (((e.tenant)::text = glow.tenant_of(source_row.source_id)) AND ((e.execution_id)::text = glow.unqualified(source_row.source_id)))) WHEN 'feedback'::text THEN (SELECT jsonb_strip_nulls(jsonb_build_object('user_id', f.user_id, 'thumbs', f.thumbs, 'rating', f.rating, 'issues', f.issues, 'comment', "left"((f.comment)::text, 500), 'correction', "left"((f.correction)::text, 500), 'recorded_at', f.recorded_at, 'superseded_by', f.superseded_by)) AS jsonb_strip_nulls FROM glow.agent_feedback f WHERE ((f.feedback_id)::text = source_row.source_id)) WHEN 'annotation'::text THEN (SELECT jsonb_strip_nulls(jsonb_build_object('reviewer', a.reviewer, 'verdict', a.verdict, 'output', "left"(a.output, 500), 'notes', "left"(a.notes, 500), 'recorded_at', a.recorded_at, 'superseded_by', a.superseded_by)) AS jsonb_strip_nulls FROM glow.expert_annotations a WHERE ((a.annotation_id)::text = source_row.source_id)) WHEN 'demonstration'::text THEN (SELECT jsonb_strip_nulls(jsonb_build_object('expert', d.expert, 'input', "left"(d.input, 500), 'output', "left"(d.output, 500), 'recorded_at', d.recorded_at)) AS jsonb_strip_nulls FROM glow.demonstrations d WHERE ((d.demonstration_id)::text = source_row.source_id)) ELSE NULL::jsonb END;
-COMMENT ON FUNCTION glow_api.source_row(kind text, source_id text) IS 'What a source row of an example says; null when it is gone.';
-REVOKE ALL ON FUNCTION glow_api.source_row(kind text, source_id text) FROM PUBLIC;
-
 CREATE FUNCTION glow_api.standard_issues() RETURNS text[]
     LANGUAGE sql IMMUTABLE
     RETURN '{wrong_answer,incomplete,outdated,wrong_source,irrelevant,unclear,format,tone,policy,hallucination,other}'::text[];
@@ -5821,17 +5948,19 @@ CREATE FUNCTION glow_api.why(dataset text, example text) RETURNS TABLE(split tex
 declare
   caller glow_api.caller := glow_api.enter();
 begin
-  if not exists (select from glow.dataset_examples d
-                  where d.dataset_id = why.dataset and d.example_id = why.example and glow_api.is_mine(d.agent, caller)) then
+  if not exists (select from glow.training_datasets v
+                   join glow.dataset_examples d using (dataset_id) join glow.learning_examples x using (example_version)
+                  where v.dataset_id = why.dataset and x.example_id = why.example and glow_api.is_mine(v.agent, caller)
+                    and glow_api.is_mine(x.agent, caller)) then
     perform glow_api.refuse('PT404', 'example', example, 'an example of this dataset of an agent of yours; see glow_api.datasets');
   end if;
   return query
   select d.split, x.source, x.quality, x.rule_version, x.reason, s.kind, s.source_id, s.role,
-         glow_api.source_row(s.kind, s.source_id)
+         glow.source_row(s.kind, s.source_id)
     from glow.dataset_examples d
     join glow.learning_examples x using (example_version)
     join glow.example_sources s using (example_version)
-   where d.dataset_id = why.dataset and d.example_id = why.example
+   where d.dataset_id = why.dataset and x.example_id = why.example
    order by s.kind, s.source_id, s.role;
 end $$;
 COMMENT ON FUNCTION glow_api.why(dataset text, example text) IS 'Why an example is in a dataset: the rule that admitted it, its split, and every source row with what it says.';
@@ -5854,6 +5983,54 @@ end $$;
 COMMENT ON FUNCTION glow_api.withdraw_feedback(agent text, execution_id text, user_id text, kind text, idempotency_key text, occurred_at timestamp with time zone, tenant text, sent_at timestamp with time zone) IS 'Takes back a person''s current vote or lone correction. The history stays; nothing is current until the next vote.';
 REVOKE ALL ON FUNCTION glow_api.withdraw_feedback(agent text, execution_id text, user_id text, kind text, idempotency_key text, occurred_at timestamp with time zone, tenant text, sent_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.withdraw_feedback(agent text, execution_id text, user_id text, kind text, idempotency_key text, occurred_at timestamp with time zone, tenant text, sent_at timestamp with time zone) TO glow_app;
+
+CREATE VIEW glow_api.dataset_lineage AS
+ SELECT d.dataset_id,
+    d."position",
+    d.split,
+    (x.agent)::text AS agent,
+    x.example_id,
+    x.example_version,
+    x.content_hash,
+    x.source,
+    x.status,
+    x.quality,
+    x.rule_version,
+    x.reason,
+    x.erased_at,
+    s.kind,
+    s.source_id,
+    s.role
+   FROM ((glow.dataset_examples d
+     JOIN glow.learning_examples x USING (example_version))
+     LEFT JOIN glow.example_sources s USING (example_version))
+  WHERE ((x.agent)::text IN ( SELECT glow_api.my_agents() AS my_agents));
+COMMENT ON VIEW glow_api.dataset_lineage IS 'Every row of every dataset version with the rows it came from: the audit of a dataset. Ask for one dataset_id.';
+GRANT SELECT ON TABLE glow_api.dataset_lineage TO glow_engineer;
+GRANT SELECT ON TABLE glow_api.dataset_lineage TO glow_pipeline;
+
+CREATE VIEW glow_api.feedback_lineage AS
+ SELECT s.source_id AS feedback_id,
+    s.role,
+    (x.agent)::text AS agent,
+    x.example_id,
+    x.example_version,
+    x.status,
+    x.split,
+    (x.superseded_at IS NULL) AS in_force,
+    d.dataset_id,
+    d."position",
+    l.prompt_version,
+    l.role AS prompt_role,
+    l.rule_id
+   FROM (((glow.example_sources s
+     JOIN glow.learning_examples x USING (example_version))
+     LEFT JOIN glow.dataset_examples d USING (example_version))
+     LEFT JOIN glow.prompt_lineage l ON ((l.example_version = x.example_version)))
+  WHERE ((s.kind = 'feedback'::text) AND ((x.agent)::text IN ( SELECT glow_api.my_agents() AS my_agents)));
+COMMENT ON VIEW glow_api.feedback_lineage IS 'What rests on each piece of feedback: examples, rows of datasets, rules and demonstrations of prompts.';
+GRANT SELECT ON TABLE glow_api.feedback_lineage TO glow_engineer;
+GRANT SELECT ON TABLE glow_api.feedback_lineage TO glow_pipeline;
 
 CREATE FUNCTION glow_api.success_metrics() RETURNS TABLE(metric text, value double precision, low double precision, high double precision, target double precision, status text, detail text, measured_at timestamp with time zone)
     LANGUAGE plpgsql STABLE SECURITY DEFINER

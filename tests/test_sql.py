@@ -20,7 +20,7 @@ STORE = Path(__file__).parents[1] / "glow_pipelines" / "store"
 SCHEMA = sql_folder() / "schema.sql"
 NOUNS = sorted(path.stem for path in (sql_folder() / "queries").glob("*.sql"))
 QUERIES = [(noun, name) for noun in NOUNS for name in load(noun)]
-RUNNERS = {"_row", "_rows", "_run", "_run_many"}
+RUNNERS = {"_row", "_rows", "_run", "_run_many", "_stream", "_copied"}
 
 FUNCTIONS = """
 select p.oid::regprocedure::text as signature, p.prosecdef as definer, r.rolname as owner,

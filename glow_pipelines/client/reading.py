@@ -4,8 +4,9 @@ Belongs here: names, arguments and results of the functions that answer question
 records (`writing`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from glow_pipelines.client.call import Call, Rows, given, one, table
 from glow_pipelines.client.results import (
@@ -74,8 +75,10 @@ def request_prompt_optimization(
     return Call("request_prompt_optimization", given(locals()), _request)
 
 
-def request_dataset(agent: str, kind: str | None = None, reason: str | None = None) -> Call[Request]:
-    """Ask for a dataset version."""
+def request_dataset(
+    agent: str, kind: str | None = None, reason: str | None = None, rule: Mapping[str, Any] | None = None
+) -> Call[Request]:
+    """Ask for a dataset version: of all the agent's examples, or by a rule (see docs/datasets.md)."""
     return Call("request_dataset", given(locals()), _request)
 
 

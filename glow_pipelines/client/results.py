@@ -6,7 +6,7 @@ than a type has fields for: what is not known is passed over; what a type needs 
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass
+from dataclasses import MISSING, dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, TypeVar, get_args, get_type_hints
@@ -250,7 +250,8 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """A dataset version: everything as of an instant, by a rule. `in_force`: the one in use for its kind."""
+    """A dataset version: everything as of an instant, by a rule. `in_force`: the one in use for its kind; `agents`:
+    whose examples it holds; `revoked_at`: rows of it were erased, use its `successor`."""
 
     dataset_id: str
     kind: str
@@ -260,6 +261,12 @@ class Dataset:
     content_hash: str
     rule: dict[str, Any]
     statistics: dict[str, Any]
+    agents: list[str] = field(default_factory=list)
+    rows: int | None = None
+    parent: str | None = None
+    revoked_at: datetime | None = None
+    revoked_because: str | None = None
+    successor: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,19 +4,33 @@ Belongs here: the asset `training_dataset` (one agent), with the checks that sto
 (examples), what a leak is (learning/datasets).
 """
 
-from datetime import UTC, datetime
+from collections.abc import Callable
 
 import dagster as dg
 
-from glow_pipelines.defs.metadata import counts, table
+from glow_pipelines.defs.metadata import counts, percent, table
 from glow_pipelines.defs.partitions import agents
 from glow_pipelines.defs.requests import asked
 from glow_pipelines.services import Services
 
 GROUP = "datasets"
 OWNERS = ["team:data"]
-BLOCKING = ("leakage", "duplicates", "conflicts")
-WARNING = ("minimum_size", "balance")
+# As learning/datasets/checks names them, which is not imported to load the code location: it brings scipy.
+BLOCKING = (
+    "leakage",
+    "duplicates",
+    "conflicts",
+    "minimum_size",
+    "pii",
+    "secrets",
+    "injections",
+    "schema",
+    "contamination",
+)
+WARNING = ("balance", "drift", "approval_rate")
+AUDIT = "select * from glow_api.dataset_lineage where dataset_id = '{}' order by position, kind, source_id;"
+KIND_TAG = "glow/dataset-kind"
+"""Tag of a run: the kind of dataset it is to build, where nobody asked by a request."""
 
 
 @dg.asset(
@@ -25,65 +39,95 @@ WARNING = ("minimum_size", "balance")
     kinds={"postgres", "python"},
     owners=OWNERS,
     deps=["learning_examples"],
-    code_version="1",
+    code_version="2",
     check_specs=[
         *(dg.AssetCheckSpec(name, asset="training_dataset", blocking=True) for name in BLOCKING),
         *(dg.AssetCheckSpec(name, asset="training_dataset") for name in WARNING),
     ],
-    metadata={"dagster/table_name": "glow.training_datasets"},
+    metadata={
+        "dagster/table_name": "glow.dataset_examples",
+        "dagster/column_lineage": dg.TableColumnLineage(
+            {
+                column: [dg.TableColumnDep("learning_examples", source)]
+                for column, source in (
+                    ("example_version", "example_version"),
+                    ("position", "example_id"),
+                    ("split", "split"),
+                    ("input", "input"),
+                    ("target", "target"),
+                    ("rejected_target", "rejected_target"),
+                )
+            }
+        ),
+    },
 )
 def training_dataset(context: dg.AssetExecutionContext, services: dg.ResourceParam[Services]) -> dg.MaterializeResult:
-    """An immutable version of an agent's approved examples, split by group for ever.
+    """An immutable version of approved examples, split by group for ever: all of the agent's, or those asked for.
 
-    The same rows are the same version, so a turn without news makes none.
+    The same rows under the same rule are the same version, so a turn without news makes none.
     """
-    from glow_pipelines.learning.datasets import BehaviorLearner, DatasetRule, check_version
     from glow_pipelines.steps.curation import CONSUMER
+    from glow_pipelines.steps.datasets import agent_rule, build_dataset
 
     name = context.partition_key
-    as_of = datetime.now(UTC)
-    kind = asked(context, services).get("kind", "sft")
+    wanted = asked(context, services)
     with services.store.transaction() as t:
-        agent = t.feedback.agent(name)
-        t.operations.set_watermark("training_dataset", t.operations.watermark(CONSUMER), name)
-        found = t.datasets.examples_as_of(name, as_of)
-        version = BehaviorLearner().generate_training_dataset(
-            DatasetRule(name, kind, shares=agent.shares),
-            (example for _, example, _ in found),
-            t.datasets.splits(name),
-            as_of,
-        )
-        verdicts = check_version(version, least=services.settings.fine_tuning_min_examples)
-        balance = version.balance if agent.choices else {}
-        passed = all(verdict.passed for verdict in verdicts if verdict.name in BLOCKING)
-        dataset_id = f"{name}-{version.rule.kind}-{version.content_hash[:12]}"
-        if passed and version.rows:  # a version that fails a blocking check is reported, never written
-            rows = {example.id: row for row, example, _ in found}
-            statistics = {"splits": version.splits, "drops": version.drops, "balance": balance}
-            dataset_id = t.datasets.freeze(dataset_id, version, statistics, rows)
-        if passed:
-            t.datasets.put_in_force(name, version.rule.kind, dataset_id if version.rows else None)
+        read_to = t.operations.watermark(CONSUMER)
+        kind = wanted.get("kind") or context.run.tags.get(KIND_TAG, "sft")
+        rule = agent_rule(t, name, {"kind": kind, **(wanted.get("rule") or {})})
+    built = build_dataset(services.store, rule, told=Log(context.log.info))
+    with services.store.transaction() as t:
+        t.operations.set_watermark("training_dataset", read_to, name)
+    statistics = built.statistics
     return dg.MaterializeResult(
-        data_version=dg.DataVersion(version.content_hash),
+        data_version=dg.DataVersion(built.content_hash),
         metadata={
-            "dagster/partition_row_count": len(version.rows),
-            "dataset": dataset_id,
-            "splits": counts(version.splits),
-            "left out": counts(version.drops),
-            "balance": counts(balance),
+            "dagster/partition_row_count": built.rows,
+            "dataset": built.dataset_id or "none",
+            "new": built.new,
+            "as of": built.as_of.isoformat(),
+            "splits": table(
+                ("split", "rows", "share"),
+                ((split, rows, percent(statistics["shares"][split])) for split, rows in statistics["splits"].items()),
+            ),
+            "sources": counts(statistics.get("sources", {})),
+            "left out": counts(statistics["drops"]),
+            "balance": counts(statistics["balance"]),
+            "audit": audit(built.dataset_id),
+            "rules": dg.MetadataValue.json(built.rule.to_json()),
             "sample": table(
                 ("input", "target", "split", "source"),
-                ((row.example.input, row.example.target, row.split, row.example.source) for row in version.rows[:8]),
+                ((row["input"], row["target"], row["split"], row["source"]) for row in built.sample),
             ),
         },
         check_results=[
             dg.AssetCheckResult(
                 check_name=verdict.name,
                 passed=verdict.passed,
-                severity=dg.AssetCheckSeverity.ERROR if verdict.name in BLOCKING else dg.AssetCheckSeverity.WARN,
+                severity=dg.AssetCheckSeverity.ERROR if verdict.severity == "error" else dg.AssetCheckSeverity.WARN,
                 description=verdict.detail,
-                metadata=dict(verdict.numbers),
+                metadata=dict(verdict.numbers) | ({"examples": list(verdict.examples)} if verdict.examples else {}),
             )
-            for verdict in verdicts
+            for verdict in built.verdicts
         ],
     )
+
+
+def audit(dataset_id: str | None) -> dg.MarkdownMetadataValue:
+    """The query that leads from every row of a version to the rows it came from."""
+    if dataset_id is None:
+        return dg.MetadataValue.md("*no version, nothing to audit*")
+    return dg.MetadataValue.md(f"As an engineer (`docs/lineage.md`):\n```sql\n{AUDIT.format(dataset_id)}\n```")
+
+
+class Log:
+    """Tells a run's log how far a build is: every step once, and every hundred thousand rows."""
+
+    def __init__(self, write: Callable[[str], object]) -> None:
+        self._write = write
+        self._last = ("", 0)
+
+    def __call__(self, doing: str, rows: int) -> None:
+        if (doing, rows // 100_000) != self._last:
+            self._last = (doing, rows // 100_000)
+            self._write(f"{doing}: {rows:,} rows")

@@ -105,13 +105,6 @@ class Erasures(Noun):
         """Let the planner take new samples: the old ones hold values of rows that are gone."""
         self._row("forget_statistics")
 
-    def revoked(self, dataset_id: str) -> Row:
-        """How a revoked version was made: agent, kind, rule, as_of, successor. Raises KeyError."""
-        row = self._row("revoked_dataset", dataset_id=dataset_id)
-        if row is None:
-            raise KeyError(f"no revoked dataset {dataset_id}")
-        return row
-
     def name_successor(self, dataset: str, successor: str) -> None:
         self._row("name_successor", dataset=dataset, successor=successor)
 

@@ -3,10 +3,11 @@
 Belongs here: fetching and JSON binding. Does not: anything about a particular noun.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
 import psycopg
+from psycopg.rows import tuple_row
 from psycopg.types.json import Jsonb
 
 from glow_pipelines.store.queries import load
@@ -35,6 +36,14 @@ class Noun:
     def _run_many(self, name: str, rows: Iterable[Mapping[str, object]]) -> None:
         with self._connection.cursor() as cursor:
             cursor.executemany(load(self.queries)[name], list(rows))
+
+    def _stream(self, name: str, most: int, **parameters: object) -> Iterator[list[tuple[Any, ...]]]:
+        """Rows by up to `most`, as tuples: for results that do not belong into memory. Other statements may run
+        between."""
+        with self._connection.cursor(name=name, row_factory=tuple_row) as cursor:
+            cursor.execute(load(self.queries)[name], parameters)
+            while rows := cursor.fetchmany(most):
+                yield rows
 
 
 def json(value: object) -> Jsonb:

@@ -17,8 +17,10 @@ from glow_pipelines.store.annotations import Annotations
 from glow_pipelines.store.curation import Curation
 from glow_pipelines.store.curation_policies import CurationPolicies
 from glow_pipelines.store.datasets import Datasets
+from glow_pipelines.store.drafts import Drafts
 from glow_pipelines.store.erasure import Erasures
 from glow_pipelines.store.experiments import Experiments
+from glow_pipelines.store.exports import Exports
 from glow_pipelines.store.feedback import Feedback
 from glow_pipelines.store.imports import Imports
 from glow_pipelines.store.models import Models
@@ -69,6 +71,14 @@ class Transaction:
     @cached_property
     def patterns(self) -> Patterns:
         return Patterns(self.connection)
+
+    @cached_property
+    def drafts(self) -> Drafts:
+        return Drafts(self.connection)
+
+    @cached_property
+    def exports(self) -> Exports:
+        return Exports(self.connection)
 
     @cached_property
     def prompts(self) -> Prompts:

@@ -2,43 +2,23 @@
 
 create function glow_api.datasets(agent text)
   returns table (dataset_id text, kind text, created_at timestamptz, as_of timestamptz, in_force boolean, content_hash text,
-                 rule jsonb, statistics jsonb)
+                 rule jsonb, statistics jsonb, agents text[], rows integer, parent text, revoked_at timestamptz,
+                 revoked_because text, successor text)
   language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 begin
   if not glow_api.is_mine(agent, glow_api.require_caller(null, agent)) then
     perform glow_api.refuse('PT403', 'agent', agent, 'an agent of this login''s own tenant');
   end if;
   return query
-  select d.dataset_id, d.kind, d.created_at, d.as_of, f.dataset_id is not null, d.content_hash, d.rule, d.statistics
+  select d.dataset_id, d.kind, d.created_at, d.as_of, f.dataset_id is not null, d.content_hash, d.rule, d.statistics, d.agents,
+         d.rows, d.parent, d.revoked_at, d.revoked_because, d.successor
     from glow.training_datasets d
     left join glow.datasets_in_force f on f.agent = d.agent and f.kind = d.kind and f.dataset_id = d.dataset_id
    where d.agent = datasets.agent
    order by d.created_at desc, d.dataset_id;
 end $$;
-comment on function glow_api.datasets is 'The dataset versions of an agent, the newest first, and which of them are in force.';
-
--- A source row as it stands today, so that an auditor reads a sentence and not an id.
-create function glow_api.source_row(kind text, source_id text) returns jsonb
-  language sql stable
-  return case source_row.kind
-    when 'execution' then (
-      select jsonb_build_object('input', left(e.input, 500), 'output', left(e.output, 500), 'recorded_at', e.recorded_at)
-        from glow.executions e
-       where e.tenant = glow.tenant_of(source_row.source_id) and e.execution_id = glow.unqualified(source_row.source_id))
-    when 'feedback' then (
-      select jsonb_strip_nulls(jsonb_build_object('user_id', f.user_id, 'thumbs', f.thumbs, 'rating', f.rating, 'issues', f.issues,
-               'comment', left(f.comment, 500), 'correction', left(f.correction, 500), 'recorded_at', f.recorded_at,
-               'superseded_by', f.superseded_by))
-        from glow.agent_feedback f where f.feedback_id::text = source_row.source_id)
-    when 'annotation' then (
-      select jsonb_strip_nulls(jsonb_build_object('reviewer', a.reviewer, 'verdict', a.verdict, 'output', left(a.output, 500),
-               'notes', left(a.notes, 500), 'recorded_at', a.recorded_at, 'superseded_by', a.superseded_by))
-        from glow.expert_annotations a where a.annotation_id::text = source_row.source_id)
-    when 'demonstration' then (
-      select jsonb_strip_nulls(jsonb_build_object('expert', d.expert, 'input', left(d.input, 500), 'output', left(d.output, 500),
-               'recorded_at', d.recorded_at))
-        from glow.demonstrations d where d.demonstration_id::text = source_row.source_id) end;
-comment on function glow_api.source_row is 'What a source row of an example says; null when it is gone.';
+comment on function glow_api.datasets is
+  'The dataset versions of an agent, the newest first, and which of them are in force. A revoked one names its successor.';
 
 create function glow_api.why(dataset text, example text)
   returns table (split text, source text, quality double precision, rule_version text, reason text, kind text, source_id text,
@@ -47,17 +27,19 @@ create function glow_api.why(dataset text, example text)
 declare
   caller glow_api.caller := glow_api.enter();
 begin
-  if not exists (select from glow.dataset_examples d
-                  where d.dataset_id = why.dataset and d.example_id = why.example and glow_api.is_mine(d.agent, caller)) then
+  if not exists (select from glow.training_datasets v
+                   join glow.dataset_examples d using (dataset_id) join glow.learning_examples x using (example_version)
+                  where v.dataset_id = why.dataset and x.example_id = why.example and glow_api.is_mine(v.agent, caller)
+                    and glow_api.is_mine(x.agent, caller)) then
     perform glow_api.refuse('PT404', 'example', example, 'an example of this dataset of an agent of yours; see glow_api.datasets');
   end if;
   return query
   select d.split, x.source, x.quality, x.rule_version, x.reason, s.kind, s.source_id, s.role,
-         glow_api.source_row(s.kind, s.source_id)
+         glow.source_row(s.kind, s.source_id)
     from glow.dataset_examples d
     join glow.learning_examples x using (example_version)
     join glow.example_sources s using (example_version)
-   where d.dataset_id = why.dataset and d.example_id = why.example
+   where d.dataset_id = why.dataset and x.example_id = why.example
    order by s.kind, s.source_id, s.role;
 end $$;
 comment on function glow_api.why is
@@ -80,7 +62,7 @@ begin
          jsonb_build_object('status', x.status, 'split', x.split, 'target', left(x.target, 500), 'in_force', x.superseded_at is null)
     from examples x
   union all
-  select 'dataset', d.dataset_id, d.created_at, jsonb_build_object('kind', d.kind, 'example', e.example_id, 'split', e.split)
+  select 'dataset', d.dataset_id, d.created_at, jsonb_build_object('kind', d.kind, 'example', x.example_id, 'split', e.split)
     from examples x join glow.dataset_examples e using (example_version) join glow.training_datasets d using (dataset_id)
   union all
   select 'prompt', l.prompt_version, p.created_at,
@@ -93,3 +75,34 @@ begin
   order by 3, 1, 2;
 end $$;
 comment on function glow_api.effect_of is 'What became of a piece of feedback: learning examples, dataset versions and prompts that rest on it.';
+
+-- For the views below: they run as their owner, and this is what keeps a login of one tenant to its own.
+create function glow_api.my_agents() returns setof text
+  language plpgsql stable security definer rows 100 set search_path = pg_catalog, pg_temp as $$
+declare
+  caller glow_api.caller := glow_api.enter();
+begin
+  return query select a.agent::text from glow.agents a where glow_api.is_mine(a.agent, caller);
+end $$;
+comment on function glow_api.my_agents is 'The agents of which this login may see what they learned.';
+
+create view glow_api.dataset_lineage as
+select d.dataset_id, d.position, d.split, x.agent::text as agent, x.example_id, x.example_version, x.content_hash,
+       x.source, x.status, x.quality, x.rule_version, x.reason, x.erased_at, s.kind, s.source_id, s.role
+  from glow.dataset_examples d
+  join glow.learning_examples x using (example_version)
+  left join glow.example_sources s using (example_version)
+ where x.agent in (select glow_api.my_agents());
+comment on view glow_api.dataset_lineage is
+  'Every row of every dataset version with the rows it came from: the audit of a dataset. Ask for one dataset_id.';
+
+create view glow_api.feedback_lineage as
+select s.source_id as feedback_id, s.role, x.agent::text as agent, x.example_id, x.example_version, x.status, x.split,
+       x.superseded_at is null as in_force, d.dataset_id, d.position, l.prompt_version, l.role as prompt_role, l.rule_id
+  from glow.example_sources s
+  join glow.learning_examples x using (example_version)
+  left join glow.dataset_examples d using (example_version)
+  left join glow.prompt_lineage l on l.example_version = x.example_version
+ where s.kind = 'feedback' and x.agent in (select glow_api.my_agents());
+comment on view glow_api.feedback_lineage is
+  'What rests on each piece of feedback: examples, rows of datasets, rules and demonstrations of prompts.';

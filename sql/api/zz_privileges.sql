@@ -49,6 +49,10 @@ grant execute on function
   glow_api.cancel_request, glow_api.erase_subject, glow_api.erasures, glow_api.set_retention
   to glow_engineer;
 
+-- The views of lineage: their rows are those of the agents that my_agents answers for the login.
+grant execute on function glow_api.my_agents to glow_engineer, glow_pipeline;
+grant select on glow_api.dataset_lineage, glow_api.feedback_lineage to glow_engineer, glow_pipeline;
+
 -- The pipeline reads and writes tables, with every tenant's rows in view, but neither whom logins are bound to nor what
 -- signs tokens.
 grant execute on function glow_api.apply_import, glow_api.learning_stats, glow_api.success_metrics to glow_pipeline;

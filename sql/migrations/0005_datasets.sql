@@ -107,7 +107,7 @@ create table glow.learning_examples (
   -- Two answers to one question are never apart; and a group that stands on an example cannot be changed.
   foreign key (input_id, group_key) references glow.learning_inputs (input_id, group_key),
   check (split is not null or status <> 'approved'),
-  unique (example_version, example_id, agent, group_key, split)
+  unique (example_version, split)
 );
 comment on table glow.learning_examples is 'A curated unit of training data with its history: the row in force has superseded_at null.';
 create unique index one_current_example on glow.learning_examples (example_id) where superseded_at is null;
@@ -126,55 +126,78 @@ comment on table glow.example_sources is 'Which rows an example came from, and w
 create index example_sources_by_source on glow.example_sources (kind, source_id);
 
 create table glow.training_datasets (
-  dataset_id   text primary key,
-  agent        glow.agent_name not null references glow.agents,
-  kind         text not null check (kind in ('sft', 'preference', 'evaluation')),
-  rule         jsonb not null,
-  rule_version text not null,
-  as_of        timestamptz not null,
-  content_hash text not null,
-  statistics   jsonb not null,
-  created_at   timestamptz not null default clock_timestamp(),
-  revoked_at   timestamptz,
+  dataset_id      text primary key,
+  -- Whose dataset it is, and whose examples it holds.
+  agent           glow.agent_name not null references glow.agents,
+  agents          text[] not null check (cardinality(agents) > 0),
+  kind            text not null check (kind in ('sft', 'preference', 'evaluation', 'retrieval')),
+  rule            jsonb not null check (jsonb_typeof(rule) = 'object'),
+  rule_hash       text not null,
+  rule_version    text not null,
+  as_of           timestamptz not null,
+  rows            integer not null check (rows >= 0),
+  content_hash    text not null,
+  statistics      jsonb not null check (jsonb_typeof(statistics) = 'object'),
+  -- The version before it under the same rule.
+  parent          text references glow.training_datasets,
+  created_at      timestamptz not null default clock_timestamp(),
+  -- Set by erasure alone: rows of it were erased, and which version stands in its place.
+  revoked_at      timestamptz,
   revoked_because text,
-  successor    text references glow.training_datasets,
+  successor       text references glow.training_datasets,
   check ((revoked_at is null) = (revoked_because is null)),
   check (successor is null or revoked_at is not null)
 );
 comment on table glow.training_datasets is 'An immutable dataset version: (rule, as_of) and the hash of the rows they select.';
--- A revoked version stands in the way of no new one with the same rows.
-create unique index one_version_of_content on glow.training_datasets (agent, kind, content_hash) where revoked_at is null;
+-- The same rows under the same rule are the same version; a revoked one stands in the way of no new one.
+create unique index one_version_of_content on glow.training_datasets (agent, kind, rule_hash, content_hash) where revoked_at is null;
 create index datasets_by_agent on glow.training_datasets (agent, created_at);
 
+-- A million rows a version: no more than says which row and where. The split is that of the example's group, by
+-- foreign keys all the way.
 create table glow.dataset_examples (
   dataset_id      text not null references glow.training_datasets,
   position        integer not null check (position > 0),
   example_version bigint not null,
-  example_id      text not null,
-  agent           text not null,
-  group_key       text not null,
   split           text not null,
   primary key (dataset_id, position),
-  unique (dataset_id, example_id),
-  foreign key (example_version, example_id, agent, group_key, split)
-    references glow.learning_examples (example_version, example_id, agent, group_key, split)
+  unique (dataset_id, example_version),
+  foreign key (example_version, split) references glow.learning_examples (example_version, split)
 );
-comment on table glow.dataset_examples is 'The rows of a dataset version, each with the split its group has for ever.';
+comment on table glow.dataset_examples is 'The rows of a dataset version in the order of their example ids, each with the split its group has for ever.';
 create index dataset_examples_by_example on glow.dataset_examples (example_version);
 
--- The version that says what an agent's examples are now. Not the newest: when a change is taken back, an old version
--- holds again.
-create table glow.datasets_in_force (
-  agent      glow.agent_name not null references glow.agents,
-  kind       text not null,
-  dataset_id text not null references glow.training_datasets,
-  since      timestamptz not null default clock_timestamp(),
-  primary key (agent, kind)
+-- The rows of versions that are being built, each seen by its own transaction alone, which deletes them at its end.
+create unlogged table glow.draft_rows (
+  draft           xid8 not null default pg_current_xact_id(),
+  place           integer not null check (place >= 0),
+  example_version bigint not null,
+  example_id      text collate "C" not null,
+  split           text not null,
+  content_hash    text not null,
+  primary key (draft, place)
 );
+comment on table glow.draft_rows is 'Rows of a dataset version before it is one. A crash may empty it.';
+
+-- A text as it stands in a canonical line (learning/datasets/text.py): NFC, and no character that a reader may take for
+-- the end of a line. What is all ASCII is that already. Not strict: a strict function is not made part of the query.
+create function glow.json_text(value text) returns text
+  language sql stable parallel safe
+  return case when octet_length(value) = length(value) then to_json(value)::text
+              else replace(replace(replace(to_json(normalize(value, nfc))::text, U&'\2028', '\u2028'), U&'\2029', '\u2029'),
+                           U&'\0085', '\u0085') end;
+comment on function glow.json_text is 'A text as a JSON string in canonical form.';
+
+-- Spreadsheets run what begins like a formula. The apostrophe is what they themselves write before such a text.
+create function glow.plain_cell(value text) returns text
+  language sql immutable parallel safe
+  return case when value <> '' and strpos(E'=+-@\t\r\n\uFF1D\uFF0B\uFF0D\uFF20', left(value, 1)) > 0 then '''' || value
+              else value end;
+comment on function glow.plain_cell is 'A text that no spreadsheet takes for a formula.';
 
 create table glow.dataset_exports (
   dataset_id  text not null references glow.training_datasets,
-  -- Below GLOW_HOME.
+  -- Relative to GLOW_HOME. While it is written, what there is of it lies beside, with .part at the end of the name.
   path        text not null check (path <> '' and path !~ '(^/|\.\.)'),
   format      text not null check (format in ('jsonl', 'parquet', 'csv', 'card')),
   split       text check (split in ('train', 'val', 'test')),
@@ -186,6 +209,40 @@ create table glow.dataset_exports (
   finished_at timestamptz,
   primary key (dataset_id, path),
   check (state <> 'done' or (rows is not null and bytes is not null and sha256 is not null))
+);
+comment on table glow.dataset_exports is 'Every file that holds rows of a dataset version, so that erasure finds it.';
+
+-- A source row as it stands today, so that an auditor reads a sentence and not an id.
+create function glow.source_row(kind text, source_id text) returns jsonb
+  language sql stable
+  return case source_row.kind
+    when 'execution' then (
+      select jsonb_build_object('input', left(e.input, 500), 'output', left(e.output, 500), 'recorded_at', e.recorded_at)
+        from glow.executions e
+       where e.tenant = glow.tenant_of(source_row.source_id) and e.execution_id = glow.unqualified(source_row.source_id))
+    when 'feedback' then (
+      select jsonb_strip_nulls(jsonb_build_object('user_id', f.user_id, 'thumbs', f.thumbs, 'rating', f.rating, 'issues', f.issues,
+               'comment', left(f.comment, 500), 'correction', left(f.correction, 500), 'recorded_at', f.recorded_at,
+               'superseded_by', f.superseded_by))
+        from glow.agent_feedback f where f.feedback_id = source_row.source_id::bigint)
+    when 'annotation' then (
+      select jsonb_strip_nulls(jsonb_build_object('reviewer', a.reviewer, 'verdict', a.verdict, 'output', left(a.output, 500),
+               'notes', left(a.notes, 500), 'recorded_at', a.recorded_at, 'superseded_by', a.superseded_by))
+        from glow.expert_annotations a where a.annotation_id = source_row.source_id::bigint)
+    when 'demonstration' then (
+      select jsonb_strip_nulls(jsonb_build_object('expert', d.expert, 'input', left(d.input, 500), 'output', left(d.output, 500),
+               'recorded_at', d.recorded_at))
+        from glow.demonstrations d where d.demonstration_id = source_row.source_id::bigint) end;
+comment on function glow.source_row is 'What a source row of an example says; null when it is gone.';
+
+-- The version that says what an agent's examples are now. Not the newest: when a change is taken back, an old version
+-- holds again.
+create table glow.datasets_in_force (
+  agent      glow.agent_name not null references glow.agents,
+  kind       text not null,
+  dataset_id text not null references glow.training_datasets,
+  since      timestamptz not null default clock_timestamp(),
+  primary key (agent, kind)
 );
 
 -- Only erasure changes what is immutable: a function of the owner, that says so. The setting alone lets nobody through,

@@ -50,11 +50,6 @@ select glow_api.replace_quoting(%(erasure_id)s, %(relation)s, %(key)s, %(columns
 -- New samples of every table for the planner.
 select glow_api.forget_statistics()
 
--- revoked_dataset --
--- A revoked version: how it was made.
-select dataset_id, agent, kind, rule, as_of, successor from glow.training_datasets
- where dataset_id = %(dataset_id)s and revoked_at is not null
-
 -- name_successor --
 -- Which version stands for a revoked one.
 select glow_api.name_successor(%(dataset)s, %(successor)s)

@@ -182,6 +182,7 @@ GOOD: Mapping[str, Callable[[int], Arguments]] = {
     "correction_patterns": lambda n: {"agent": AGENT},
     "why": lambda n: {"dataset": "d", "example": "e"},
     "effect_of": lambda n: {"feedback": n},
+    "my_agents": lambda n: {},
     "request_prompt_optimization": lambda n: {"agent": AGENT, "goals": Jsonb([f"goal {n}"]), "reason": f"reason {n}"},
     "request_dataset": lambda n: {"agent": AGENT, "kind": "sft", "reason": f"reason {n}"},
     "request_training_run": lambda n: {"agent": AGENT, "base_model": f"model-{n}", "reason": f"reason {n}"},

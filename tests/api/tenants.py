@@ -50,10 +50,11 @@ insert into glow.correction_snapshots (agent, corrections, outputs) values (%(ag
 insert into glow.correction_patterns (agent, position, kind, about, detail, standing, count, experts, people, conversations,
   share, share_low, share_high, first_seen, last_seen, feedback, annotations)
 values (%(agent)s, 1, 'missing', '', %(secret)s, 'named', 3, 0, 2, 3, 1, 0, 1, now(), now(), '{}', '{}');
-insert into glow.training_datasets (dataset_id, agent, kind, rule, rule_version, as_of, content_hash, statistics)
-values (%(agent)s, %(agent)s, 'sft', '{}', 'r', now(), 'h', jsonb_build_object('x', %(secret)s::text));
-insert into glow.dataset_examples (dataset_id, position, example_version, example_id, agent, group_key, split)
-select %(agent)s, 1, example_version, example_id, agent, 'g', 'train' from glow.learning_examples where example_id = %(agent)s;
+insert into glow.training_datasets (dataset_id, agent, agents, kind, rule, rule_hash, rule_version, as_of, rows, content_hash,
+  statistics)
+values (%(agent)s, %(agent)s, array[%(agent)s], 'sft', '{}', 'h', 'r', now(), 1, 'h', jsonb_build_object('x', %(secret)s::text));
+insert into glow.dataset_examples (dataset_id, position, example_version, split)
+select %(agent)s, 1, example_version, 'train' from glow.learning_examples where example_id = %(agent)s;
 """
 
 
@@ -153,6 +154,7 @@ class Other:
             "correction_patterns": {"agent": self.agent},
             "why": {"dataset": self.agent, "example": self.agent},
             "effect_of": {"feedback": self.feedback},
+            "my_agents": {},
             "request_prompt_optimization": {"agent": self.agent},
             "request_dataset": {"agent": self.agent, "kind": "sft"},
             "request_training_run": {"agent": self.agent},
@@ -198,6 +200,7 @@ class Other:
             "correction_patterns",
             "why",
             "effect_of",
+            "my_agents",
             "success_metrics",
             "learning_stats",
             "request_status",

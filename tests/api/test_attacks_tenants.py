@@ -59,6 +59,22 @@ def test_nothing_of_another_tenant_is_read_or_written(
     assert not leaks, "\n".join(leaks)
 
 
+def test_lineage_views_show_a_tenant_its_own_agents_alone(
+    logins: Logins, other: Other, fresh_tenant: Callable[[], str]
+) -> None:
+    shown = {}
+    for tenant in (other.tenant, fresh_tenant()):
+        connection = logins.connect("glow_engineer", tenant=tenant)
+        connection.execute("select set_config('glow.tenant', '*', false)")
+        shown[tenant] = [
+            connection.execute(query).fetchall()
+            for query in ("select * from glow_api.dataset_lineage", "select * from glow_api.feedback_lineage")
+        ]
+    own, foreign = shown.values()
+    assert all(other.agent in str(rows) for rows in own)
+    assert foreign == [[], []]
+
+
 def refused(answer: Any) -> bool:
     return isinstance(answer, Refused) or (bool(answer) and isinstance(answer, list) and "code" in str(answer[0]))
 

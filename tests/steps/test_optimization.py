@@ -51,12 +51,13 @@ def first_night(services: Services) -> tuple[str, ...]:
 def next_dataset(services: Services) -> None:
     with services.store.transaction() as t:
         t.connection.execute(
-            "insert into glow.training_datasets select 'next', agent, kind, rule, rule_version, as_of, 'other',"
-            " statistics from glow.training_datasets"
+            "insert into glow.training_datasets (dataset_id, agent, agents, kind, rule, rule_hash, rule_version, as_of,"
+            " rows, content_hash, statistics) select 'next', agent, agents, kind, rule, rule_hash, rule_version, as_of,"
+            " rows, 'other', statistics from glow.training_datasets"
         )
         t.connection.execute(
-            "insert into glow.dataset_examples select 'next', position, example_version, example_id, agent, group_key,"
-            " split from glow.dataset_examples"
+            "insert into glow.dataset_examples"
+            " select 'next', position, example_version, split from glow.dataset_examples"
         )
         t.datasets.put_in_force("coder", "sft", "next")
 

@@ -20,6 +20,7 @@ from glow_pipelines.learning.datasets import (
     near_marks,
 )
 from glow_pipelines.learning.prompts.types import Candidate, Demonstration, Lineage, Prompt, Rule, Source
+from glow_pipelines.steps.datasets import build_dataset
 from glow_pipelines.store import Store
 from glow_pipelines.store.curation import ExampleChanges
 from glow_pipelines.store.prompts import AliasMoved
@@ -194,18 +195,13 @@ def test_a_version_taken_back_puts_the_older_one_in_force(store: Store) -> None:
     def freeze(kept: list[LearningExample]) -> str:
         curate(store, kept)
         with store.transaction() as t:
-            found = t.datasets.examples_as_of("coder", datetime.now(UTC))
-            rule = DatasetRule("coder", shares=SHARES)
-            made = BehaviorLearner().generate_training_dataset(
-                rule, (example for _, example, _ in found), t.datasets.splits("coder"), datetime.now(UTC)
-            )
-            rows = {example.id: row for row, example, _ in found}
-            dataset = t.datasets.freeze(f"d-{made.content_hash[:12]}", made, {}, rows)
-            t.datasets.put_in_force("coder", "sft", dataset)
+            t.datasets.replace_examples("coder", kept)
+        built = build_dataset(store, DatasetRule("coder", shares=SHARES))
+        with store.transaction() as t:
             in_force = t.datasets.in_force("coder")
-            assert in_force is not None
-            assert in_force["dataset_id"] == dataset
-            return dataset
+        assert in_force is not None
+        assert in_force["dataset_id"] == built.dataset_id
+        return str(built.dataset_id)
 
     approved = [example for example in examples if example.status == "approved"]
     assert freeze(approved) != freeze(approved[1:])

@@ -4,17 +4,20 @@ Belongs here: what rows of feedback, annotations and demonstrations amount to (`
 versions, checks, lines for export. Does not belong here: SQL (store), assets (defs), files, training (models).
 """
 
+from glow_pipelines.learning.datasets.admission import Drops, Facts, admit
 from glow_pipelines.learning.datasets.behavior import BehaviorLearner, placed
 from glow_pipelines.learning.datasets.checks import (
+    BLOCKING,
+    OTHER_SEED,
+    WARNING,
+    Findings,
     Verdict,
-    balance,
     check_version,
-    conflicts,
-    duplicates,
-    leakage,
-    minimum_size,
+    judge,
 )
+from glow_pipelines.learning.datasets.contamination import Demonstrations
 from glow_pipelines.learning.datasets.corrections import Change, Correction, changes, corrections_of
+from glow_pipelines.learning.datasets.drift import Drift, drift
 from glow_pipelines.learning.datasets.examples import (
     DemonstrationRow,
     LearningExample,
@@ -23,8 +26,10 @@ from glow_pipelines.learning.datasets.examples import (
     example_id,
 )
 from glow_pipelines.learning.datasets.export import (
+    LINE_KINDS,
     Manifest,
     export_lines,
+    line_row,
     manifest,
     manifest_hash,
     preference_line,
@@ -32,19 +37,23 @@ from glow_pipelines.learning.datasets.export import (
 )
 from glow_pipelines.learning.datasets.groups import GroupItem, assign_groups, is_bridge
 from glow_pipelines.learning.datasets.inputs import LearningInput, NearMarks, input_key, near_marks
+from glow_pipelines.learning.datasets.inspection import Faults, Inspection, TextRow
 from glow_pipelines.learning.datasets.language import language_of
-from glow_pipelines.learning.datasets.lines import Problem, validate_line
+from glow_pipelines.learning.datasets.leaks import SplitLeaks
+from glow_pipelines.learning.datasets.lines import LineKind, Problem, problems_of_block, validate_line, validate_row
 from glow_pipelines.learning.datasets.minhash import near_duplicates
 from glow_pipelines.learning.datasets.patterns import CorrectionPattern, correction_patterns
 from glow_pipelines.learning.datasets.policies import CurationPolicy
+from glow_pipelines.learning.datasets.repeats import Repeats
 from glow_pipelines.learning.datasets.resolve import withdrawn
+from glow_pipelines.learning.datasets.rules import DatasetRule, Kind, RuleProblem, read_rule
 from glow_pipelines.learning.datasets.screens import Finding, screen, screen_example
 from glow_pipelines.learning.datasets.screens.redact import Redacted, redact
 from glow_pipelines.learning.datasets.settings import BehaviorSettings
 from glow_pipelines.learning.datasets.splits import SALT, SHARES, SPLITS, Split, assign_splits, split_of
 from glow_pipelines.learning.datasets.text import canonical_json, normalize, text_key
 from glow_pipelines.learning.datasets.versions import (
-    DatasetRule,
+    ContentHash,
     DatasetVersion,
     VersionRow,
     build_version,
@@ -52,56 +61,76 @@ from glow_pipelines.learning.datasets.versions import (
 )
 
 __all__ = [
+    "BLOCKING",
+    "LINE_KINDS",
+    "OTHER_SEED",
     "SALT",
     "SHARES",
     "SPLITS",
+    "WARNING",
     "BehaviorLearner",
     "BehaviorSettings",
     "Change",
+    "ContentHash",
     "Correction",
     "CorrectionPattern",
     "CurationPolicy",
     "DatasetRule",
     "DatasetVersion",
     "DemonstrationRow",
+    "Demonstrations",
+    "Drift",
+    "Drops",
+    "Facts",
+    "Faults",
     "Finding",
+    "Findings",
     "GroupItem",
+    "Inspection",
+    "Kind",
     "LearningExample",
     "LearningInput",
+    "LineKind",
     "Manifest",
     "NearMarks",
     "Problem",
     "Redacted",
+    "Repeats",
+    "RuleProblem",
     "SourceRef",
     "Split",
+    "SplitLeaks",
+    "TextRow",
     "Verdict",
     "VersionRow",
+    "admit",
     "assign_groups",
     "assign_splits",
-    "balance",
     "build_version",
     "canonical_json",
     "changes",
     "check_version",
-    "conflicts",
     "correction_patterns",
     "corrections_of",
-    "duplicates",
+    "drift",
     "example_hash",
     "example_id",
     "export_lines",
     "input_key",
     "is_bridge",
+    "judge",
     "language_of",
     "leakage",
+    "line_row",
     "manifest",
     "manifest_hash",
-    "minimum_size",
     "near_duplicates",
     "near_marks",
     "normalize",
     "placed",
     "preference_line",
+    "problems_of_block",
+    "read_rule",
     "redact",
     "screen",
     "screen_example",
@@ -109,6 +138,7 @@ __all__ = [
     "split_of",
     "text_key",
     "validate_line",
+    "validate_row",
     "version_hash",
     "withdrawn",
 ]

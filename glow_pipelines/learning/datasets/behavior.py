@@ -19,11 +19,12 @@ from glow_pipelines.learning.datasets.groups import GroupItem, assign_groups, is
 from glow_pipelines.learning.datasets.inputs import LearningInput, key_of
 from glow_pipelines.learning.datasets.patterns import CorrectionPattern, correction_patterns
 from glow_pipelines.learning.datasets.resolve import resolve
+from glow_pipelines.learning.datasets.rules import DatasetRule
 from glow_pipelines.learning.datasets.settings import BehaviorSettings
 from glow_pipelines.learning.datasets.similar import Vectors, nearest, paraphrases
 from glow_pipelines.learning.datasets.splits import split_of
 from glow_pipelines.learning.datasets.text import text_key
-from glow_pipelines.learning.datasets.versions import DatasetRule, DatasetVersion, build_version
+from glow_pipelines.learning.datasets.versions import DatasetVersion, build_version
 from glow_pipelines.learning.feedback.rows import ExecutionRow, FeedbackRow
 
 
@@ -128,9 +129,11 @@ class BehaviorLearner:
         examples: Iterable[LearningExample],
         assignments: Mapping[str, str],
         as_of: datetime,
+        learned: Mapping[str, datetime] | None = None,
     ) -> DatasetVersion:
-        """The immutable version a rule makes of the examples; `assignments` is group → split."""
-        return build_version(rule, examples, assignments, as_of)
+        """The immutable version a rule makes of the examples; `assignments` is group → split, `learned` example id →
+        when it was first learned, for rules with dates."""
+        return build_version(rule, examples, assignments, as_of, learned)
 
     def analyze_correction_patterns(
         self, corrections: Iterable[Correction], uncorrected: Iterable[tuple[str, str]] = ()

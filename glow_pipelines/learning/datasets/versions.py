@@ -1,41 +1,24 @@
-"""The immutable dataset a rule makes of the examples.
+"""The immutable dataset a rule makes of examples that are at hand.
 
-Belongs here: `DatasetRule`, `DatasetVersion`, admission row by row with a reason for every drop, the content hash.
-Does not belong here: judging a version (checks), writing it out (export), what an example is worth (resolve).
+Belongs here: `DatasetVersion`, the content hash. Does not belong here: admission row by row (admission), judging a
+version (checks), writing it out (export). Versions of a million rows are built by steps/datasets with the same
+admission and the same hash.
 """
 
 import hashlib
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from operator import attrgetter
 
+from glow_pipelines.learning.datasets.admission import Drops, Facts, admit
 from glow_pipelines.learning.datasets.examples import LearningExample
-from glow_pipelines.learning.datasets.groups import is_bridge
-from glow_pipelines.learning.datasets.splits import SALT, SHARES, SPLITS, Split, assign_splits
+from glow_pipelines.learning.datasets.rules import DatasetRule
+from glow_pipelines.learning.datasets.splits import SPLITS, Split, assign_splits
 from glow_pipelines.learning.datasets.text import text_key
 
-Kind = Literal["sft", "preference", "evaluation"]
 _LABELS = 50  # more distinct targets than this are free text, and balance says nothing
-
-
-@dataclass(frozen=True, slots=True)
-class DatasetRule:
-    """Which approved examples of an agent make a dataset.
-
-    `sources` None is all of them. `evaluation` takes only what an expert approved; `preference` only examples that
-    replaced an output. Dates are the reader's: give `build_version` the examples as of the instant.
-    """
-
-    agent: str
-    kind: Kind = "sft"
-    minimum_quality: float = 0.0
-    sources: tuple[str, ...] | None = None
-    domain: str | None = None
-    shares: tuple[float, float, float] = SHARES
-    salt: str = SALT
-    rule_version: str = "dataset-1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,28 +46,24 @@ class DatasetVersion:
 
 
 def build_version(
-    rule: DatasetRule, examples: Iterable[LearningExample], assignments: Mapping[str, str], as_of: datetime
+    rule: DatasetRule,
+    examples: Iterable[LearningExample],
+    assignments: Mapping[str, str],
+    as_of: datetime,
+    learned: Mapping[str, datetime] | None = None,
 ) -> DatasetVersion:
     """The version; `assignments` is group → split as persisted and wins over the hash.
 
-    Same examples in any order, same version. Examples of other agents are not looked at. What no expert approved
-    enters train only: what measures an agent must be right.
+    Same examples in any order, same version. Examples of other agents than the rule's are not looked at. `learned` is
+    example id → when it was first learned; a rule with dates admits only what is in it.
     """
-    mine = sorted((e for e in examples if e.agent == rule.agent), key=_strongest_first)
+    mine = sorted((e for e in examples if e.agent in rule.everyone), key=_in_full)
     split_of_group = assign_splits((e.group for e in mine), assignments, rule.shares, rule.salt)
-    refused: dict[str, str] = {}
-    admitted: dict[str, LearningExample] = {}
-    for example in mine:
-        reason = _refusal(rule, example, split_of_group[example.group])
-        if reason is None:
-            admitted.setdefault(example.id, example)
-        else:
-            refused.setdefault(example.id, reason)
-    lost = _conflicts(admitted.values())
-    dropped = {id: reason for id, reason in refused.items() if id not in admitted} | lost
-    rows = tuple(
-        VersionRow(example, split_of_group[example.group]) for id, example in admitted.items() if id not in lost
-    )
+    known = learned or {}
+    facts = [_facts(place, e, split_of_group[e.group], known.get(e.id)) for place, e in enumerate(mine)]
+    drops = Drops(most=None)
+    admitted = sorted(admit(rule, sorted(facts, key=attrgetter("input")), drops), key=attrgetter("id"))
+    rows = tuple(VersionRow(mine[each.version], split_of_group[each.group]) for each in admitted)
     counts = Counter(row.split for row in rows)
     targets = Counter(text_key(row.example.target) for row in rows)
     return DatasetVersion(
@@ -93,63 +72,56 @@ def build_version(
         rows=rows,
         splits={split: counts[split] for split in SPLITS},
         content_hash=version_hash(rows),
-        drops=dict(sorted(Counter(dropped.values()).items())),
-        dropped=dict(sorted(dropped.items())),
+        drops=dict(sorted(drops.counts.items())),
+        dropped=dict(sorted((id, reason) for reason, ids in drops.examples.items() for id in ids)),
         balance=dict(sorted(targets.items())) if len(targets) <= _LABELS else {},
     )
 
 
+class ContentHash:
+    """sha256 over content_hash‖split of every row, one a line, in the order of the example ids."""
+
+    def __init__(self) -> None:
+        self._sha = hashlib.sha256()
+
+    def add(self, rows: Iterable[tuple[str, str]]) -> None:
+        """Further rows: content hash and split."""
+        self._sha.update("".join(f"{content}{split}\n" for content, split in rows).encode())
+
+    def hexdigest(self) -> str:
+        return self._sha.hexdigest()
+
+
 def version_hash(rows: Iterable[VersionRow]) -> str:
-    """sha256 over the sorted content_hash‖split of the rows, one a line."""
-    lines = sorted(row.example.content_hash + row.split for row in rows)
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    """The content hash of rows in any order."""
+    found = ContentHash()
+    found.add((row.example.content_hash, row.split) for row in sorted(rows, key=lambda row: row.example.id))
+    return found.hexdigest()
 
 
-def _refusal(rule: DatasetRule, example: LearningExample, split: Split) -> str | None:
-    if example.status != "approved":
-        return example.status
-    if is_bridge(example.group):
-        return "near rows of two splits"
-    if rule.domain is not None and example.domain != rule.domain:
-        return "other domain"
-    if rule.sources is not None and example.source not in rule.sources:
-        return "source not in rule"
-    if example.quality < rule.minimum_quality:
-        return "quality below minimum"
-    if rule.kind == "preference" and example.rejected_target is None:
-        return "no rejected output"
-    if rule.kind == "evaluation" and not example.expert_approved:
-        return "no expert approval"
-    if split != "train" and not example.expert_approved:
-        return "no expert approval outside train"
-    return None
+def _facts(place: int, example: LearningExample, split: Split, learned: datetime | None) -> Facts:
+    return Facts(
+        version=place,
+        id=example.id,
+        agent=example.agent,
+        input=text_key(example.input),
+        answer=text_key(example.target),
+        group=example.group,
+        split=split,
+        status=example.status,
+        erased=False,
+        source=example.source,
+        quality=example.quality,
+        expert_approved=example.expert_approved,
+        replaces=example.rejected_target is not None,
+        domain=example.domain,
+        language=getattr(example, "language", None),
+        learned=learned,
+        content_hash=example.content_hash,
+    )
 
 
-def _conflicts(admitted: Iterable[LearningExample]) -> dict[str, str]:
-    """Id → reason for all but one example of the same input; for all of them when experts gave two answers.
-
-    The learner resolves conflicts; this is for examples that were learned in different runs.
-    """
-    rivals: dict[str, list[LearningExample]] = defaultdict(list)
-    for example in admitted:
-        rivals[text_key(example.input)].append(example)
-    result = {}
-    for found in rivals.values():
-        ranks = sorted((_rank(e) for e in found), reverse=True)
-        for example in found if len(found) > 1 else ():
-            if len({text_key(e.target) for e in found}) == 1:
-                if example is not found[0]:
-                    result[example.id] = "duplicate"
-            elif _rank(example) < ranks[0] or ranks[0] == ranks[1]:
-                result[example.id] = "conflict"
-    return result
-
-
-def _strongest_first(example: LearningExample) -> tuple[object, ...]:
-    """By id; among several records of one example (of different runs) a total order, so that input order is nothing."""
+def _in_full(example: LearningExample) -> tuple[object, ...]:
+    """A total order, so that the order of the input is nothing."""
     e = example
-    return e.id, -_rank(e), -e.quality, e.content_hash, e.status, e.source, e.group, e.rule_version, e.sources, e.reason
-
-
-def _rank(example: LearningExample) -> int:
-    return 2 if example.expert_approved else 1 if example.source == "correction" else 0
+    return e.id, e.content_hash, e.status, e.source, e.group, e.rule_version, e.sources, e.reason, e.expert_approved

@@ -1,0 +1,163 @@
+"""Choosing the rows of a dataset version and looking at them, in the transaction that freezes or forgets them.
+
+Belongs here: what streams between the store and the engine, in the same memory however many rows there are. Does not:
+what happens to the version (steps/datasets), what a rule admits or a check says (learning/datasets).
+"""
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any, BinaryIO
+
+from glow_pipelines.learning.datasets import (
+    OTHER_SEED,
+    SPLITS,
+    ContentHash,
+    DatasetRule,
+    Demonstrations,
+    Drops,
+    Faults,
+    Inspection,
+    Repeats,
+    SplitLeaks,
+    TextRow,
+    admit,
+    normalize,
+)
+from glow_pipelines.store.drafts import CHUNK
+from glow_pipelines.store.noun import Row
+from glow_pipelines.store.store import Transaction
+
+BETWEEN_AGENTS = 7
+"""Seed of the search for near questions of different agents; the check that follows looks with another."""
+MOST_TOLD = 1_000
+"""Leaking pairs after which nobody looks for more: the version is refused anyway."""
+
+Told = Callable[[str, int], None]
+"""Called with what is being done and how many rows of it are done."""
+
+
+def silent(doing: str, rows: int) -> None:
+    """Tells nobody."""
+
+
+class Draft:
+    """The rows a rule admits at an instant; `drops` holds the others by reason. `prompts` are the prompt versions whose
+    demonstrations were kept out of what is held out, `demonstrated` the rows that one of them took from there."""
+
+    def __init__(self, t: Transaction, rule: DatasetRule, told: Told = silent) -> None:
+        self._t, self._rule, self._told = t, rule, told
+        self.drops = Drops()
+        self.rows = 0
+        self.prompts: tuple[str, ...] = ()
+        self.demonstrated: tuple[str, ...] = ()
+
+    def choose(self, as_of: Any, prompts: Sequence[str] | None = None) -> None:
+        """Fill the draft. `prompts`: the prompt versions to keep out of what is held out; None: those in force."""
+        drafts = self._t.drafts
+        admitted = admit(self._rule, drafts.candidates(self._rule, as_of), self.drops)
+        while rows := list(islice(admitted, CHUNK)):
+            drafts.add(self.rows, rows)
+            self.rows += len(rows)
+            self._told("choose", self.rows)
+        self._keep_out_what_was_shown(prompts)
+        if len(self._rule.everyone) > 1:
+            self._keep_agents_apart()
+
+    def _keep_out_what_was_shown(self, prompts: Sequence[str] | None) -> None:
+        versions, inputs = self._t.drafts.demonstrations(self._rule.everyone, prompts)
+        self.prompts = tuple(versions)
+        demonstrations = Demonstrations(inputs.values())
+        if not demonstrations:
+            return
+        for rows in self._t.drafts.texts(held_out=True):
+            shown = [row for row in rows if demonstrations.show(normalize(row.input))]
+            self._drop("a prompt in force demonstrates it", shown)
+            self.demonstrated += tuple(row.id for row in shown if row.id in inputs)
+
+    def _keep_agents_apart(self) -> None:
+        """Groups are of one agent: where another one's question is nearly the same and held out further, the row
+        goes."""
+        with lending() as lend:
+            near = SplitLeaks(lend, BETWEEN_AGENTS)
+            for rows in self._t.drafts.texts():
+                near.add(
+                    [row.place for row in rows],
+                    [normalize(row.input) for row in rows],
+                    [SPLITS.index(row.split) for row in rows],
+                )
+            texts = _Texts(self._t)
+            gone: set[int] = set()
+            for pair in near.pairs(texts):
+                less, more = sorted((texts.rows[place] for place in pair), key=lambda row: SPLITS.index(row["split"]))
+                if less["agent"] != more["agent"] and not gone & {less["place"], more["place"]}:
+                    gone.add(less["place"])
+                    self._drop("near a question held out for another agent", [_text_row(less)])
+
+    def _drop(self, reason: str, rows: Sequence[TextRow]) -> None:
+        self._t.drafts.drop([row.place for row in rows])
+        self.rows -= len(rows)
+        for row in rows:
+            self.drops.add(reason, row.id)
+
+    def content_hash(self) -> str:
+        found = ContentHash()
+        for rows in self._t.drafts.hashes():
+            found.add(rows)
+        return found.hexdigest()
+
+    def inspect(self) -> tuple[Inspection, Faults, Faults]:
+        """Look at every text. Answers what texts showed, near pairs that lie in two splits, and repeats."""
+        leaks, repeats = Faults(), Faults()
+        with lending() as lend:
+            near, same = SplitLeaks(lend, OTHER_SEED), Repeats(lend)
+            inspection = Inspection(self._rule.kind, near, same)
+            looked = 0
+            for rows in self._t.drafts.texts():
+                inspection.add(rows)
+                looked += len(rows)
+                self._told("inspect", looked)
+            self._told("compare", looked)
+            texts = _Texts(self._t)
+            for pair in islice(near.pairs(texts), MOST_TOLD):
+                leaks.add("pair", *(texts.rows[place]["id"] for place in pair))
+            for kind, place in islice(same.found(), MOST_TOLD):
+                repeats.add(kind, texts.id_of(place))
+        return inspection, leaks, repeats
+
+
+class _Texts:
+    """Gives the normalised inputs of places, and keeps the rows it gave last."""
+
+    def __init__(self, t: Transaction) -> None:
+        self._t = t
+        self.rows: dict[int, Row] = {}
+
+    def __call__(self, places: Sequence[int]) -> dict[int, str]:
+        self.rows = self._t.drafts.inputs_of(places)
+        return {place: normalize(row["input"]) for place, row in self.rows.items()}
+
+    def id_of(self, place: int) -> str:
+        return str(self._t.drafts.inputs_of([place])[place]["id"])
+
+
+def _text_row(row: Row) -> TextRow:
+    return TextRow(row["place"], row["id"], row["agent"], row["split"], row["input"], "", None)
+
+
+@contextmanager
+def lending() -> Iterator[Callable[[], BinaryIO]]:
+    """Lends temporary files, which are gone afterwards; nobody else can open them."""
+    lent: list[Any] = []
+
+    def lend() -> BinaryIO:
+        lent.append(tempfile.TemporaryFile())  # noqa: SIM115 -- closed below, all together
+        file: BinaryIO = lent[-1]
+        return file
+
+    try:
+        yield lend
+    finally:
+        for file in lent:
+            file.close()

@@ -1,0 +1,141 @@
+-- Dataset versions on their way: choosing rows, looking at them, freezing them. Every statement is of one transaction.
+
+-- begin_draft --
+-- Waits for a curation under way and keeps the next one waiting: an example that is not committed yet must not have been
+-- recorded before an instant that a version is already of.
+select pg_advisory_xact_lock_shared(hashtextextended('glow.curation', 0))
+
+-- tune_draft --
+-- A draft sorts and joins a whole version, and its cursors are read to the end.
+select set_config('work_mem', '64MB', true), set_config('cursor_tuple_fraction', '1', true)
+
+-- clock --
+-- Now, by the server's clock: the only one that says when an example was recorded.
+select clock_timestamp() as now
+
+-- candidates --
+-- What decides about the examples in force at an instant, equal inputs one after the other. Texts of answers only where
+-- an input has several. `learned` only where the rule has dates: the first of all records of an example, so that learning
+-- it anew moves no dates. An example without an input of its own is told apart by its words.
+select x.example_version, x.example_id, x.agent::text as agent, k.input_key,
+       case when count(*) over (partition by k.input_key) > 1 then x.target end as answer, x.group_key, x.split, x.status,
+       x.erased_at is not null or x.input is null as erased, x.source, x.quality, x.expert_approved,
+       x.rejected_target is not null as replaces, x.domain, x.language, f.learned, x.content_hash
+  from glow.learning_examples x
+  left join glow.learning_inputs i using (input_id)
+  left join (select h.example_id, min(h.recorded_at) as learned from glow.learning_examples h
+              where %(dated)s and h.agent = any(%(agents)s) group by h.example_id) f on f.example_id = x.example_id
+ cross join lateral (select coalesce(i.input_key, sha256(convert_to(
+   btrim(regexp_replace(lower(x.input), '[^[:alnum:]]+', ' ', 'g')), 'UTF8'))) as input_key) k
+ where x.agent = any(%(agents)s) and x.recorded_at <= %(as_of)s
+   and (x.superseded_at is null or x.superseded_at > %(as_of)s)
+ order by k.input_key
+
+-- draft_texts --
+-- The rows of the draft with their texts, in their places; of all splits or only of those held out.
+select r.place, r.example_id as id, x.agent::text as agent, r.split, x.input, x.target, x.rejected_target
+  from glow.draft_rows r join glow.learning_examples x using (example_version)
+ where r.draft = pg_current_xact_id() and (not %(held_out)s or r.split <> 'train') order by r.place
+
+-- draft_inputs --
+-- The inputs of some places of the draft.
+select r.place, x.agent::text as agent, r.split, r.example_id as id, x.input
+  from glow.draft_rows r join glow.learning_examples x using (example_version)
+ where r.draft = pg_current_xact_id() and r.place = any(%(places)s)
+
+-- drop_draft_rows --
+-- Takes rows out of the draft.
+delete from glow.draft_rows where draft = pg_current_xact_id() and place = any(%(places)s)
+
+-- torn_groups --
+-- Groups with rows in two splits: foreign keys forbid them; counted all the same.
+select x.agent, x.group_key from glow.draft_rows r join glow.learning_examples x using (example_version)
+ where r.draft = pg_current_xact_id() group by x.agent, x.group_key having min(r.split) <> max(r.split)
+
+-- draft_hashes --
+-- What the content hash is over, in the order of positions.
+select r.content_hash, r.split from glow.draft_rows r where r.draft = pg_current_xact_id() order by r.example_id
+
+-- draft_statistics --
+-- Rows by split, agent and split, source, domain, language, tenth of quality, and by doublings of the lengths in characters.
+select s.what, s.name, s.rows::int from (
+  select case when grouping(r.split) = 0 and grouping(x.agent) = 1 then 'splits' when grouping(x.agent) = 0 then 'agents'
+              when grouping(x.source) = 0 then 'sources' when grouping(x.domain) = 0 then 'domains'
+              when grouping(x.language) = 0 then 'languages' when grouping(f.quality) = 0 then 'quality'
+              when grouping(f.input) = 0 then 'input_characters' else 'target_characters' end as what,
+         coalesce(case when grouping(r.split) = 0 and grouping(x.agent) = 1 then r.split
+              when grouping(x.agent) = 0 then x.agent || ' ' || r.split when grouping(x.source) = 0 then x.source
+              when grouping(x.domain) = 0 then x.domain when grouping(x.language) = 0 then x.language
+              when grouping(f.quality) = 0 then f.quality::text when grouping(f.input) = 0 then f.input::text
+              else f.target::text end, '') as name,
+         count(*) as rows
+    from glow.draft_rows r join glow.learning_examples x using (example_version)
+   cross join lateral (select least(floor(x.quality * 10), 9) / 10.0 as quality,
+                              2 ^ ceil(log(2, greatest(length(x.input), 1)))::int as input,
+                              2 ^ ceil(log(2, greatest(length(x.target), 1)))::int as target) f
+   where r.draft = pg_current_xact_id()
+   group by grouping sets ((r.split), (x.agent, r.split), (x.source), (x.domain), (x.language), (f.quality), (f.input), (f.target))) s
+ order by s.what, s.name
+
+-- draft_sample --
+-- A few rows to show.
+select x.input, x.target, r.split, x.source
+  from glow.draft_rows r join glow.learning_examples x using (example_version)
+ where r.draft = pg_current_xact_id() order by r.example_id limit %(most)s
+
+-- approval --
+-- How many of the experts' judgements of some agents approve or correct.
+select count(*) filter (where verdict <> 'reject')::int as approved, count(*)::int as judged
+  from glow.expert_annotations where agent = any(%(agents)s) and superseded_by is null
+
+-- demonstrations_in_force --
+-- The prompts of some agents behind their aliases, and the demonstrations in them.
+select distinct p.agent::text as agent, p.prompt_version, coalesce(p.prompt -> 'demonstrations', '[]') as demonstrations
+  from glow.prompt_aliases a join glow.prompt_versions p using (agent, prompt_version)
+ where a.agent = any(%(agents)s) order by p.prompt_version
+
+-- demonstrations_of --
+-- The demonstrations of prompts by version.
+select distinct p.agent::text as agent, p.prompt_version, coalesce(p.prompt -> 'demonstrations', '[]') as demonstrations
+  from glow.prompt_versions p where p.agent = any(%(agents)s) and p.prompt_version = any(%(versions)s)
+ order by p.prompt_version
+
+-- version_with_content --
+-- The version that holds exactly these rows under this rule.
+select dataset_id, revoked_at from glow.training_datasets
+ where agent = %(agent)s and kind = %(kind)s and rule_hash = %(rule_hash)s and content_hash = %(content_hash)s
+
+-- newest_version --
+-- The version before, under the same rule.
+select dataset_id, rows, statistics from glow.training_datasets
+ where agent = %(agent)s and kind = %(kind)s and rule_hash = %(rule_hash)s and revoked_at is null
+ order by created_at desc, dataset_id limit 1
+
+-- freeze_version --
+-- A dataset version.
+insert into glow.training_datasets (
+  dataset_id, agent, agents, kind, rule, rule_hash, rule_version, as_of, rows, content_hash, statistics, parent)
+values (
+  %(dataset_id)s, %(agent)s, %(agents)s, %(kind)s, %(rule)s, %(rule_hash)s, %(rule_version)s, %(as_of)s, %(rows)s,
+  %(content_hash)s, %(statistics)s, %(parent)s)
+
+-- freeze_rows --
+-- Its rows, in the order of their example ids.
+insert into glow.dataset_examples (dataset_id, position, example_version, split)
+select %(dataset_id)s, row_number() over (order by r.example_id), r.example_version, r.split
+  from glow.draft_rows r where r.draft = pg_current_xact_id()
+
+-- discard_draft --
+-- Nobody but this transaction ever sees the rows of a draft.
+delete from glow.draft_rows where draft = pg_current_xact_id()
+
+-- differences --
+-- Where a version and the draft disagree: rows that only one of them has, or that lie in another split.
+select coalesce(d.example_version, r.example_version) as example_version, x.example_id, d.split as frozen, r.split as rebuilt,
+       x.erased_at is not null as erased
+  from (select e.example_version, e.split from glow.dataset_examples e where e.dataset_id = %(dataset_id)s) d
+  full join (select t.example_version, t.split from glow.draft_rows t where t.draft = pg_current_xact_id()) r
+    on r.example_version = d.example_version
+  join glow.learning_examples x on x.example_version = coalesce(d.example_version, r.example_version)
+ where d.split is distinct from r.split
+ order by x.example_id limit %(most)s
