@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 
 from glow_pipelines.commands.datasets import dataset
+from glow_pipelines.commands.erasure import erase
 from glow_pipelines.errors import Actionable
 from glow_pipelines.files import is_held
 from glow_pipelines.importing.records import FORMATS, KINDS, Kind
@@ -44,6 +45,7 @@ def main() -> None:
     """Feedback in, better agents out."""
 
 
+main.add_command(erase)
 main.add_command(dataset)
 
 

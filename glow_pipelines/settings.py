@@ -116,6 +116,9 @@ class Settings:
     embedding_dimensions: int = setting(
         "GLOW_EMBEDDING_DIMENSIONS", whole(1, 4000), "384", "length of an embedding; must be what the model gives"
     )
+    paraphrases: bool = setting(
+        "GLOW_PARAPHRASES", BOOLEAN, "true", "embed new inputs, so that paraphrases are never in two splits"
+    )
     structured_output: str | None = setting(
         "GLOW_STRUCTURED_OUTPUT",
         choice("grammar", "json_schema"),

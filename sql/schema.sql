@@ -66,6 +66,24 @@ CREATE SEQUENCE glow.feedback_ids
 
 -- What tables rely on
 
+CREATE FUNCTION glow.answer_key(value text) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN COALESCE(NULLIF(btrim(regexp_replace(regexp_replace(lower(NORMALIZE(value, NFKC)), '(?<=[0-9])[.,:/-](?=[0-9])|(?<![[:alpha:]])-(?=[0-9])'::text, ''::text, 'g'::text), '[][:space:]!"&''()*,./:;?@[\\^_`{|}~¡¿«»‘’“”„…–—。、，！？（）「」-]+'::text, ' '::text, 'g'::text)), ''::text), btrim(value));
+COMMENT ON FUNCTION glow.answer_key(value text) IS 'What makes two answers the same answer.';
+GRANT ALL ON FUNCTION glow.answer_key(value text) TO glow_pipeline;
+
+CREATE FUNCTION glow.append_only() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+  if current_user = 'glow_owner' and current_setting('glow.erasing', true) = 'on' then
+    return case tg_op when 'DELETE' then old else new end;
+  end if;
+  raise exception using errcode = 'PT409', message = format('%s is append-only: a %s was refused', tg_table_name, lower(tg_op)),
+    hint = 'Only the erasure of a person changes what happened.';
+end $$;
+GRANT ALL ON FUNCTION glow.append_only() TO glow_pipeline;
+
 CREATE FUNCTION glow.claim(path text[]) RETURNS text
     LANGUAGE plpgsql STABLE STRICT
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -87,6 +105,11 @@ begin
 end $$;
 COMMENT ON FUNCTION glow.claim(path text[]) IS 'What the verified token says at a path; refuses a call without it.';
 GRANT ALL ON FUNCTION glow.claim(path text[]) TO glow_pipeline;
+
+CREATE FUNCTION glow.control_draw(tenant text, execution_id text) RETURNS double precision
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN ((((('x'::text || encode(substr(sha256(convert_to((((('review-control-1'::text || chr(31)) || tenant) || chr(31)) || execution_id), 'UTF8'::name)), 1, 6), 'hex'::text)))::bit(48))::bigint)::numeric / 281474976710656.0);
+GRANT ALL ON FUNCTION glow.control_draw(tenant text, execution_id text) TO glow_pipeline;
 
 CREATE FUNCTION glow.drop_partitions(parent regclass, before timestamp with time zone) RETURNS SETOF text
     LANGUAGE plpgsql SECURITY DEFINER
@@ -163,22 +186,25 @@ CREATE FUNCTION glow.expire(before timestamp with time zone) RETURNS SETOF text
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  month timestamptz := glow.month_of(before);
+  runs timestamptz := glow.retention_cutoff('executions', before);
+  votes timestamptz := glow.retention_cutoff('agent_feedback', before);
 begin
   perform set_config('glow.tenant', '*', true);
   perform glow.ensure_partitions();
-  delete from glow.current_feedback where recorded_at < month;
-  delete from glow.feedback_keys where recorded_at < month;
-  delete from glow.retrieval_keys where recorded_at < month;
+  delete from glow.current_feedback where recorded_at < votes;
+  delete from glow.feedback_keys where recorded_at < votes;
+  delete from glow.retrieval_keys where recorded_at < glow.retention_cutoff('retrieval_events', before);
   update glow.execution_keys k set expired_at = clock_timestamp()
-   where recorded_at < month and expired_at is null
+   where recorded_at < runs and expired_at is null
      and (exists (select from glow.expert_annotations a where a.tenant = k.tenant and a.execution_id = k.execution_id)
+       or exists (select from glow.comparisons c where c.tenant = k.tenant and c.execution_id = k.execution_id)
        or exists (select from glow.current_feedback c where c.tenant = k.tenant and c.execution_id = k.execution_id)
        or exists (select from glow.example_sources s
                    where s.kind = 'execution' and s.source_id = glow.qualified(k.tenant, k.execution_id)));
-  delete from glow.execution_keys where recorded_at < month and expired_at is null;
+  delete from glow.execution_keys where recorded_at < runs and expired_at is null;
   -- Last, because it locks out everybody until the end of the transaction.
-  return query select glow.drop_partitions(t.relation, month) from glow.partitioned_tables() t order by t.name;
+  return query select glow.drop_partitions(t.relation, glow.retention_cutoff(t.name::text, before))
+                 from glow.partitioned_tables() t order by t.name;
 end $$;
 COMMENT ON FUNCTION glow.expire(before timestamp with time zone) IS 'Retention: removes executions, feedback and searches recorded in months that ended before an instant. What was learned from them stays.';
 REVOKE ALL ON FUNCTION glow.expire(before timestamp with time zone) FROM PUBLIC;
@@ -199,10 +225,71 @@ COMMENT ON FUNCTION glow.forget_calls(before interval) IS 'Deletes samples of ca
 REVOKE ALL ON FUNCTION glow.forget_calls(before interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow.forget_calls(before interval) TO glow_pipeline;
 
+CREATE FUNCTION glow.input_key(value text) RETURNS bytea
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN sha256(convert_to(glow.answer_key("left"(value, 4000)), 'UTF8'::name));
+GRANT ALL ON FUNCTION glow.input_key(value text) TO glow_pipeline;
+
+CREATE FUNCTION glow.json_text(value text) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN CASE WHEN (octet_length(value) = length(value)) THEN (to_json(value))::text ELSE replace(replace(replace((to_json(NORMALIZE(value, NFC)))::text, ' '::text, '\u2028'::text), ' '::text, '\u2029'::text), ''::text, '\u0085'::text) END;
+COMMENT ON FUNCTION glow.json_text(value text) IS 'A text as a JSON string in canonical form.';
+GRANT ALL ON FUNCTION glow.json_text(value text) TO glow_pipeline;
+
+CREATE FUNCTION glow.make_erasure_key() RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+  secret bytea := '';
+  inner_pad bytea := '';
+  outer_pad bytea := '';
+begin
+  for i in 1 .. 4 loop secret := secret || uuid_send(gen_random_uuid()); end loop;
+  for i in 0 .. 63 loop
+    inner_pad := inner_pad || decode(lpad(to_hex(get_byte(secret, i) # 54), 2, '0'), 'hex');
+    outer_pad := outer_pad || decode(lpad(to_hex(get_byte(secret, i) # 92), 2, '0'), 'hex');
+  end loop;
+  insert into glow.erasure_key values (true, inner_pad, outer_pad) on conflict do nothing;
+end $$;
+COMMENT ON FUNCTION glow.make_erasure_key() IS 'Makes the key of the pseudonyms, unless there is one.';
+REVOKE ALL ON FUNCTION glow.make_erasure_key() FROM PUBLIC;
+
 CREATE FUNCTION glow.month_of(instant timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN (date_trunc('month'::text, (instant AT TIME ZONE 'UTC'::text)) AT TIME ZONE 'UTC'::text);
 GRANT ALL ON FUNCTION glow.month_of(instant timestamp with time zone) TO glow_pipeline;
+
+CREATE FUNCTION glow.open_slots(item_ids bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+  update glow.review_items i
+     set reviews = greatest(i.reviews, least(i.most_reviews, said.n)), decided_by = said.decision, outcome = said.outcome,
+         state = case when said.decision is null then i.state else 'closed' end,
+         closed_at = case when said.decision is not null then clock_timestamp() end
+    from (select x.item_id, count(*) filter (where a.role = 'review') as n,
+                 max(a.annotation_id) filter (where a.role = 'adjudication') as decision,
+                 max(a.verdict) filter (where a.role = 'adjudication') as outcome
+            from glow.review_items x
+           cross join lateral (select * from glow.expert_annotations y
+                                where y.tenant = x.tenant and y.execution_id = x.execution_id and y.superseded_by is null offset 0) a
+           where x.item_id = any(item_ids) and x.kind = 'judgement' group by x.item_id) said
+   where i.item_id = said.item_id;
+  insert into glow.review_slots (item_id, slot, tenant, reviewer, annotation_id, filled_at)
+  select i.item_id, n.slot, i.tenant, a.reviewer, a.annotation_id, a.recorded_at
+    from glow.review_items i
+   cross join lateral generate_series(1, i.reviews) n(slot)
+    left join lateral (
+      select r.reviewer, r.annotation_id, r.recorded_at, row_number() over (order by r.annotation_id) as slot
+        from glow.expert_annotations r
+       where r.tenant = i.tenant and r.execution_id = i.execution_id and r.superseded_by is null and r.role = 'review'
+         and i.kind = 'judgement') a on a.slot = n.slot
+   where i.item_id = any(item_ids) and (i.decided_by is null or a.annotation_id is not null);
+  perform glow.settle_review(i.item_id)
+     from (select distinct s.item_id from glow.review_slots s where s.item_id = any(item_ids) and s.filled_at is not null) i;
+end $$;
+COMMENT ON FUNCTION glow.open_slots(item_ids bigint[]) IS 'Gives items that have just entered their slots, filled with what experts had said already.';
+GRANT ALL ON FUNCTION glow.open_slots(item_ids bigint[]) TO glow_pipeline;
 
 CREATE FUNCTION glow.partition_name(relation regclass, month timestamp with time zone) RETURNS text
     LANGUAGE sql STABLE
@@ -218,6 +305,42 @@ CREATE FUNCTION glow.partitioned_tables() RETURNS TABLE(relation regclass, name 
 $$;
 GRANT ALL ON FUNCTION glow.partitioned_tables() TO glow_pipeline;
 
+CREATE FUNCTION glow.plain_cell(value text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN ((value <> ''::text) AND (strpos('=+-@	
+＝＋－＠'::text, "left"(value, 1)) > 0)) THEN (''''::text || value) ELSE value END;
+COMMENT ON FUNCTION glow.plain_cell(value text) IS 'A text that no spreadsheet takes for a formula.';
+GRANT ALL ON FUNCTION glow.plain_cell(value text) TO glow_pipeline;
+
+CREATE FUNCTION glow.prunable() RETURNS TABLE(relation text, action text, instant text)
+    LANGUAGE sql IMMUTABLE
+    AS $$
+  values ('executions', 'drop', 'recorded_at'), ('agent_feedback', 'drop', 'recorded_at'),
+         ('retrieval_events', 'drop', 'recorded_at'), ('evaluations', 'delete', 'evaluated_at'),
+         ('responses', 'delete', 'created_at'), ('embeddings', 'delete', 'created_at'),
+         ('success_metrics', 'delete', 'measured_at')
+$$;
+COMMENT ON FUNCTION glow.prunable() IS 'The tables that a retention policy may name. Hits of a search go with it.';
+GRANT ALL ON FUNCTION glow.prunable() TO glow_pipeline;
+
+CREATE FUNCTION glow.prune(relation text, most integer) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  instant text := (select p.instant from glow.prunable() p where p.relation = prune.relation and p.action = 'delete');
+  gone bigint;
+begin
+  if instant is null then return 0; end if;
+  execute format('delete from glow.%I where ctid = any(array(select ctid from glow.%1$I where %I < $1 limit $2))', relation, instant)
+    using glow.retention_cutoff(relation, null), most;
+  get diagnostics gone = row_count;
+  return gone;
+end $_$;
+COMMENT ON FUNCTION glow.prune(relation text, most integer) IS 'Deletes at most so many rows of a table that are older than its policy.';
+REVOKE ALL ON FUNCTION glow.prune(relation text, most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow.prune(relation text, most integer) TO glow_pipeline;
+
 CREATE FUNCTION glow.qualified(tenant text, id text) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN CASE tenant WHEN 'default'::text THEN id ELSE ((tenant || chr(31)) || id) END;
@@ -227,12 +350,43 @@ CREATE FUNCTION glow.refuse_change() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
 begin
+  if current_user = 'glow_owner' and current_setting('glow.erasing', true) = 'on' then
+    if tg_op = 'DELETE' then return old; end if;
+    return new;
+  end if;
   raise exception using
     errcode = 'PT409',
     message = format('%s is immutable: a %s was refused', tg_table_name, lower(tg_op)),
     hint = 'Build a new version instead; the old one stays as evidence.';
 end $$;
 GRANT ALL ON FUNCTION glow.refuse_change() TO glow_pipeline;
+
+CREATE FUNCTION glow.retention_cutoff(relation text, before timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select coalesce((select coalesce(glow.month_of(clock_timestamp() - make_interval(months => p.months)), '-infinity')
+                     from glow.retention_policies p
+                    where p.relation = case retention_cutoff.relation when 'retrieval_hits' then 'retrieval_events'
+                                                                      else retention_cutoff.relation end),
+                  glow.month_of(before), '-infinity')
+$$;
+COMMENT ON FUNCTION glow.retention_cutoff(relation text, before timestamp with time zone) IS 'The instant before which rows of a table go: that of its policy, else the given one; -infinity where all stay.';
+
+
+SET default_tablespace = '';
+
+SET default_table_access_method = heap;
+GRANT ALL ON FUNCTION glow.retention_cutoff(relation text, before timestamp with time zone) TO glow_pipeline;
+
+CREATE FUNCTION glow.review_policy(agent text) RETURNS glow.review_policies
+    LANGUAGE sql STABLE
+    AS $$
+  select coalesce((select p from glow.review_policies p where p.agent = review_policy.agent),
+                  row(review_policy.agent, 2, 3, true, interval '15 minutes', 0.02, 0.05, '', null)::glow.review_policies)
+$$;
+COMMENT ON FUNCTION glow.review_policy(agent text) IS 'The policy of an agent, or the defaults.';
+GRANT ALL ON FUNCTION glow.review_policy(agent text) TO glow_pipeline;
 
 CREATE FUNCTION glow.secure(relation regclass) RETURNS void
     LANGUAGE plpgsql
@@ -248,6 +402,48 @@ end $_$;
 COMMENT ON FUNCTION glow.secure(relation regclass) IS 'Puts a table with a column `tenant` under row security.';
 REVOKE ALL ON FUNCTION glow.secure(relation regclass) FROM PUBLIC;
 
+CREATE FUNCTION glow.settle_review(item_id bigint) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+  item glow.review_items;
+  filled integer;
+  best record;
+begin
+  select i.* into item from glow.review_items i where i.item_id = settle_review.item_id;
+  if item.gold or item.decided_by is not null then return; end if;
+  select count(*) into filled from glow.review_slots s where s.item_id = item.item_id and s.filled_at is not null;
+  select x.outcome, count(*) as n into best from (
+    select coalesce(a.verdict, case c.preferred when 'first' then s.first
+                                                when 'second' then case s.first when 'output' then 'alternative' else 'output' end
+                                                else c.preferred end) as outcome,
+           case a.verdict when 'correct' then glow.answer_key(a.output) end as answer
+      from glow.review_slots s
+      -- `offset 0`: by key, also with a plan that was made when the tables were empty.
+      left join lateral (select * from glow.expert_annotations x where x.annotation_id = s.annotation_id offset 0) a on true
+      left join lateral (select * from glow.comparisons x where x.comparison_id = s.comparison_id offset 0) c on true
+     where s.item_id = settle_review.item_id and s.filled_at is not null) x
+   group by x.outcome, x.answer order by count(*) desc, x.outcome, x.answer limit 1;
+  if filled >= item.reviews and best.n * 2 > filled then
+    item.state := 'closed';
+  elsif filled >= item.reviews and item.reviews < item.most_reviews then
+    -- One more, not two: the third often decides.
+    item.state := 'open';
+    item.reviews := item.reviews + 1;
+    insert into glow.review_slots (item_id, slot, tenant) values (item.item_id, item.reviews, item.tenant);
+  else
+    item.state := case when filled >= item.reviews then 'adjudicate' else 'open' end;
+  end if;
+  update glow.review_items i
+     set state = item.state, reviews = item.reviews, outcome = case item.state when 'closed' then best.outcome end,
+         closed_at = case item.state when 'closed' then coalesce(i.closed_at, clock_timestamp()) end
+   where i.item_id = item.item_id
+     and (i.state, i.reviews, i.outcome) is distinct from
+         (item.state, item.reviews, case item.state when 'closed' then best.outcome end);
+end $$;
+COMMENT ON FUNCTION glow.settle_review(item_id bigint) IS 'Closes an item whose reviews agree by majority, opens one more slot while they do not, and gives it up to adjudication when there are as many as there may be.';
+GRANT ALL ON FUNCTION glow.settle_review(item_id bigint) TO glow_pipeline;
+
 CREATE FUNCTION glow.tenant_of(id text) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN CASE WHEN (POSITION((chr(31)) IN (id)) > 0) THEN split_part(id, chr(31), 1) ELSE 'default'::text END;
@@ -256,12 +452,13 @@ GRANT ALL ON FUNCTION glow.tenant_of(id text) TO glow_pipeline;
 CREATE FUNCTION glow.unqualified(id text) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN CASE WHEN (POSITION((chr(31)) IN (id)) > 0) THEN split_part(id, chr(31), 2) ELSE id END;
-
-
-SET default_tablespace = '';
-
-SET default_table_access_method = heap;
 GRANT ALL ON FUNCTION glow.unqualified(id text) TO glow_pipeline;
+
+CREATE FUNCTION glow.source_row(kind text, source_id text) RETURNS jsonb
+    LANGUAGE sql STABLE
+    RETURN CASE kind WHEN 'execution'::text THEN (SELECT jsonb_build_object('input', "left"((e.input)::text, 500), 'output', "left"((e.output)::text, 500), 'recorded_at', e.recorded_at) AS jsonb_build_object FROM glow.executions e WHERE (((e.tenant)::text = glow.tenant_of(source_row.source_id)) AND ((e.execution_id)::text = glow.unqualified(source_row.source_id)))) WHEN 'feedback'::text THEN (SELECT jsonb_strip_nulls(jsonb_build_object('user_id', f.user_id, 'thumbs', f.thumbs, 'rating', f.rating, 'issues', f.issues, 'comment', "left"((f.comment)::text, 500), 'correction', "left"((f.correction)::text, 500), 'recorded_at', f.recorded_at, 'superseded_by', f.superseded_by)) AS jsonb_strip_nulls FROM glow.agent_feedback f WHERE (f.feedback_id = (source_row.source_id)::bigint)) WHEN 'annotation'::text THEN (SELECT jsonb_strip_nulls(jsonb_build_object('reviewer', a.reviewer, 'verdict', a.verdict, 'output', "left"(a.output, 500), 'notes', "left"(a.notes, 500), 'recorded_at', a.recorded_at, 'superseded_by', a.superseded_by)) AS jsonb_strip_nulls FROM glow.expert_annotations a WHERE (a.annotation_id = (source_row.source_id)::bigint)) WHEN 'demonstration'::text THEN (SELECT jsonb_strip_nulls(jsonb_build_object('expert', d.expert, 'input', "left"(d.input, 500), 'output', "left"(d.output, 500), 'recorded_at', d.recorded_at)) AS jsonb_strip_nulls FROM glow.demonstrations d WHERE (d.demonstration_id = (source_row.source_id)::bigint)) ELSE NULL::jsonb END;
+COMMENT ON FUNCTION glow.source_row(kind text, source_id text) IS 'What a source row of an example says; null when it is gone.';
+GRANT ALL ON FUNCTION glow.source_row(kind text, source_id text) TO glow_pipeline;
 
 -- Tables, the oldest first
 
@@ -391,6 +588,7 @@ CREATE TABLE glow.agent_feedback (
 PARTITION BY RANGE (recorded_at);
 ALTER TABLE ONLY glow.agent_feedback FORCE ROW LEVEL SECURITY;
 COMMENT ON TABLE glow.agent_feedback IS 'Votes, ratings, issues, comments and corrections. The current one of a person has superseded_by null.';
+CREATE INDEX corrections_by_agent ON glow.agent_feedback USING btree (agent, feedback_id) WHERE (correction IS NOT NULL);
 CREATE INDEX feedback_by_agent ON glow.agent_feedback USING btree (agent, xid);
 CREATE INDEX feedback_by_execution ON glow.agent_feedback USING btree (tenant, execution_id);
 CREATE INDEX feedback_by_time ON glow.agent_feedback USING brin (recorded_at);
@@ -454,6 +652,8 @@ CREATE TABLE glow.expert_annotations (
     execution_id glow.identifier NOT NULL,
     agent glow.agent_name NOT NULL,
     reviewer glow.identifier NOT NULL,
+    role text DEFAULT 'review'::text NOT NULL,
+    gold boolean DEFAULT false NOT NULL,
     verdict text NOT NULL,
     output text,
     dimensions jsonb DEFAULT '{}'::jsonb NOT NULL,
@@ -463,10 +663,12 @@ CREATE TABLE glow.expert_annotations (
     recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     superseded_by bigint,
     xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
-    CONSTRAINT expert_annotations_check CHECK (((verdict = 'correct'::text) = (output IS NOT NULL))),
+    erased_at timestamp with time zone,
+    CONSTRAINT expert_annotations_check CHECK ((((verdict = 'correct'::text) = (output IS NOT NULL)) OR ((erased_at IS NOT NULL) AND (output IS NULL)))),
     CONSTRAINT expert_annotations_dimensions_check CHECK ((jsonb_typeof(dimensions) = 'object'::text)),
     CONSTRAINT expert_annotations_notes_check CHECK ((length(notes) <= 10000)),
     CONSTRAINT expert_annotations_output_check CHECK (((octet_length(output) >= 1) AND (octet_length(output) <= 1000000))),
+    CONSTRAINT expert_annotations_role_check CHECK ((role = ANY (ARRAY['review'::text, 'adjudication'::text]))),
     CONSTRAINT expert_annotations_verdict_check CHECK ((verdict = ANY (ARRAY['approve'::text, 'correct'::text, 'reject'::text]))),
     CONSTRAINT expert_annotations_pkey PRIMARY KEY (annotation_id),
     CONSTRAINT expert_annotations_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent),
@@ -476,8 +678,10 @@ CREATE TABLE glow.expert_annotations (
 ALTER TABLE ONLY glow.expert_annotations FORCE ROW LEVEL SECURITY;
 COMMENT ON TABLE glow.expert_annotations IS 'An expert''s judgement of one execution; the current one of a reviewer has superseded_by null.';
 CREATE UNIQUE INDEX annotation_idempotency ON glow.expert_annotations USING btree (tenant, agent, idempotency_key) WHERE (idempotency_key IS NOT NULL);
-CREATE INDEX annotations_by_agent ON glow.expert_annotations USING btree (agent, recorded_at) WHERE (superseded_by IS NULL);
+CREATE INDEX annotations_by_agent ON glow.expert_annotations USING btree (agent, recorded_at);
 CREATE INDEX annotations_by_arrival ON glow.expert_annotations USING btree (agent, xid);
+CREATE INDEX expert_corrections_by_agent ON glow.expert_annotations USING btree (agent, annotation_id) WHERE (verdict = 'correct'::text);
+CREATE UNIQUE INDEX one_adjudication ON glow.expert_annotations USING btree (tenant, execution_id) WHERE ((superseded_by IS NULL) AND (role = 'adjudication'::text));
 CREATE UNIQUE INDEX one_current_annotation ON glow.expert_annotations USING btree (tenant, execution_id, reviewer) WHERE (superseded_by IS NULL);
 CREATE POLICY all_tenants ON glow.expert_annotations TO glow_pipeline USING (true) WITH CHECK (true);
 ALTER TABLE glow.expert_annotations ENABLE ROW LEVEL SECURITY;
@@ -511,6 +715,202 @@ ALTER TABLE glow.demonstrations ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_tenant ON glow.demonstrations TO glow_owner USING (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text))) WITH CHECK (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text)));
 GRANT SELECT ON TABLE glow.demonstrations TO glow_pipeline;
 
+CREATE TABLE glow.review_policies (
+    agent glow.agent_name NOT NULL,
+    reviews smallint DEFAULT 2 NOT NULL,
+    most_reviews smallint DEFAULT 3 NOT NULL,
+    blind boolean DEFAULT true NOT NULL,
+    lease interval DEFAULT '00:15:00'::interval NOT NULL,
+    control_share double precision DEFAULT 0.02 NOT NULL,
+    gold_share double precision DEFAULT 0.05 NOT NULL,
+    set_by text NOT NULL,
+    set_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT review_policies_check CHECK (((most_reviews >= reviews) AND (most_reviews <= 20))),
+    CONSTRAINT review_policies_control_share_check CHECK (((control_share >= (0)::double precision) AND (control_share <= (1)::double precision))),
+    CONSTRAINT review_policies_gold_share_check CHECK (((gold_share >= (0)::double precision) AND (gold_share <= (0.5)::double precision))),
+    CONSTRAINT review_policies_lease_check CHECK (((lease >= '00:00:10'::interval) AND (lease <= '7 days'::interval))),
+    CONSTRAINT review_policies_reviews_check CHECK (((reviews >= 1) AND (reviews <= 20))),
+    CONSTRAINT review_policies_pkey PRIMARY KEY (agent),
+    CONSTRAINT review_policies_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent)
+);
+COMMENT ON TABLE glow.review_policies IS 'How many reviews an agent''s items get, blind or not, for how long they are leased, how many are controls and gold.';
+GRANT SELECT ON TABLE glow.review_policies TO glow_pipeline;
+
+CREATE TABLE glow.review_items (
+    item_id bigint GENERATED ALWAYS AS IDENTITY,
+    tenant glow.tenant_name NOT NULL,
+    execution_id glow.identifier NOT NULL,
+    agent glow.agent_name NOT NULL,
+    kind text DEFAULT 'judgement'::text NOT NULL,
+    alternative text,
+    reasons text[] NOT NULL,
+    note text,
+    priority double precision DEFAULT 0.5 NOT NULL,
+    state text DEFAULT 'open'::text NOT NULL,
+    reviews smallint NOT NULL,
+    most_reviews smallint NOT NULL,
+    outcome text,
+    gold boolean DEFAULT false NOT NULL,
+    decided_by bigint,
+    input_key bytea,
+    occurrences integer DEFAULT 1 NOT NULL,
+    votes_up integer DEFAULT 0 NOT NULL,
+    votes_down integer DEFAULT 0 NOT NULL,
+    judge_up integer DEFAULT 0 NOT NULL,
+    judge_down integer DEFAULT 0 NOT NULL,
+    entered_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    closed_at timestamp with time zone,
+    CONSTRAINT review_items_alternative_check CHECK (((octet_length(alternative) >= 1) AND (octet_length(alternative) <= 1000000))),
+    CONSTRAINT review_items_check CHECK (((kind = 'comparison'::text) = (alternative IS NOT NULL))),
+    CONSTRAINT review_items_check1 CHECK (((NOT gold) OR (kind = 'judgement'::text))),
+    CONSTRAINT review_items_check2 CHECK (((state = 'closed'::text) = (closed_at IS NOT NULL))),
+    CONSTRAINT review_items_kind_check CHECK ((kind = ANY (ARRAY['judgement'::text, 'comparison'::text]))),
+    CONSTRAINT review_items_note_check CHECK ((length(note) <= 2000)),
+    CONSTRAINT review_items_priority_check CHECK (((priority >= (0)::double precision) AND (priority <= (1)::double precision))),
+    CONSTRAINT review_items_reasons_check CHECK ((reasons <@ '{low_vote,correction,disagreement,uncertainty,drift,control,manual}'::text[])),
+    CONSTRAINT review_items_reviews_check CHECK (((reviews >= 0) AND (reviews <= 32767))),
+    CONSTRAINT review_items_state_check CHECK ((state = ANY (ARRAY['open'::text, 'adjudicate'::text, 'closed'::text]))),
+    CONSTRAINT review_items_pkey PRIMARY KEY (item_id),
+    CONSTRAINT review_items_tenant_execution_id_kind_key UNIQUE (tenant, execution_id, kind),
+    CONSTRAINT review_items_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent),
+    CONSTRAINT review_items_decided_by_fkey FOREIGN KEY (decided_by) REFERENCES glow.expert_annotations(annotation_id),
+    CONSTRAINT review_items_tenant_execution_id_fkey FOREIGN KEY (tenant, execution_id) REFERENCES glow.execution_keys(tenant, execution_id) ON DELETE CASCADE
+);
+ALTER TABLE ONLY glow.review_items FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE glow.review_items IS 'What experts are asked to judge: an execution, why, how much it is worth to know, and how far it is.';
+CREATE INDEX controls_by_agent ON glow.review_items USING btree (agent, entered_at) WHERE (reasons @> '{control}'::text[]);
+CREATE INDEX drifts_by_agent ON glow.review_items USING btree (agent, entered_at) WHERE (reasons @> '{drift}'::text[]);
+CREATE INDEX gold_items ON glow.review_items USING btree (tenant, agent) WHERE gold;
+CREATE INDEX reviews_by_agent ON glow.review_items USING btree (agent, tenant, priority DESC, item_id) WHERE ((state = 'open'::text) AND (NOT gold));
+CREATE INDEX reviews_by_draw ON glow.review_items USING btree (tenant, glow.control_draw((tenant)::text, (execution_id)::text)) WHERE ((state = 'open'::text) AND (NOT gold) AND (reasons @> '{control}'::text[]));
+CREATE INDEX reviews_by_input ON glow.review_items USING btree (agent, input_key) WHERE (state = 'open'::text);
+CREATE INDEX reviews_by_priority ON glow.review_items USING btree (tenant, priority DESC, item_id) WHERE ((state = 'open'::text) AND (NOT gold));
+CREATE INDEX reviews_to_adjudicate ON glow.review_items USING btree (tenant, item_id) WHERE (state = 'adjudicate'::text);
+CREATE POLICY all_tenants ON glow.review_items TO glow_pipeline USING (true) WITH CHECK (true);
+CREATE POLICY own_tenant ON glow.review_items TO glow_owner USING (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text))) WITH CHECK (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text)));
+ALTER TABLE glow.review_items ENABLE ROW LEVEL SECURITY;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.review_items TO glow_pipeline;
+
+CREATE TABLE glow.review_slots (
+    item_id bigint NOT NULL,
+    slot smallint NOT NULL,
+    tenant glow.tenant_name NOT NULL,
+    reviewer glow.identifier,
+    lease_until timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    claimed_at timestamp with time zone,
+    first text,
+    annotation_id bigint,
+    comparison_id bigint,
+    filled_at timestamp with time zone,
+    CONSTRAINT review_slots_check CHECK (((reviewer IS NOT NULL) OR (filled_at IS NULL))),
+    CONSTRAINT review_slots_check1 CHECK (((filled_at IS NOT NULL) = (num_nonnulls(annotation_id, comparison_id) = 1))),
+    CONSTRAINT review_slots_first_check CHECK ((first = ANY (ARRAY['output'::text, 'alternative'::text]))),
+    CONSTRAINT review_slots_slot_check CHECK ((slot > 0)),
+    CONSTRAINT review_slots_item_id_reviewer_key UNIQUE (item_id, reviewer),
+    CONSTRAINT review_slots_pkey PRIMARY KEY (item_id, slot),
+    CONSTRAINT review_slots_annotation_id_fkey FOREIGN KEY (annotation_id) REFERENCES glow.expert_annotations(annotation_id),
+    CONSTRAINT review_slots_item_id_fkey FOREIGN KEY (item_id) REFERENCES glow.review_items(item_id) ON DELETE CASCADE
+);
+ALTER TABLE ONLY glow.review_slots FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE glow.review_slots IS 'The reviews an item gets: each free, leased to a reviewer, or filled with what they said.';
+CREATE INDEX slots_by_annotation ON glow.review_slots USING btree (annotation_id) WHERE (annotation_id IS NOT NULL);
+CREATE INDEX slots_of_reviewer ON glow.review_slots USING btree (tenant, reviewer) WHERE ((filled_at IS NULL) AND (reviewer IS NOT NULL));
+CREATE POLICY all_tenants ON glow.review_slots TO glow_pipeline USING (true) WITH CHECK (true);
+CREATE POLICY own_tenant ON glow.review_slots TO glow_owner USING (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text))) WITH CHECK (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text)));
+ALTER TABLE glow.review_slots ENABLE ROW LEVEL SECURITY;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.review_slots TO glow_pipeline;
+
+CREATE TABLE glow.review_passes (
+    item_id bigint NOT NULL,
+    reviewer glow.identifier NOT NULL,
+    tenant glow.tenant_name NOT NULL,
+    kind text NOT NULL,
+    passed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT review_passes_kind_check CHECK ((kind = ANY (ARRAY['skipped'::text, 'declined'::text]))),
+    CONSTRAINT review_passes_pkey PRIMARY KEY (item_id, reviewer),
+    CONSTRAINT review_passes_item_id_fkey FOREIGN KEY (item_id) REFERENCES glow.review_items(item_id) ON DELETE CASCADE
+);
+ALTER TABLE ONLY glow.review_passes FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE glow.review_passes IS 'What a reviewer does not want now (skipped) or ever (declined).';
+CREATE INDEX passes_of_reviewer ON glow.review_passes USING btree (tenant, reviewer, passed_at);
+CREATE POLICY all_tenants ON glow.review_passes TO glow_pipeline USING (true) WITH CHECK (true);
+CREATE POLICY own_tenant ON glow.review_passes TO glow_owner USING (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text))) WITH CHECK (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text)));
+ALTER TABLE glow.review_passes ENABLE ROW LEVEL SECURITY;
+GRANT SELECT ON TABLE glow.review_passes TO glow_pipeline;
+
+CREATE TABLE glow.comparisons (
+    comparison_id bigint GENERATED ALWAYS AS IDENTITY,
+    tenant glow.tenant_name NOT NULL,
+    execution_id glow.identifier NOT NULL,
+    agent glow.agent_name NOT NULL,
+    reviewer glow.identifier NOT NULL,
+    first text NOT NULL,
+    second text NOT NULL,
+    preferred text NOT NULL,
+    notes text,
+    idempotency_key glow.identifier,
+    payload_hash bytea NOT NULL,
+    recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    superseded_by bigint,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    CONSTRAINT comparisons_first_check CHECK (((octet_length(first) >= 1) AND (octet_length(first) <= 1000000))),
+    CONSTRAINT comparisons_notes_check CHECK ((length(notes) <= 10000)),
+    CONSTRAINT comparisons_preferred_check CHECK ((preferred = ANY (ARRAY['first'::text, 'second'::text, 'tie'::text, 'neither'::text]))),
+    CONSTRAINT comparisons_second_check CHECK (((octet_length(second) >= 1) AND (octet_length(second) <= 1000000))),
+    CONSTRAINT comparisons_pkey PRIMARY KEY (comparison_id),
+    CONSTRAINT comparisons_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent),
+    CONSTRAINT comparisons_superseded_by_fkey FOREIGN KEY (superseded_by) REFERENCES glow.comparisons(comparison_id) DEFERRABLE INITIALLY DEFERRED,
+    CONSTRAINT comparisons_tenant_execution_id_fkey FOREIGN KEY (tenant, execution_id) REFERENCES glow.execution_keys(tenant, execution_id)
+);
+ALTER TABLE ONLY glow.comparisons FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE glow.comparisons IS 'Which of two answers an expert prefers; the current word of a reviewer has superseded_by null.';
+CREATE UNIQUE INDEX comparison_idempotency ON glow.comparisons USING btree (tenant, agent, idempotency_key) WHERE (idempotency_key IS NOT NULL);
+CREATE INDEX comparisons_by_arrival ON glow.comparisons USING btree (agent, xid);
+CREATE UNIQUE INDEX one_current_comparison ON glow.comparisons USING btree (tenant, execution_id, reviewer) WHERE (superseded_by IS NULL);
+ALTER TABLE ONLY glow.review_slots
+    ADD CONSTRAINT review_slots_comparison_id_fkey FOREIGN KEY (comparison_id) REFERENCES glow.comparisons(comparison_id);
+CREATE POLICY all_tenants ON glow.comparisons TO glow_pipeline USING (true) WITH CHECK (true);
+ALTER TABLE glow.comparisons ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_tenant ON glow.comparisons TO glow_owner USING (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text))) WITH CHECK (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text)));
+GRANT SELECT ON TABLE glow.comparisons TO glow_pipeline;
+
+CREATE TABLE glow.review_events (
+    event_id bigint GENERATED ALWAYS AS IDENTITY,
+    tenant glow.tenant_name NOT NULL,
+    item_id bigint NOT NULL,
+    agent glow.agent_name NOT NULL,
+    execution_id glow.identifier NOT NULL,
+    reviewer glow.identifier NOT NULL,
+    event text NOT NULL,
+    reason text,
+    happened_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT review_events_event_check CHECK ((event = ANY (ARRAY['claimed'::text, 'submitted'::text, 'skipped'::text, 'declined'::text, 'released'::text, 'expired'::text, 'extended'::text, 'adjudicated'::text]))),
+    CONSTRAINT review_events_reason_check CHECK ((length(reason) <= 2000)),
+    CONSTRAINT review_events_pkey PRIMARY KEY (event_id)
+);
+ALTER TABLE ONLY glow.review_events FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE glow.review_events IS 'Who did what with an item, and when: throughput is counted from it, and an auditor reads it. Append-only.';
+CREATE INDEX review_events_by_item ON glow.review_events USING btree (item_id);
+CREATE INDEX review_events_by_time ON glow.review_events USING brin (happened_at);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON glow.review_events FOR EACH ROW EXECUTE FUNCTION glow.append_only();
+CREATE POLICY all_tenants ON glow.review_events TO glow_pipeline USING (true) WITH CHECK (true);
+CREATE POLICY own_tenant ON glow.review_events TO glow_owner USING (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text))) WITH CHECK (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text)));
+ALTER TABLE glow.review_events ENABLE ROW LEVEL SECURITY;
+GRANT SELECT ON TABLE glow.review_events TO glow_pipeline;
+
+CREATE TABLE glow.vote_days (
+    agent glow.agent_name NOT NULL,
+    day date NOT NULL,
+    votes bigint NOT NULL,
+    negative bigint NOT NULL,
+    CONSTRAINT vote_days_check CHECK (((negative >= 0) AND (negative <= votes))),
+    CONSTRAINT vote_days_votes_check CHECK ((votes >= 0)),
+    CONSTRAINT vote_days_pkey PRIMARY KEY (agent, day),
+    CONSTRAINT vote_days_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent)
+);
+COMMENT ON TABLE glow.vote_days IS 'Votes of users by day: what drift is seen by.';
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.vote_days TO glow_pipeline;
+
 CREATE TABLE glow.split_assignments (
     agent glow.agent_name NOT NULL,
     group_key text NOT NULL,
@@ -531,21 +931,72 @@ CREATE TABLE glow.learning_inputs (
     input_key bytea NOT NULL,
     group_key text,
     conversation text,
+    sketch bit(256),
+    embedding public.vector,
+    embedding_model text,
     first_seen timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT learning_inputs_check CHECK (((embedding IS NULL) = (embedding_model IS NULL))),
     CONSTRAINT learning_inputs_input_key_check CHECK ((octet_length(input_key) = 32)),
     CONSTRAINT learning_inputs_agent_input_key_key UNIQUE (agent, input_key),
+    CONSTRAINT learning_inputs_input_id_group_key_key UNIQUE (input_id, group_key),
     CONSTRAINT learning_inputs_pkey PRIMARY KEY (input_id),
     CONSTRAINT learning_inputs_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent)
 );
 COMMENT ON TABLE glow.learning_inputs IS 'The distinct questions of an agent, and the group each belongs to for ever.';
-CREATE INDEX inputs_by_conversation ON glow.learning_inputs USING btree (agent, conversation) WHERE (conversation IS NOT NULL);
+CREATE INDEX inputs_by_conversation ON glow.learning_inputs USING btree (agent, conversation, input_id) WHERE (conversation IS NOT NULL);
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.learning_inputs TO glow_pipeline;
+
+CREATE TABLE glow.near_keys (
+    key bigint NOT NULL,
+    input_id bigint NOT NULL,
+    CONSTRAINT near_keys_pkey PRIMARY KEY (key, input_id)
+);
+COMMENT ON TABLE glow.near_keys IS 'By which the near-duplicates of a new question are found among all that were grouped before.';
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.near_keys TO glow_pipeline;
+
+CREATE TABLE glow.execution_inputs (
+    tenant glow.tenant_name NOT NULL,
+    execution_id glow.identifier NOT NULL,
+    input_id bigint NOT NULL,
+    judged boolean NOT NULL,
+    recorded_at timestamp with time zone NOT NULL,
+    CONSTRAINT execution_inputs_pkey PRIMARY KEY (tenant, execution_id),
+    CONSTRAINT execution_inputs_input_id_fkey FOREIGN KEY (input_id) REFERENCES glow.learning_inputs(input_id),
+    CONSTRAINT execution_inputs_tenant_execution_id_fkey FOREIGN KEY (tenant, execution_id) REFERENCES glow.execution_keys(tenant, execution_id) ON UPDATE CASCADE ON DELETE CASCADE
+);
+ALTER TABLE ONLY glow.execution_inputs FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE glow.execution_inputs IS 'What was asked in the executions that users or experts have spoken of.';
+CREATE INDEX executions_by_input ON glow.execution_inputs USING btree (input_id, judged DESC, recorded_at DESC);
+CREATE POLICY all_tenants ON glow.execution_inputs TO glow_pipeline USING (true) WITH CHECK (true);
+ALTER TABLE glow.execution_inputs ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_tenant ON glow.execution_inputs TO glow_owner USING (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text))) WITH CHECK (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text)));
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.execution_inputs TO glow_pipeline;
+
+CREATE TABLE glow.demonstration_inputs (
+    demonstration_id bigint NOT NULL,
+    input_id bigint NOT NULL,
+    CONSTRAINT demonstration_inputs_pkey PRIMARY KEY (demonstration_id),
+    CONSTRAINT demonstration_inputs_demonstration_id_fkey FOREIGN KEY (demonstration_id) REFERENCES glow.demonstrations(demonstration_id) ON DELETE CASCADE,
+    CONSTRAINT demonstration_inputs_input_id_fkey FOREIGN KEY (input_id) REFERENCES glow.learning_inputs(input_id)
+);
+COMMENT ON TABLE glow.demonstration_inputs IS 'What an expert''s own example answers.';
+CREATE INDEX demonstrations_by_input ON glow.demonstration_inputs USING btree (input_id);
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.demonstration_inputs TO glow_pipeline;
+
+CREATE TABLE glow.stale_inputs (
+    input_id bigint NOT NULL,
+    because text NOT NULL,
+    CONSTRAINT stale_inputs_pkey PRIMARY KEY (input_id),
+    CONSTRAINT stale_inputs_input_id_fkey FOREIGN KEY (input_id) REFERENCES glow.learning_inputs(input_id)
+);
+COMMENT ON TABLE glow.stale_inputs IS 'Questions to learn again although nobody said anything new about them: a rule or a weight has changed.';
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.stale_inputs TO glow_pipeline;
 
 CREATE TABLE glow.learning_examples (
     example_version bigint GENERATED ALWAYS AS IDENTITY,
     example_id text NOT NULL,
     agent glow.agent_name NOT NULL,
-    input_id bigint,
+    input_id bigint NOT NULL,
     input text,
     target text,
     source text NOT NULL,
@@ -571,15 +1022,15 @@ CREATE TABLE glow.learning_examples (
     CONSTRAINT learning_examples_quality_parts_check CHECK ((jsonb_typeof(quality_parts) = 'object'::text)),
     CONSTRAINT learning_examples_source_check CHECK ((source = ANY (ARRAY['annotation'::text, 'correction'::text, 'demonstration'::text, 'vote'::text]))),
     CONSTRAINT learning_examples_status_check CHECK ((status = ANY (ARRAY['approved'::text, 'pending'::text, 'rejected'::text, 'quarantined'::text]))),
-    CONSTRAINT learning_examples_example_version_example_id_agent_group_ke_key UNIQUE (example_version, example_id, agent, group_key, split),
+    CONSTRAINT learning_examples_example_version_split_key UNIQUE (example_version, split),
     CONSTRAINT learning_examples_pkey PRIMARY KEY (example_version),
     CONSTRAINT learning_examples_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent),
     CONSTRAINT learning_examples_agent_group_key_split_fkey FOREIGN KEY (agent, group_key, split) REFERENCES glow.split_assignments(agent, group_key, split),
-    CONSTRAINT learning_examples_input_id_fkey FOREIGN KEY (input_id) REFERENCES glow.learning_inputs(input_id)
+    CONSTRAINT learning_examples_input_id_group_key_fkey FOREIGN KEY (input_id, group_key) REFERENCES glow.learning_inputs(input_id, group_key)
 );
 COMMENT ON TABLE glow.learning_examples IS 'A curated unit of training data with its history: the row in force has superseded_at null.';
 CREATE INDEX examples_by_agent ON glow.learning_examples USING btree (agent, recorded_at);
-CREATE INDEX examples_by_input ON glow.learning_examples USING btree (input_id) WHERE (superseded_at IS NULL);
+CREATE INDEX examples_by_input ON glow.learning_examples USING btree (input_id, superseded_at);
 CREATE UNIQUE INDEX one_current_example ON glow.learning_examples USING btree (example_id) WHERE (superseded_at IS NULL);
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.learning_examples TO glow_pipeline;
 
@@ -588,7 +1039,7 @@ CREATE TABLE glow.example_sources (
     kind text NOT NULL,
     source_id text NOT NULL,
     role text NOT NULL,
-    CONSTRAINT example_sources_kind_check CHECK ((kind = ANY (ARRAY['execution'::text, 'feedback'::text, 'annotation'::text, 'demonstration'::text]))),
+    CONSTRAINT example_sources_kind_check CHECK ((kind = ANY (ARRAY['execution'::text, 'feedback'::text, 'annotation'::text, 'comparison'::text, 'demonstration'::text]))),
     CONSTRAINT example_sources_pkey PRIMARY KEY (example_version, kind, source_id, role),
     CONSTRAINT example_sources_example_version_fkey FOREIGN KEY (example_version) REFERENCES glow.learning_examples(example_version)
 );
@@ -599,20 +1050,35 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.example_sources TO glow_pipeline
 CREATE TABLE glow.training_datasets (
     dataset_id text NOT NULL,
     agent glow.agent_name NOT NULL,
+    agents text[] NOT NULL,
     kind text NOT NULL,
     rule jsonb NOT NULL,
+    rule_hash text NOT NULL,
     rule_version text NOT NULL,
     as_of timestamp with time zone NOT NULL,
+    rows integer NOT NULL,
     content_hash text NOT NULL,
     statistics jsonb NOT NULL,
+    parent text,
     created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    CONSTRAINT training_datasets_kind_check CHECK ((kind = ANY (ARRAY['sft'::text, 'preference'::text, 'evaluation'::text]))),
-    CONSTRAINT training_datasets_agent_kind_content_hash_key UNIQUE (agent, kind, content_hash),
+    revoked_at timestamp with time zone,
+    revoked_because text,
+    successor text,
+    CONSTRAINT training_datasets_agents_check CHECK ((cardinality(agents) > 0)),
+    CONSTRAINT training_datasets_check CHECK (((revoked_at IS NULL) = (revoked_because IS NULL))),
+    CONSTRAINT training_datasets_check1 CHECK (((successor IS NULL) OR (revoked_at IS NOT NULL))),
+    CONSTRAINT training_datasets_kind_check CHECK ((kind = ANY (ARRAY['sft'::text, 'preference'::text, 'evaluation'::text, 'retrieval'::text]))),
+    CONSTRAINT training_datasets_rows_check CHECK ((rows >= 0)),
+    CONSTRAINT training_datasets_rule_check CHECK ((jsonb_typeof(rule) = 'object'::text)),
+    CONSTRAINT training_datasets_statistics_check CHECK ((jsonb_typeof(statistics) = 'object'::text)),
     CONSTRAINT training_datasets_pkey PRIMARY KEY (dataset_id),
-    CONSTRAINT training_datasets_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent)
+    CONSTRAINT training_datasets_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent),
+    CONSTRAINT training_datasets_parent_fkey FOREIGN KEY (parent) REFERENCES glow.training_datasets(dataset_id),
+    CONSTRAINT training_datasets_successor_fkey FOREIGN KEY (successor) REFERENCES glow.training_datasets(dataset_id)
 );
 COMMENT ON TABLE glow.training_datasets IS 'An immutable dataset version: (rule, as_of) and the hash of the rows they select.';
 CREATE INDEX datasets_by_agent ON glow.training_datasets USING btree (agent, created_at);
+CREATE UNIQUE INDEX one_version_of_content ON glow.training_datasets USING btree (agent, kind, rule_hash, content_hash) WHERE (revoked_at IS NULL);
 CREATE TRIGGER immutable BEFORE DELETE OR UPDATE ON glow.training_datasets FOR EACH ROW EXECUTE FUNCTION glow.refuse_change();
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.training_datasets TO glow_pipeline;
 
@@ -620,20 +1086,53 @@ CREATE TABLE glow.dataset_examples (
     dataset_id text NOT NULL,
     "position" integer NOT NULL,
     example_version bigint NOT NULL,
-    example_id text NOT NULL,
-    agent text NOT NULL,
-    group_key text NOT NULL,
     split text NOT NULL,
     CONSTRAINT dataset_examples_position_check CHECK (("position" > 0)),
-    CONSTRAINT dataset_examples_dataset_id_example_id_key UNIQUE (dataset_id, example_id),
+    CONSTRAINT dataset_examples_dataset_id_example_version_key UNIQUE (dataset_id, example_version),
     CONSTRAINT dataset_examples_pkey PRIMARY KEY (dataset_id, "position"),
     CONSTRAINT dataset_examples_dataset_id_fkey FOREIGN KEY (dataset_id) REFERENCES glow.training_datasets(dataset_id),
-    CONSTRAINT dataset_examples_example_version_example_id_agent_group_ke_fkey FOREIGN KEY (example_version, example_id, agent, group_key, split) REFERENCES glow.learning_examples(example_version, example_id, agent, group_key, split)
+    CONSTRAINT dataset_examples_example_version_split_fkey FOREIGN KEY (example_version, split) REFERENCES glow.learning_examples(example_version, split)
 );
-COMMENT ON TABLE glow.dataset_examples IS 'The rows of a dataset version, each with the split its group has for ever.';
+COMMENT ON TABLE glow.dataset_examples IS 'The rows of a dataset version in the order of their example ids, each with the split its group has for ever.';
 CREATE INDEX dataset_examples_by_example ON glow.dataset_examples USING btree (example_version);
 CREATE TRIGGER immutable BEFORE DELETE OR UPDATE ON glow.dataset_examples FOR EACH ROW EXECUTE FUNCTION glow.refuse_change();
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.dataset_examples TO glow_pipeline;
+
+CREATE UNLOGGED TABLE glow.draft_rows (
+    draft xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    place integer NOT NULL,
+    example_version bigint NOT NULL,
+    example_id text NOT NULL COLLATE pg_catalog."C",
+    split text NOT NULL,
+    content_hash text NOT NULL,
+    CONSTRAINT draft_rows_place_check CHECK ((place >= 0))
+);
+COMMENT ON TABLE glow.draft_rows IS 'Rows of a dataset version before it is one. A crash may empty it.';
+ALTER TABLE ONLY glow.draft_rows
+    ADD CONSTRAINT draft_rows_pkey PRIMARY KEY (draft, place);
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.draft_rows TO glow_pipeline;
+
+CREATE TABLE glow.dataset_exports (
+    dataset_id text NOT NULL,
+    path text NOT NULL,
+    format text NOT NULL,
+    split text,
+    state text NOT NULL,
+    rows integer,
+    bytes bigint,
+    sha256 text,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    finished_at timestamp with time zone,
+    CONSTRAINT dataset_exports_check CHECK (((state <> 'done'::text) OR ((rows IS NOT NULL) AND (bytes IS NOT NULL) AND (sha256 IS NOT NULL)))),
+    CONSTRAINT dataset_exports_format_check CHECK ((format = ANY (ARRAY['jsonl'::text, 'parquet'::text, 'csv'::text, 'card'::text]))),
+    CONSTRAINT dataset_exports_path_check CHECK (((path <> ''::text) AND (path !~ '(^/|\.\.)'::text))),
+    CONSTRAINT dataset_exports_split_check CHECK ((split = ANY (ARRAY['train'::text, 'val'::text, 'test'::text]))),
+    CONSTRAINT dataset_exports_state_check CHECK ((state = ANY (ARRAY['writing'::text, 'done'::text, 'erased'::text]))),
+    CONSTRAINT dataset_exports_pkey PRIMARY KEY (dataset_id, path),
+    CONSTRAINT dataset_exports_dataset_id_fkey FOREIGN KEY (dataset_id) REFERENCES glow.training_datasets(dataset_id)
+);
+COMMENT ON TABLE glow.dataset_exports IS 'Every file that holds rows of a dataset version, so that erasure finds it.';
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.dataset_exports TO glow_pipeline;
 
 CREATE TABLE glow.datasets_in_force (
     agent glow.agent_name NOT NULL,
@@ -653,7 +1152,8 @@ CREATE TABLE glow.prompt_versions (
     operator text NOT NULL,
     parent text,
     created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    CONSTRAINT prompt_versions_check CHECK ((prompt_version = encode(sha256(convert_to((prompt)::text, 'UTF8'::name)), 'hex'::text))),
+    erased_at timestamp with time zone,
+    CONSTRAINT prompt_versions_check CHECK (((erased_at IS NOT NULL) OR (prompt_version = encode(sha256(convert_to((prompt)::text, 'UTF8'::name)), 'hex'::text)))),
     CONSTRAINT prompt_versions_prompt_check CHECK ((jsonb_typeof(prompt) = 'object'::text)),
     CONSTRAINT prompt_versions_pkey PRIMARY KEY (agent, prompt_version),
     CONSTRAINT prompt_versions_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent),
@@ -703,7 +1203,7 @@ CREATE TABLE glow.prompt_lineage (
     role text NOT NULL,
     rule_id text DEFAULT ''::text NOT NULL,
     example_version bigint,
-    CONSTRAINT prompt_lineage_kind_check CHECK ((kind = ANY (ARRAY['example'::text, 'execution'::text, 'feedback'::text, 'annotation'::text, 'demonstration'::text]))),
+    CONSTRAINT prompt_lineage_kind_check CHECK ((kind = ANY (ARRAY['example'::text, 'execution'::text, 'feedback'::text, 'annotation'::text, 'comparison'::text, 'demonstration'::text]))),
     CONSTRAINT prompt_lineage_role_check CHECK ((role = ANY (ARRAY['demo'::text, 'rule_evidence'::text, 'reflected'::text]))),
     CONSTRAINT prompt_lineage_pkey PRIMARY KEY (agent, prompt_version, kind, source_id, role, rule_id),
     CONSTRAINT prompt_lineage_agent_prompt_version_fkey FOREIGN KEY (agent, prompt_version) REFERENCES glow.prompt_versions(agent, prompt_version),
@@ -994,6 +1494,7 @@ CREATE TABLE glow.training_runs (
     plan jsonb NOT NULL,
     job_id text,
     intent_at timestamp with time zone,
+    retrain_due_at timestamp with time zone,
     created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     updated_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     CONSTRAINT training_runs_job_id_key UNIQUE (job_id),
@@ -1125,6 +1626,17 @@ CREATE TABLE glow.partition_upkeep (
 COMMENT ON TABLE glow.partition_upkeep IS 'Nothing but a lock, one that apps cannot take.';
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.partition_upkeep TO glow_pipeline;
 
+CREATE TABLE glow.retention_policies (
+    relation text NOT NULL,
+    months integer,
+    set_by text NOT NULL,
+    set_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT retention_policies_months_check CHECK (((months >= 1) AND (months <= 1200))),
+    CONSTRAINT retention_policies_pkey PRIMARY KEY (relation)
+);
+COMMENT ON TABLE glow.retention_policies IS 'How long a table is kept, where that differs from GLOW_RETENTION_MONTHS.';
+GRANT SELECT ON TABLE glow.retention_policies TO glow_pipeline;
+
 CREATE TABLE glow.requests (
     request_id bigint GENERATED ALWAYS AS IDENTITY,
     kind text NOT NULL,
@@ -1172,18 +1684,22 @@ CREATE TABLE glow.imports (
 COMMENT ON TABLE glow.imports IS 'One row per imported file, by the hash of its contents and of how it was read.';
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.imports TO glow_pipeline;
 
-CREATE UNLOGGED TABLE glow.import_rows (
+CREATE UNLOGGED TABLE glow.import_batches (
     import_id text NOT NULL,
     line bigint NOT NULL,
-    part integer DEFAULT 0 NOT NULL,
     kind text NOT NULL,
-    payload jsonb NOT NULL,
-    CONSTRAINT import_rows_kind_check CHECK ((kind = ANY (ARRAY['execution'::text, 'feedback'::text, 'retrieval'::text, 'annotation'::text, 'demonstration'::text])))
+    lines bigint[] NOT NULL,
+    parts integer[] NOT NULL,
+    rows jsonb NOT NULL,
+    CONSTRAINT import_batches_check CHECK (((cardinality(lines) = jsonb_array_length(rows)) AND (cardinality(parts) = jsonb_array_length(rows)))),
+    CONSTRAINT import_batches_kind_check CHECK ((kind = ANY (ARRAY['execution'::text, 'feedback'::text, 'retrieval'::text, 'annotation'::text, 'demonstration'::text]))),
+    CONSTRAINT import_batches_rows_check CHECK ((jsonb_typeof(rows) = 'array'::text))
 );
-COMMENT ON TABLE glow.import_rows IS 'Rows that came in by COPY and wait to be applied; a record of the file gives one row or several.';
-ALTER TABLE ONLY glow.import_rows
-    ADD CONSTRAINT import_rows_pkey PRIMARY KEY (import_id, line, part);
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.import_rows TO glow_pipeline;
+ALTER TABLE ONLY glow.import_batches ALTER COLUMN rows SET STORAGE EXTERNAL;
+COMMENT ON TABLE glow.import_batches IS 'Rows that came in by COPY and wait to be applied: all of one kind that a stretch of whole lines of the file gave.';
+ALTER TABLE ONLY glow.import_batches
+    ADD CONSTRAINT import_batches_pkey PRIMARY KEY (import_id, line, kind);
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.import_batches TO glow_pipeline;
 
 CREATE TABLE glow.import_refusals (
     import_id text NOT NULL,
@@ -1201,6 +1717,185 @@ CREATE TABLE glow.import_refusals (
 COMMENT ON TABLE glow.import_refusals IS 'Rows of a file that were refused, each with the reason.';
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.import_refusals TO glow_pipeline;
 
+CREATE TABLE glow.reviewer_reliability (
+    agent glow.agent_name NOT NULL,
+    reviewer glow.identifier NOT NULL,
+    weight double precision NOT NULL,
+    aggregator text NOT NULL,
+    computed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT reviewer_reliability_aggregator_check CHECK ((aggregator = ANY (ARRAY['majority'::text, 'dawid_skene'::text]))),
+    CONSTRAINT reviewer_reliability_weight_check CHECK (((weight >= (0.25)::double precision) AND (weight <= (4)::double precision))),
+    CONSTRAINT reviewer_reliability_pkey PRIMARY KEY (agent, reviewer),
+    CONSTRAINT reviewer_reliability_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent)
+);
+COMMENT ON TABLE glow.reviewer_reliability IS 'What each reviewer''s word counts with an agent; who has no row counts 1.';
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.reviewer_reliability TO glow_pipeline;
+
+CREATE TABLE glow.annotation_reports (
+    agent glow.agent_name NOT NULL,
+    week date NOT NULL,
+    report jsonb NOT NULL,
+    computed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT annotation_reports_report_check CHECK ((jsonb_typeof(report) = 'object'::text)),
+    CONSTRAINT annotation_reports_week_check CHECK ((EXTRACT(isodow FROM week) = (1)::numeric)),
+    CONSTRAINT annotation_reports_pkey PRIMARY KEY (agent, week),
+    CONSTRAINT annotation_reports_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent)
+);
+COMMENT ON TABLE glow.annotation_reports IS 'Agreement and calibration of an agent''s reviewers as they were in a week; the row of the current week changes with every new judgement.';
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.annotation_reports TO glow_pipeline;
+
+CREATE TABLE glow.curation_policies (
+    policy_id bigint GENERATED ALWAYS AS IDENTITY,
+    agent glow.agent_name NOT NULL,
+    pii text NOT NULL,
+    secrets text NOT NULL,
+    keep text[] NOT NULL,
+    languages text[],
+    shortest_input integer NOT NULL,
+    shortest_target integer NOT NULL,
+    set_by text NOT NULL,
+    recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    superseded_at timestamp with time zone,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    CONSTRAINT curation_policies_check CHECK ((superseded_at >= recorded_at)),
+    CONSTRAINT curation_policies_keep_check CHECK ((cardinality(keep) <= 100)),
+    CONSTRAINT curation_policies_languages_check CHECK (((cardinality(languages) >= 1) AND (cardinality(languages) <= 100))),
+    CONSTRAINT curation_policies_pii_check CHECK ((pii = ANY (ARRAY['redact'::text, 'quarantine'::text]))),
+    CONSTRAINT curation_policies_secrets_check CHECK ((secrets = ANY (ARRAY['redact'::text, 'quarantine'::text]))),
+    CONSTRAINT curation_policies_shortest_input_check CHECK (((shortest_input >= 1) AND (shortest_input <= 20000))),
+    CONSTRAINT curation_policies_shortest_target_check CHECK (((shortest_target >= 1) AND (shortest_target <= 20000))),
+    CONSTRAINT curation_policies_pkey PRIMARY KEY (policy_id),
+    CONSTRAINT curation_policies_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent)
+);
+COMMENT ON TABLE glow.curation_policies IS 'How each agent''s texts are screened; the row in force has superseded_at null. An agent without one has the defaults.';
+CREATE UNIQUE INDEX one_current_policy ON glow.curation_policies USING btree (agent) WHERE (superseded_at IS NULL);
+CREATE INDEX policies_by_arrival ON glow.curation_policies USING btree (xid);
+GRANT SELECT ON TABLE glow.curation_policies TO glow_pipeline;
+
+CREATE TABLE glow.correction_snapshots (
+    agent glow.agent_name NOT NULL,
+    corrections integer NOT NULL,
+    outputs integer NOT NULL,
+    computed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    stale boolean DEFAULT false NOT NULL,
+    CONSTRAINT correction_snapshots_corrections_check CHECK ((corrections >= 0)),
+    CONSTRAINT correction_snapshots_outputs_check CHECK ((outputs >= 0)),
+    CONSTRAINT correction_snapshots_pkey PRIMARY KEY (agent),
+    CONSTRAINT correction_snapshots_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent)
+);
+COMMENT ON TABLE glow.correction_snapshots IS 'Of how many corrections, and compared with how many uncorrected outputs, an agent''s patterns are.';
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.correction_snapshots TO glow_pipeline;
+
+CREATE TABLE glow.correction_patterns (
+    agent glow.agent_name NOT NULL,
+    "position" integer NOT NULL,
+    kind text NOT NULL,
+    about text NOT NULL,
+    detail text NOT NULL,
+    standing text NOT NULL,
+    count integer NOT NULL,
+    experts integer NOT NULL,
+    people integer NOT NULL,
+    conversations integer NOT NULL,
+    share double precision NOT NULL,
+    share_low double precision NOT NULL,
+    share_high double precision NOT NULL,
+    lift double precision,
+    q double precision,
+    trend double precision,
+    trend_low double precision,
+    trend_high double precision,
+    first_seen timestamp with time zone NOT NULL,
+    last_seen timestamp with time zone NOT NULL,
+    feedback bigint[] NOT NULL,
+    annotations bigint[] NOT NULL,
+    CONSTRAINT correction_patterns_check CHECK (((experts >= 0) AND (experts <= count))),
+    CONSTRAINT correction_patterns_check1 CHECK (((standing = 'total'::text) = (detail = ''::text))),
+    CONSTRAINT correction_patterns_conversations_check CHECK ((conversations > 0)),
+    CONSTRAINT correction_patterns_count_check CHECK ((count > 0)),
+    CONSTRAINT correction_patterns_detail_check CHECK ((length(detail) <= 1000)),
+    CONSTRAINT correction_patterns_people_check CHECK ((people >= 0)),
+    CONSTRAINT correction_patterns_position_check CHECK (("position" > 0)),
+    CONSTRAINT correction_patterns_q_check CHECK (((q >= (0)::double precision) AND (q <= (1)::double precision))),
+    CONSTRAINT correction_patterns_share_check CHECK (((share >= (0)::double precision) AND (share <= (1)::double precision))),
+    CONSTRAINT correction_patterns_standing_check CHECK ((standing = ANY (ARRAY['total'::text, 'named'::text, 'emerging'::text]))),
+    CONSTRAINT correction_patterns_agent_kind_about_detail_key UNIQUE (agent, kind, about, detail),
+    CONSTRAINT correction_patterns_pkey PRIMARY KEY (agent, "position"),
+    CONSTRAINT correction_patterns_agent_fkey FOREIGN KEY (agent) REFERENCES glow.correction_snapshots(agent) ON DELETE CASCADE
+);
+COMMENT ON TABLE glow.correction_patterns IS 'What people keep changing in an agent''s outputs, as of its last snapshot. Replaced as a whole.';
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.correction_patterns TO glow_pipeline;
+
+CREATE TABLE glow.erasure_key (
+    only_row boolean DEFAULT true NOT NULL,
+    inner_pad bytea NOT NULL,
+    outer_pad bytea NOT NULL,
+    CONSTRAINT erasure_key_inner_pad_check CHECK ((octet_length(inner_pad) = 64)),
+    CONSTRAINT erasure_key_only_row_check CHECK (only_row),
+    CONSTRAINT erasure_key_outer_pad_check CHECK ((octet_length(outer_pad) = 64)),
+    CONSTRAINT erasure_key_pkey PRIMARY KEY (only_row)
+);
+COMMENT ON TABLE glow.erasure_key IS 'Key of the pseudonyms; nobody but the owner''s functions reads it.';
+
+CREATE TABLE glow.erasures (
+    erasure_id bigint GENERATED ALWAYS AS IDENTITY,
+    tenant glow.tenant_name NOT NULL,
+    subject bytea NOT NULL,
+    erased_by text NOT NULL,
+    reason text DEFAULT ''::text NOT NULL,
+    receipt jsonb NOT NULL,
+    outside jsonb DEFAULT '{}'::jsonb NOT NULL,
+    erased_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    finished_at timestamp with time zone,
+    CONSTRAINT erasures_outside_check CHECK ((jsonb_typeof(outside) = 'object'::text)),
+    CONSTRAINT erasures_reason_check CHECK ((length(reason) <= 2000)),
+    CONSTRAINT erasures_receipt_check CHECK ((jsonb_typeof(receipt) = 'object'::text)),
+    CONSTRAINT erasures_subject_check CHECK ((octet_length(subject) = 32)),
+    CONSTRAINT erasures_pkey PRIMARY KEY (erasure_id)
+);
+COMMENT ON TABLE glow.erasures IS 'Who was erased (as HMAC only), by whom, why, and what was touched. Never the content.';
+GRANT SELECT ON TABLE glow.erasures TO glow_pipeline;
+
+CREATE TABLE glow.erased_subjects (
+    subject bytea NOT NULL,
+    last_erased_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT erased_subjects_subject_check CHECK ((octet_length(subject) = 32)),
+    CONSTRAINT erased_subjects_pkey PRIMARY KEY (subject)
+);
+COMMENT ON TABLE glow.erased_subjects IS 'Whose rows no import may bring back.';
+
+CREATE TABLE glow.erasure_tasks (
+    task_id bigint GENERATED ALWAYS AS IDENTITY,
+    erasure_id bigint NOT NULL,
+    kind text NOT NULL,
+    target text DEFAULT ''::text NOT NULL,
+    state text DEFAULT 'open'::text NOT NULL,
+    tries integer DEFAULT 0 NOT NULL,
+    outcome jsonb DEFAULT '{}'::jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    done_at timestamp with time zone,
+    CONSTRAINT erasure_tasks_check CHECK (((state = 'done'::text) = (done_at IS NOT NULL))),
+    CONSTRAINT erasure_tasks_kind_check CHECK ((kind = ANY (ARRAY['exports'::text, 'rebuild'::text, 'scrub'::text]))),
+    CONSTRAINT erasure_tasks_state_check CHECK ((state = ANY (ARRAY['open'::text, 'waiting'::text, 'done'::text]))),
+    CONSTRAINT erasure_tasks_erasure_id_kind_target_key UNIQUE (erasure_id, kind, target),
+    CONSTRAINT erasure_tasks_pkey PRIMARY KEY (task_id),
+    CONSTRAINT erasure_tasks_erasure_id_fkey FOREIGN KEY (erasure_id) REFERENCES glow.erasures(erasure_id)
+);
+COMMENT ON TABLE glow.erasure_tasks IS 'What remains of an erasure: files, successors of datasets, Dagster''s own tables.';
+CREATE INDEX open_erasure_tasks ON glow.erasure_tasks USING btree (task_id) WHERE (state <> 'done'::text);
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.erasure_tasks TO glow_pipeline;
+
+CREATE TABLE glow.erasure_probes (
+    erasure_id bigint NOT NULL,
+    kind text NOT NULL,
+    value text NOT NULL,
+    CONSTRAINT erasure_probes_kind_check CHECK ((kind = ANY (ARRAY['person'::text, 'conversation'::text, 'execution'::text, 'event'::text, 'feedback'::text, 'annotation'::text, 'demonstration'::text, 'version'::text, 'example'::text, 'input'::text, 'text'::text]))),
+    CONSTRAINT erasure_probes_erasure_id_fkey FOREIGN KEY (erasure_id) REFERENCES glow.erasures(erasure_id)
+);
+COMMENT ON TABLE glow.erasure_probes IS 'Ids and texts that an unfinished erasure still looks for.';
+CREATE INDEX erasure_probes_by_kind ON glow.erasure_probes USING btree (erasure_id, kind);
+GRANT SELECT ON TABLE glow.erasure_probes TO glow_pipeline;
+
 -- Functions apps call
 
 CREATE TYPE glow_api.annotation_call AS (
@@ -1211,7 +1906,8 @@ CREATE TYPE glow_api.annotation_call AS (
     dimensions jsonb,
     notes text,
     idempotency_key text,
-    tenant text
+    tenant text,
+    item_id bigint
 );
 
 CREATE TYPE glow_api.caller AS (
@@ -1270,6 +1966,17 @@ CREATE TYPE glow_api.feedback_call AS (
     withdrawn boolean
 );
 
+CREATE TYPE glow_api.personal_place AS (
+    relation text,
+    people text[],
+    of_people text,
+    about text,
+    of_about text,
+    emptied text[],
+    swept text,
+    note text
+);
+
 CREATE TYPE glow_api.problem AS (
     code text,
     field text,
@@ -1292,6 +1999,54 @@ CREATE TYPE glow_api.retrieval_call AS (
     tenant text,
     sent_at timestamp with time zone
 );
+
+CREATE TYPE glow_api.review_call AS (
+    tenant text,
+    reviewer text,
+    agent text,
+    kind text,
+    reason text,
+    state text
+);
+COMMENT ON TYPE glow_api.review_call IS 'Who asks for reviews, and for which: the filters of annotation_queue and claim_annotation.';
+
+CREATE FUNCTION glow_api.adjudicate(item_id bigint DEFAULT NULL::bigint, execution_id text DEFAULT NULL::text, verdict text DEFAULT NULL::text, output text DEFAULT NULL::text, notes text DEFAULT NULL::text, idempotency_key text DEFAULT NULL::text, reviewer text DEFAULT NULL::text, tenant text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  me glow_api.caller := glow_api.require_reviewer(reviewer, tenant);
+  item glow.review_items;
+  problem glow_api.problem;
+begin
+  if num_nonnulls(item_id, execution_id) <> 1 then
+    perform glow_api.refuse('PT422', 'item_id', item_id::text, 'an item_id or an execution_id, not both');
+  elsif item_id is not null then
+    item := glow_api.require_item(item_id, me.tenant);
+    execution_id := item.execution_id;
+  else
+    problem := glow_api.id_problem('{execution_id}', array[execution_id], 1);
+    if problem.code is not null then perform glow_api.refuse(problem); end if;
+    select i.* into item from glow.review_items i
+     where i.tenant = me.tenant and i.execution_id = adjudicate.execution_id order by i.kind desc limit 1;
+  end if;
+  if exists (
+    select from glow.expert_annotations a
+     where a.tenant = me.tenant and a.execution_id = adjudicate.execution_id and a.reviewer = me.person and a.role = 'review'
+  ) or exists (
+    select from glow.comparisons c
+     where c.tenant = me.tenant and c.execution_id = adjudicate.execution_id and c.reviewer = me.person
+  ) then
+    perform glow_api.refuse('PT403', 'reviewer', me.person, 'somebody who has not reviewed this execution');
+  elsif item.state = 'open' then
+    perform glow_api.refuse('PT409', 'item_id', item.item_id::text, 'an item whose reviews are all in; see the filter state = adjudicate');
+  end if;
+  return glow_api.answered(glow_api.record_adjudication(
+    row(execution_id, me.person, verdict, output, null, notes, idempotency_key, me.tenant, null), me));
+end $$;
+COMMENT ON FUNCTION glow_api.adjudicate(item_id bigint, execution_id text, verdict text, output text, notes text, idempotency_key text, reviewer text, tenant text) IS 'Decides an execution on which reviewers disagreed, or that nobody is asked about: the decision beats all reviews of it. Not by somebody who reviewed it. A later decision supersedes.';
+REVOKE ALL ON FUNCTION glow_api.adjudicate(item_id bigint, execution_id text, verdict text, output text, notes text, idempotency_key text, reviewer text, tenant text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.adjudicate(item_id bigint, execution_id text, verdict text, output text, notes text, idempotency_key text, reviewer text, tenant text) TO glow_reviewer;
 
 CREATE FUNCTION glow_api.admit(login glow.logins, calls integer, bytes bigint) RETURNS void
     LANGUAGE plpgsql
@@ -1324,6 +2079,12 @@ end $$;
 COMMENT ON FUNCTION glow_api.admit(login glow.logins, calls integer, bytes bigint) IS 'Counts a call against the limits of its login; refuses what is over them.';
 REVOKE ALL ON FUNCTION glow_api.admit(login glow.logins, calls integer, bytes bigint) FROM PUBLIC;
 
+CREATE FUNCTION glow_api.admits(call glow_api.review_call, item glow.review_items) RETURNS boolean
+    LANGUAGE sql STABLE
+    RETURN ((((item).tenant)::text = (call).tenant) AND COALESCE((((item).agent)::text = (call).agent), true) AND COALESCE(((item).kind = (call).kind), true) AND (((call).reason IS NULL) OR (((call).reason = ANY ((item).reasons)) AND (NOT (glow.review_policy(((item).agent)::text)).blind))));
+COMMENT ON FUNCTION glow_api.admits(call glow_api.review_call, item glow.review_items) IS 'Whether an item is one that a call asks for.';
+REVOKE ALL ON FUNCTION glow_api.admits(call glow_api.review_call, item glow.review_items) FROM PUBLIC;
+
 CREATE FUNCTION glow_api.annotation_problem(call glow_api.annotation_call, caller glow_api.caller) RETURNS glow_api.problem
     LANGUAGE plpgsql STABLE
     AS $$
@@ -1354,6 +2115,46 @@ end $$;
 COMMENT ON FUNCTION glow_api.annotation_problem(call glow_api.annotation_call, caller glow_api.caller) IS 'What is wrong with an annotation, or null.';
 REVOKE ALL ON FUNCTION glow_api.annotation_problem(call glow_api.annotation_call, caller glow_api.caller) FROM PUBLIC;
 
+CREATE FUNCTION glow_api.annotation_queue(filters jsonb DEFAULT '{}'::jsonb, reviewer text DEFAULT NULL::text, tenant text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  me glow_api.caller := glow_api.require_reviewer(reviewer, tenant);
+  call glow_api.review_call := glow_api.read_filters(filters, me);
+  answer jsonb;
+begin
+  answer := jsonb_build_object(
+    'reviewer', me.person,
+    'held', (select coalesce(jsonb_agg(to_jsonb(h) order by h.lease_until, h.item_id), '[]') from glow_api.shown(
+      array(select s.item_id from glow.review_slots s join glow.review_items i using (item_id)
+             where s.tenant = me.tenant and s.reviewer = me.person and s.filled_at is null
+               and s.lease_until > clock_timestamp() and isfinite(s.lease_until) and glow_api.admits(call, i)), me.person) h),
+    'waiting', (select coalesce(jsonb_agg(to_jsonb(w) order by w.agent, w.kind), '[]') from (
+      select i.agent, i.kind, count(*) as items, min(i.entered_at) as oldest,
+             count(*) filter (where exists (select from glow.review_passes p
+                                             where p.item_id = i.item_id and p.reviewer = me.person)) as skipped
+        from glow_api.reviewable(call) i
+       group by i.agent, i.kind) w));
+  -- Now that all reviews are in, whoever gave none of them may see what they say; not who.
+  if call.state = 'adjudicate' then
+    answer := answer || jsonb_build_object('adjudications', (select coalesce(jsonb_agg(to_jsonb(d) order by d.item_id), '[]') from (
+      select i.item_id, i.kind, i.agent, i.execution_id, i.entered_at, e.input, e.output, i.alternative, e.metadata,
+             (select jsonb_agg(distinct jsonb_strip_nulls(jsonb_build_object('verdict', a.verdict, 'output', a.output)))
+                from glow.review_slots s join glow.expert_annotations a using (annotation_id) where s.item_id = i.item_id) as answers
+        from glow.review_items i
+        join glow.execution_keys k on k.tenant = i.tenant and k.execution_id = i.execution_id
+        join glow.executions e on e.tenant = k.tenant and e.execution_id = k.execution_id and e.recorded_at = k.recorded_at
+       where i.tenant = me.tenant and i.state = 'adjudicate' and glow_api.admits(call, i)
+         and not exists (select from glow.review_slots s where s.item_id = i.item_id and s.reviewer = me.person)
+       order by i.item_id limit 100) d));
+  end if;
+  return answer;
+end $$;
+COMMENT ON FUNCTION glow_api.annotation_queue(filters jsonb, reviewer text, tenant text) IS 'What a reviewer holds, and how much waits for them by agent and kind. With the filter state = adjudicate also the items on which reviewers disagreed, with what was said, for somebody who reviewed none of them.';
+REVOKE ALL ON FUNCTION glow_api.annotation_queue(filters jsonb, reviewer text, tenant text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.annotation_queue(filters jsonb, reviewer text, tenant text) TO glow_reviewer;
+
 CREATE FUNCTION glow_api.answered(result jsonb) RETURNS jsonb
     LANGUAGE plpgsql
     AS $$
@@ -1366,7 +2167,7 @@ end $$;
 COMMENT ON FUNCTION glow_api.answered(result jsonb) IS 'The answer of a single call: a refusal is raised.';
 REVOKE ALL ON FUNCTION glow_api.answered(result jsonb) FROM PUBLIC;
 
-CREATE FUNCTION glow_api.apply_import(import_id text, most integer DEFAULT 5000) RETURNS jsonb
+CREATE FUNCTION glow_api.apply_import(import_id text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET work_mem TO '64MB'
@@ -1375,62 +2176,72 @@ declare
   caller glow_api.caller := glow_api.enter();
   since bigint;
   until bigint;
-  wanted text;
-  lines bigint[];
-  parts integer[];
-  payloads jsonb[];
-  rows jsonb;
+  batch glow.import_batches;
   results jsonb[];
   counted record;
   taken bigint := 0;
   known bigint := 0;
   bad bigint := 0;
+  turned bigint;
+  anybody boolean := exists (select from glow.erased_subjects);
 begin
-  if most is null or most not between 1 and 100000 then
-    perform glow_api.refuse('PT422', 'most', most::text, 'a number of rows from 1 to 100000');
-  end if;
   select i.line into since from glow.imports i where i.import_id = apply_import.import_id and i.state = 'running' for update;
   if not found then
     perform glow_api.refuse('PT404', 'import_id', import_id, 'an import that is running');
   end if;
-  -- A record of the file may have given several rows: they go together, or `line` could not say what is done. From
-  -- `since`: the index still holds what earlier calls deleted, and a million rows took twice as long with it in the way.
-  select max(r.line) into until from (
-    select r.line from glow.import_rows r where r.import_id = apply_import.import_id and r.line > since
-     order by r.line, r.part limit most) r;
+  -- From `since`: the index still holds what earlier calls deleted.
+  select min(b.line) into until from glow.import_batches b where b.import_id = apply_import.import_id and b.line > since;
   -- Annotations need their execution, the rest may come in any order.
-  foreach wanted in array '{execution,retrieval,feedback,annotation,demonstration}'::text[] loop
-    with gone as (
-      delete from glow.import_rows r
-       where r.import_id = apply_import.import_id and r.line > since and r.line <= until and r.kind = wanted
-      returning r.line, r.part, r.payload
-    )
-    select array_agg(g.line), array_agg(g.part), array_agg(g.payload), jsonb_agg(g.payload)
-      into lines, parts, payloads, rows from (select * from gone order by line, part) g;
-    continue when rows is null;
-    results := array(select r.result from glow_api.record_rows(wanted, rows, caller) r order by r.n);
-    insert into glow.import_refusals (import_id, line, part, kind, code, field, message, hint, payload)
-    select apply_import.import_id, u.line, u.part, wanted, u.result ->> 'code', u.result ->> 'field', u.result ->> 'message',
-           u.result ->> 'hint', u.payload
-      from unnest(lines, parts, payloads, results) as u(line, part, payload, result)
-     where u.result ->> 'status' = 'refused';
+  for batch in
+    select b.* from glow.import_batches b where b.import_id = apply_import.import_id and b.line = until
+     order by array_position('{execution,retrieval,feedback,annotation,demonstration}', b.kind)
+  loop
+    if anybody then
+      with judged as (
+        select u.*, glow_api.is_erased(coalesce(u.payload ->> 'tenant', caller.tenant, 'default'),
+                                       coalesce(u.payload ->> 'user_id', u.payload ->> 'reviewer', u.payload ->> 'expert')) as erased
+          from rows from (unnest(batch.lines), unnest(batch.parts), jsonb_array_elements(batch.rows))
+               with ordinality as u(line, part, payload, n)
+      ), turned_away as (
+        -- Without the row and without the name: they are what must not come back.
+        insert into glow.import_refusals (import_id, line, part, kind, code, field, message, hint, payload)
+        select apply_import.import_id, j.line, j.part, batch.kind, 'PT410', 'user_id', 'the person of this row was erased',
+               'leave the row out; what a person does anew comes by log_execution and submit_feedback', '{"erased": true}'
+          from judged j where j.erased
+        returning 1
+      )
+      select coalesce(array_agg(j.line order by j.n), '{}'), coalesce(array_agg(j.part order by j.n), '{}'),
+             coalesce(jsonb_agg(j.payload order by j.n), '[]'), (select count(*) from turned_away)
+        into batch.lines, batch.parts, batch.rows, turned from judged j where not j.erased;
+      bad := bad + turned;
+    end if;
+    results := array(select r.result from glow_api.record_rows(batch.kind, batch.rows, caller) r order by r.n);
     select count(*) filter (where r.status in ('accepted', 'withdrawn', 'late')) as accepted,
            count(*) filter (where r.status in ('replayed', 'unchanged', 'merged')) as replayed,
            count(*) filter (where r.status = 'refused') as refused
       into counted from (select u.result ->> 'status' as status from unnest(results) as u(result)) r;
+    if counted.refused > 0 then
+      insert into glow.import_refusals (import_id, line, part, kind, code, field, message, hint, payload)
+      select apply_import.import_id, u.line, u.part, batch.kind, u.result ->> 'code', u.result ->> 'field',
+             u.result ->> 'message', u.result ->> 'hint', u.payload
+        from rows from (unnest(batch.lines), unnest(batch.parts), jsonb_array_elements(batch.rows), unnest(results))
+             as u(line, part, payload, result)
+       where u.result ->> 'status' = 'refused';
+    end if;
     taken := taken + counted.accepted;
     known := known + counted.replayed;
     bad := bad + counted.refused;
   end loop;
+  delete from glow.import_batches b where b.import_id = apply_import.import_id and b.line = until;
   update glow.imports i
      set line = coalesce(until, i.line), accepted = i.accepted + taken, replayed = i.replayed + known,
          refused = i.refused + bad, updated_at = clock_timestamp()
    where i.import_id = apply_import.import_id;
   return jsonb_build_object('applied', taken + known + bad, 'accepted', taken, 'replayed', known, 'refused', bad, 'line', until);
 end $$;
-COMMENT ON FUNCTION glow_api.apply_import(import_id text, most integer) IS 'Applies the next rows of a file in their order, in one transaction: each is written or recorded as refused, and the import remembers how far it is.';
-REVOKE ALL ON FUNCTION glow_api.apply_import(import_id text, most integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION glow_api.apply_import(import_id text, most integer) TO glow_pipeline;
+COMMENT ON FUNCTION glow_api.apply_import(import_id text) IS 'Applies the next batch of a file, in one transaction: each row is written or recorded as refused, and the import remembers how far it is.';
+REVOKE ALL ON FUNCTION glow_api.apply_import(import_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.apply_import(import_id text) TO glow_pipeline;
 
 CREATE FUNCTION glow_api.base64url(bytes bytea) RETURNS text
     LANGUAGE sql IMMUTABLE
@@ -1478,6 +2289,29 @@ end $_$;
 COMMENT ON FUNCTION glow_api.bind_login(login text, tenant text, tenant_claim text[], person text, person_claim text[], calls_per_minute integer, bytes_per_call integer, note text) IS 'Binds a database login to a tenant, a person and limits. tenant_claim and person_claim are paths of keys in the setting request.jwt.claims, for the login of a gateway that verifies tokens. Without tenant and tenant_claim it serves every tenant. A login that was never bound speaks for the tenant default, without limits.';
 REVOKE ALL ON FUNCTION glow_api.bind_login(login text, tenant text, tenant_claim text[], person text, person_claim text[], calls_per_minute integer, bytes_per_call integer, note text) FROM PUBLIC;
 
+CREATE FUNCTION glow_api.serves_all() RETURNS boolean
+    LANGUAGE sql STABLE
+    RETURN (pg_has_role(SESSION_USER, 'glow_engineer'::name, 'usage'::text) OR pg_has_role(SESSION_USER, 'glow_pipeline'::name, 'usage'::text) OR pg_has_role(SESSION_USER, 'glow_owner'::name, 'usage'::text));
+COMMENT ON FUNCTION glow_api.serves_all() IS 'Whether a login that nobody bound works for every tenant.';
+REVOKE ALL ON FUNCTION glow_api.serves_all() FROM PUBLIC;
+
+CREATE FUNCTION glow_api.bound_login() RETURNS TABLE(tenant text, person text, is_plain boolean)
+    LANGUAGE sql STABLE ROWS 1
+    BEGIN ATOMIC
+ SELECT
+         CASE
+             WHEN (l.login IS NOT NULL) THEN (l.tenant)::text
+             WHEN (NOT glow_api.serves_all()) THEN 'default'::text
+             ELSE NULL::text
+         END AS "case",
+     l.person,
+     (num_nonnulls(l.tenant_claim, l.person_claim, l.calls_per_minute, l.bytes_per_call) = 0)
+    FROM (( SELECT) one
+      LEFT JOIN glow.logins l ON ((l.login = SESSION_USER)));
+END;
+COMMENT ON FUNCTION glow_api.bound_login() IS 'What enter finds out of a login that is plain: no claims to read and no limits to count. Any other has to enter.';
+REVOKE ALL ON FUNCTION glow_api.bound_login() FROM PUBLIC;
+
 CREATE FUNCTION glow_api.caller_problem(tenant text, own text, agent text) RETURNS glow_api.problem
     LANGUAGE plpgsql STABLE
     AS $_$
@@ -1520,6 +2354,130 @@ COMMENT ON FUNCTION glow_api.cancel_request(request_id bigint, reason text) IS '
 REVOKE ALL ON FUNCTION glow_api.cancel_request(request_id bigint, reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.cancel_request(request_id bigint, reason text) TO glow_engineer;
 
+CREATE FUNCTION glow_api.claim_annotation(filters jsonb DEFAULT '{}'::jsonb, n integer DEFAULT 1, lease interval DEFAULT NULL::interval, reviewer text DEFAULT NULL::text, tenant text DEFAULT NULL::text) RETURNS TABLE(item_id bigint, kind text, agent text, execution_id text, input text, output text, first text, second text, metadata jsonb, context jsonb, lease_until timestamp with time zone)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+declare
+  me glow_api.caller := glow_api.require_reviewer(reviewer, tenant);
+  call glow_api.review_call := glow_api.read_filters(filters, me);
+  problem glow_api.problem := glow_api.lease_problem(lease);
+  controls integer := 0;
+  gold bigint;
+  leased bigint[];
+  golds bigint[] := '{}';
+begin
+  if n is null or n not between 1 and 100 then
+    problem := row('PT422', 'n', n::text, 'a number of items from 1 to 100');
+  elsif call.state = 'adjudicate' then
+    problem := row('PT422', 'filters.state', call.state, 'open: what waits for adjudication is decided with adjudicate');
+  end if;
+  if problem.code is not null then perform glow_api.refuse(problem); end if;
+  -- One reviewer's claims go one after the other, or two at once would lease them two slots of one item.
+  perform pg_advisory_xact_lock(hashtextextended(me.tenant || chr(31) || me.person, 10));
+  for i in 1 .. n loop
+    -- A tenth, whatever their priority: the estimate that rests on controls must not starve.
+    controls := controls + (glow_api.die() < 0.1)::integer;
+  end loop;
+  leased := glow_api.lease_next(call, controls, 'controls', lease);
+  -- One of the others may become gold, and only where there is one to become it: from an empty queue no gold comes.
+  if exists (select from glow.review_items i where i.tenant = me.tenant and i.gold and glow_api.admits(call, i))
+     and exists (select from glow_api.reviewable(call)) then
+    for i in 1 .. n - cardinality(leased) loop
+      gold := glow_api.lease_gold(call, lease);
+      if gold is not null then golds := golds || gold; end if;
+    end loop;
+  end if;
+  leased := leased || golds;
+  leased := leased || glow_api.lease_next(call, n - cardinality(leased), 'best', lease);
+  leased := leased || glow_api.lease_next(call, n - cardinality(leased), 'skipped', lease);
+  return query select * from glow_api.shown(leased, me.person);
+end $$;
+COMMENT ON FUNCTION glow_api.claim_annotation(filters jsonb, n integer, lease interval, reviewer text, tenant text) IS 'Leases up to n items to a reviewer and answers what there is to judge: input, output, metadata, or the two answers of a comparison. Nobody else gets this review until lease_until. Filters: agent, kind, and reason where reviews are not blind.';
+REVOKE ALL ON FUNCTION glow_api.claim_annotation(filters jsonb, n integer, lease interval, reviewer text, tenant text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.claim_annotation(filters jsonb, n integer, lease interval, reviewer text, tenant text) TO glow_reviewer;
+
+CREATE FUNCTION glow_api.collect_probes(erasure_id bigint, tenant text, subject text) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+declare
+  the_id bigint := collect_probes.erasure_id;
+  whose text := collect_probes.tenant;
+  who text := collect_probes.subject;
+begin
+  insert into glow.erasure_probes values (the_id, 'person', who);
+  insert into glow.erasure_probes
+  select the_id, 'conversation', c.id from (
+    select e.conversation_id as id from glow.executions e where e.tenant = whose and e.user_id = who
+    union select f.conversation_id from glow.agent_feedback f where f.tenant = whose and f.user_id = who
+    union select r.conversation_id from glow.retrieval_events r where r.tenant = whose and r.user_id = who) c
+   where c.id is not null;
+  -- A conversation of several people is nobody's id.
+  delete from glow.erasure_probes p
+   where p.erasure_id = the_id and p.kind = 'conversation'
+     and p.value in (
+       select e.conversation_id from glow.executions e
+        where e.tenant = whose and e.user_id <> who and e.conversation_id in (select glow_api.probes(the_id, 'conversation'))
+       union
+       select f.conversation_id from glow.agent_feedback f
+        where f.tenant = whose and f.user_id <> who and f.conversation_id in (select glow_api.probes(the_id, 'conversation')));
+  insert into glow.erasure_probes
+  select the_id, 'execution', e.execution_id from glow.executions e
+   where e.tenant = whose
+     and (e.user_id = who or e.user_id is null and e.conversation_id in (select glow_api.probes(the_id, 'conversation')));
+  -- Executions that never came, and that only this person spoke of.
+  insert into glow.erasure_probes
+  select distinct the_id, 'execution', f.execution_id from glow.agent_feedback f
+   where f.tenant = whose and f.user_id = who
+     and not exists (select from glow.execution_keys k where k.tenant = whose and k.execution_id = f.execution_id)
+     and not exists (select from glow.agent_feedback o
+                      where o.tenant = whose and o.execution_id = f.execution_id and o.user_id <> who);
+  insert into glow.erasure_probes
+  select the_id, 'event', r.event_id from glow.retrieval_events r
+   where r.tenant = whose
+     and (r.user_id = who or r.user_id is null and (
+       r.execution_id in (select glow_api.probes(the_id, 'execution'))
+       or r.conversation_id in (select glow_api.probes(the_id, 'conversation'))));
+  insert into glow.erasure_probes
+  select the_id, 'feedback', f.feedback_id::text from glow.agent_feedback f
+   where f.tenant = whose and f.user_id = who and f.correction is not null
+  union all
+  select the_id, 'annotation', a.annotation_id::text from glow.expert_annotations a
+   where a.tenant = whose and a.reviewer = who and a.output is not null
+  union all
+  select the_id, 'demonstration', d.demonstration_id::text from glow.demonstrations d where d.tenant = whose and d.expert = who;
+
+  insert into glow.erasure_probes
+  select distinct the_id, 'text', t.value from (
+    select unnest(array[e.input, e.output]) as value from glow.executions e
+     where e.tenant = whose and e.execution_id in (select glow_api.probes(the_id, 'execution'))
+    union all
+    select glow_api.text_leaves(e.metadata, 24) from glow.executions e
+     where e.tenant = whose and e.execution_id in (select glow_api.probes(the_id, 'execution'))
+    union all
+    select unnest(array[f.comment, f.correction]) from glow.agent_feedback f
+     where f.tenant = whose and (f.user_id = who or f.execution_id in (select glow_api.probes(the_id, 'execution')))
+    union all
+    select i.issue from glow.agent_feedback f join glow.agents a on a.agent = f.agent, unnest(f.issues) as i(issue)
+     where f.tenant = whose and f.user_id = who and i.issue <> all(glow_api.standard_issues()) and i.issue <> all(a.issues)
+    union all
+    select unnest(array[a.output, a.notes]) from glow.expert_annotations a
+     where a.tenant = whose and (a.reviewer = who or a.execution_id in (select glow_api.probes(the_id, 'execution')))
+    union all
+    select unnest(array[d.input, d.output, d.notes]) from glow.demonstrations d where d.tenant = whose and d.expert = who
+    union all
+    select r.query from glow.retrieval_events r
+     where r.tenant = whose and r.event_id in (select glow_api.probes(the_id, 'event'))
+    union all
+    select r.payload ->> key from glow.import_refusals r, unnest('{input,output,comment,correction,query,notes}'::text[]) key
+     where glow_api.is_of_import(r.payload, the_id, whose, who)
+  ) t where t.value <> '';
+end $$;
+COMMENT ON FUNCTION glow_api.collect_probes(erasure_id bigint, tenant text, subject text) IS 'Writes down what an erasure looks for.';
+REVOKE ALL ON FUNCTION glow_api.collect_probes(erasure_id bigint, tenant text, subject text) FROM PUBLIC;
+
 CREATE FUNCTION glow_api.common_issues(agent text, since timestamp with time zone DEFAULT '-infinity'::timestamp with time zone, most integer DEFAULT 10, tenant text DEFAULT NULL::text) RETURNS TABLE(issue text, occurrences bigint, users bigint, share numeric, last_at timestamp with time zone, vocabulary text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1560,19 +2518,120 @@ begin
   if sent_at is not null and instant <@ known and sent_at <@ known then
     instant := clock_timestamp() - (sent_at - instant);
   end if;
-  return case when instant >= timestamptz '2000-01-01 00:00:00+00' and isfinite(instant) then least(instant, clock_timestamp())
-              else clock_timestamp() end;
+  return glow_api.past(instant);
 end $$;
 COMMENT ON FUNCTION glow_api.occurred(instant timestamp with time zone, sent_at timestamp with time zone) IS 'When something happened by the server''s clock, from the sender''s instants of happening and of sending.';
 REVOKE ALL ON FUNCTION glow_api.occurred(instant timestamp with time zone, sent_at timestamp with time zone) FROM PUBLIC;
 
+CREATE FUNCTION glow_api.past(instant timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE sql
+    RETURN CASE WHEN (instant >= '2000-01-01 00:00:00+00'::timestamp with time zone) THEN LEAST(instant, clock_timestamp()) ELSE clock_timestamp() END;
+COMMENT ON FUNCTION glow_api.past(instant timestamp with time zone) IS 'An instant, or now where it is missing, ahead of our clock or of a clock that was never set.';
+REVOKE ALL ON FUNCTION glow_api.past(instant timestamp with time zone) FROM PUBLIC;
+
 CREATE FUNCTION glow_api.completed(call glow_api.feedback_call, caller glow_api.caller) RETURNS glow_api.feedback_call
     LANGUAGE sql
-    RETURN ROW((call).agent, (call).execution_id, (call).user_id, (call).thumbs, (call).rating, (call).dimensions, COALESCE((call).issues, '{}'::text[]), (call).comment, (call).correction, (call).channel, (call).conversation_id, (call).idempotency_key, CASE WHEN ((call).occurred_at IS NULL) THEN clock_timestamp() ELSE glow_api.occurred((call).occurred_at, (call).sent_at) END, COALESCE((call).tenant, (caller).tenant, 'default'::text), CASE WHEN ((call).sent_at IS NOT NULL) THEN clock_timestamp() ELSE NULL::timestamp with time zone END, CASE WHEN ((call).withdrawn OR ((call).kind <> ALL (ARRAY['vote'::text, 'correction'::text]))) THEN COALESCE((call).kind, 'vote'::text) WHEN ((num_nonnulls((call).thumbs, (call).rating, NULLIF((call).dimensions, '{}'::jsonb)) = 0) AND ((call).correction IS NOT NULL)) THEN 'correction'::text ELSE 'vote'::text END, COALESCE((call).withdrawn, false))::glow_api.feedback_call;
+    RETURN ROW((call).agent, (call).execution_id, (call).user_id, (call).thumbs, (call).rating, (call).dimensions, COALESCE((call).issues, '{}'::text[]), (call).comment, (call).correction, (call).channel, (call).conversation_id, (call).idempotency_key, CASE WHEN ((call).sent_at IS NULL) THEN glow_api.past((call).occurred_at) ELSE glow_api.occurred((call).occurred_at, (call).sent_at) END, COALESCE((call).tenant, (caller).tenant, 'default'::text), CASE WHEN ((call).sent_at IS NOT NULL) THEN clock_timestamp() ELSE NULL::timestamp with time zone END, CASE WHEN ((call).withdrawn OR ((call).kind <> ALL (ARRAY['vote'::text, 'correction'::text]))) THEN COALESCE((call).kind, 'vote'::text) WHEN (((call).correction IS NOT NULL) AND ((call).thumbs IS NULL) AND ((call).rating IS NULL) AND (((call).dimensions IS NULL) OR ((call).dimensions = '{}'::jsonb))) THEN 'correction'::text ELSE 'vote'::text END, COALESCE((call).withdrawn, false))::glow_api.feedback_call;
 COMMENT ON FUNCTION glow_api.completed(call glow_api.feedback_call, caller glow_api.caller) IS 'A call with everything it left open.';
 REVOKE ALL ON FUNCTION glow_api.completed(call glow_api.feedback_call, caller glow_api.caller) FROM PUBLIC;
 
-CREATE FUNCTION glow_api.datasets(agent text) RETURNS TABLE(dataset_id text, kind text, created_at timestamp with time zone, as_of timestamp with time zone, in_force boolean, content_hash text, rule jsonb, statistics jsonb)
+CREATE FUNCTION glow_api.subject_hash(tenant text, subject text) RETURNS bytea
+    LANGUAGE sql STABLE
+    RETURN (SELECT sha256((k.outer_pad || sha256((k.inner_pad || convert_to(((subject_hash.tenant || chr(31)) || subject_hash.subject), 'UTF8'::name))))) AS sha256 FROM glow.erasure_key k);
+COMMENT ON FUNCTION glow_api.subject_hash(tenant text, subject text) IS 'HMAC-SHA-256 of a person of a tenant.';
+REVOKE ALL ON FUNCTION glow_api.subject_hash(tenant text, subject text) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.confirmation(tenant text, subject text, since bigint) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN ((since || '-'::text) || "left"(encode(glow_api.subject_hash(tenant, ((((('confirmation-'::text || (SESSION_USER)::text) || '-'::text) || since) || '-'::text) || subject)), 'hex'::text), 32));
+COMMENT ON FUNCTION glow_api.confirmation(tenant text, subject text, since bigint) IS 'What the receipt of a dry run carries, and the erasure itself asks for.';
+REVOKE ALL ON FUNCTION glow_api.confirmation(tenant text, subject text, since bigint) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.counted(receipt jsonb, relation text, n bigint) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    RETURN jsonb_set(receipt, ARRAY['tables'::text, relation], to_jsonb((COALESCE(((receipt #>> ARRAY['tables'::text, relation]))::bigint, (0)::bigint) + n)));
+COMMENT ON FUNCTION glow_api.counted(receipt jsonb, relation text, n bigint) IS 'A receipt with some more rows of a table.';
+REVOKE ALL ON FUNCTION glow_api.counted(receipt jsonb, relation text, n bigint) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.curation_policy(agent text) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  known glow.curation_policies;
+begin
+  perform glow_api.enter();
+  perform glow_api.require_own_agent(agent);
+  select p.* into known from glow.curation_policies p where p.agent = curation_policy.agent and p.superseded_at is null;
+  return glow_api.described_policy(known) || jsonb_build_object('agent', agent);
+end $$;
+COMMENT ON FUNCTION glow_api.curation_policy(agent text) IS 'How an agent''s texts are screened now, who said so, and when (null: the defaults).';
+REVOKE ALL ON FUNCTION glow_api.curation_policy(agent text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.curation_policy(agent text) TO glow_engineer;
+
+CREATE FUNCTION glow_api.dataset_rule_problem(agent text, rule jsonb, caller glow_api.caller) RETURNS glow_api.problem
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+  other text;
+begin
+  if jsonb_typeof(rule) <> 'object' then
+    return row('PT422', 'rule', left(rule::text, 80), 'an object such as {"domain": "travel", "minimum_quality": 0.8}')::glow_api.problem;
+  end if;
+  select k into other from jsonb_object_keys(rule) k
+   where k not in ('agents', 'kind', 'domain', 'since', 'until', 'minimum_quality', 'sources', 'languages', 'least') limit 1;
+  if other is not null then
+    return row('PT422', 'rule.' || left(other, 40), left(rule ->> other, 80),
+      'one of agents, kind, domain, since, until, minimum_quality, sources, languages, least')::glow_api.problem;
+  end if;
+  rule := jsonb_strip_nulls(rule);
+  if rule ? 'kind' and coalesce(rule ->> 'kind', '') not in ('sft', 'preference', 'evaluation', 'retrieval') then
+    return row('PT422', 'rule.kind', left(rule ->> 'kind', 80), 'sft, preference, evaluation or retrieval')::glow_api.problem;
+  elsif rule ? 'domain' and (jsonb_typeof(rule -> 'domain') <> 'string' or length(rule ->> 'domain') not between 1 and 200) then
+    return row('PT422', 'rule.domain', left(rule ->> 'domain', 80), 'a text of 1 to 200 characters')::glow_api.problem;
+  elsif rule ? 'minimum_quality' and not glow_api.is_number(rule -> 'minimum_quality', 0, 1) then
+    return row('PT422', 'rule.minimum_quality', left(rule ->> 'minimum_quality', 80), 'a number from 0 to 1')::glow_api.problem;
+  elsif rule ? 'least' and not glow_api.is_whole(rule -> 'least', 0, 2147483647) then
+    return row('PT422', 'rule.least', left(rule ->> 'least', 80), 'a whole number from 0')::glow_api.problem;
+  end if;
+  foreach other in array '{agents,sources,languages}'::text[] loop
+    if rule ? other and not (case when jsonb_typeof(rule -> other) = 'array'
+         then glow_api.is_texts(rule -> other) and jsonb_array_length(rule -> other) between 1 and 100 else false end) then
+      return row('PT422', 'rule.' || other, left(rule ->> other, 80), 'an array of 1 to 100 texts')::glow_api.problem;
+    end if;
+  end loop;
+  select s into other from jsonb_array_elements_text(coalesce(rule -> 'sources', '[]')) s
+   where s not in ('annotation', 'correction', 'demonstration', 'vote') limit 1;
+  if other is not null then
+    return row('PT422', 'rule.sources', left(other, 80), 'annotation, correction, demonstration or vote')::glow_api.problem;
+  end if;
+  select l into other from jsonb_array_elements_text(coalesce(rule -> 'languages', '[]')) l
+   where length(l) not between 1 and 200 limit 1;
+  if other is not null then
+    return row('PT422', 'rule.languages', left(other, 80), 'texts of 1 to 200 characters')::glow_api.problem;
+  end if;
+  -- An agent of another tenant does not exist for this login.
+  select a into other from jsonb_array_elements_text(coalesce(rule -> 'agents', '[]')) a
+   where not exists (select from glow.agents k where k.agent = a) or not glow_api.is_mine(a, caller) limit 1;
+  if other is not null then
+    return row('PT404', 'rule.agents', left(other, 80), 'names of registered agents; see register_agent')::glow_api.problem;
+  end if;
+  foreach other in array '{since,until}'::text[] loop
+    if rule ? other and not glow_api.fits(rule -> other, 'instant') then
+      return row('PT422', 'rule.' || other, left(rule ->> other, 80), 'an instant such as 2026-11-22T14:00:00Z')::glow_api.problem;
+    elsif rule ? other and not isfinite((rule ->> other)::timestamptz) then
+      return row('PT422', 'rule.' || other, left(rule ->> other, 80), 'an instant such as 2026-11-22T14:00:00Z')::glow_api.problem;
+    end if;
+  end loop;
+  if rule ? 'since' and rule ? 'until' and (rule ->> 'since')::timestamptz >= (rule ->> 'until')::timestamptz then
+    return row('PT422', 'rule.until', left(rule ->> 'until', 80), 'an instant after since')::glow_api.problem;
+  end if;
+  return null;
+end $$;
+COMMENT ON FUNCTION glow_api.dataset_rule_problem(agent text, rule jsonb, caller glow_api.caller) IS 'What is wrong with the rule of a dataset, or null.';
+REVOKE ALL ON FUNCTION glow_api.dataset_rule_problem(agent text, rule jsonb, caller glow_api.caller) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.datasets(agent text) RETURNS TABLE(dataset_id text, kind text, created_at timestamp with time zone, as_of timestamp with time zone, in_force boolean, content_hash text, rule jsonb, statistics jsonb, agents text[], rows integer, parent text, revoked_at timestamp with time zone, revoked_because text, successor text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -1581,21 +2640,45 @@ begin
     perform glow_api.refuse('PT403', 'agent', agent, 'an agent of this login''s own tenant');
   end if;
   return query
-  select d.dataset_id, d.kind, d.created_at, d.as_of, f.dataset_id is not null, d.content_hash, d.rule, d.statistics
+  select d.dataset_id, d.kind, d.created_at, d.as_of, f.dataset_id is not null, d.content_hash, d.rule, d.statistics, d.agents,
+         d.rows, d.parent, d.revoked_at, d.revoked_because, d.successor
     from glow.training_datasets d
     left join glow.datasets_in_force f on f.agent = d.agent and f.kind = d.kind and f.dataset_id = d.dataset_id
    where d.agent = datasets.agent
    order by d.created_at desc, d.dataset_id;
 end $$;
-COMMENT ON FUNCTION glow_api.datasets(agent text) IS 'The dataset versions of an agent, the newest first, and which of them are in force.';
+COMMENT ON FUNCTION glow_api.datasets(agent text) IS 'The dataset versions of an agent, the newest first, and which of them are in force. A revoked one names its successor.';
 REVOKE ALL ON FUNCTION glow_api.datasets(agent text) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.datasets(agent text) TO glow_engineer;
+
+CREATE FUNCTION glow_api.decline(item_id bigint, reason text DEFAULT NULL::text, reviewer text DEFAULT NULL::text, tenant text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return glow_api.give_back(item_id, glow_api.require_reviewer(reviewer, tenant), 'declined', reason, false);
+end $$;
+COMMENT ON FUNCTION glow_api.decline(item_id bigint, reason text, reviewer text, tenant text) IS 'Not for me: gives an item back; it never comes to this reviewer again.';
+REVOKE ALL ON FUNCTION glow_api.decline(item_id bigint, reason text, reviewer text, tenant text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.decline(item_id bigint, reason text, reviewer text, tenant text) TO glow_reviewer;
 
 CREATE FUNCTION glow_api.described(problem glow_api.problem) RETURNS text
     LANGUAGE sql IMMUTABLE
     RETURN format('%s: %s is not accepted'::text, (problem).field, COALESCE(quote_literal("left"((problem).value, 80)), 'a missing value'::text));
 COMMENT ON FUNCTION glow_api.described(problem glow_api.problem) IS 'A problem as a sentence. The value is cut: it is a user''s text.';
 REVOKE ALL ON FUNCTION glow_api.described(problem glow_api.problem) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.described_policy(policy glow.curation_policies) RETURNS jsonb
+    LANGUAGE sql STABLE
+    RETURN jsonb_build_object('pii', COALESCE((policy).pii, 'redact'::text), 'secrets', COALESCE((policy).secrets, 'quarantine'::text), 'keep', COALESCE((policy).keep, '{}'::text[]), 'languages', (policy).languages, 'shortest_input', COALESCE((policy).shortest_input, 1), 'shortest_target', COALESCE((policy).shortest_target, 1), 'set_by', (policy).set_by, 'recorded_at', (policy).recorded_at);
+COMMENT ON FUNCTION glow_api.described_policy(policy glow.curation_policies) IS 'A policy as JSON; the defaults where there is none.';
+REVOKE ALL ON FUNCTION glow_api.described_policy(policy glow.curation_policies) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.die() RETURNS double precision
+    LANGUAGE sql
+    RETURN ((((('x'::text || "right"((gen_random_uuid())::text, 12)))::bit(48))::bigint)::numeric / 281474976710656.0);
+COMMENT ON FUNCTION glow_api.die() IS 'A number from 0 to 1 that nobody can foretell.';
+REVOKE ALL ON FUNCTION glow_api.die() FROM PUBLIC;
 
 CREATE FUNCTION glow_api.effect_of(feedback bigint) RETURNS TABLE(effect text, id text, since timestamp with time zone, detail jsonb)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -1615,7 +2698,7 @@ begin
          jsonb_build_object('status', x.status, 'split', x.split, 'target', left(x.target, 500), 'in_force', x.superseded_at is null)
     from examples x
   union all
-  select 'dataset', d.dataset_id, d.created_at, jsonb_build_object('kind', d.kind, 'example', e.example_id, 'split', e.split)
+  select 'dataset', d.dataset_id, d.created_at, jsonb_build_object('kind', d.kind, 'example', x.example_id, 'split', e.split)
     from examples x join glow.dataset_examples e using (example_version) join glow.training_datasets d using (dataset_id)
   union all
   select 'prompt', l.prompt_version, p.created_at,
@@ -1630,6 +2713,21 @@ end $$;
 COMMENT ON FUNCTION glow_api.effect_of(feedback bigint) IS 'What became of a piece of feedback: learning examples, dataset versions and prompts that rest on it.';
 REVOKE ALL ON FUNCTION glow_api.effect_of(feedback bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.effect_of(feedback bigint) TO glow_engineer;
+
+CREATE FUNCTION glow_api.emptied(relation text, columns text[]) RETURNS text
+    LANGUAGE sql STABLE
+    AS $_$
+  select string_agg(format(', %I = %s', a.attname, case
+           when not a.attnotnull then 'null'
+           when t.typname = 'jsonb' then $q$'{}'$q$
+           when t.typcategory = 'A' then $q$'{}'$q$
+           else $q$''$q$ end), '')
+    from pg_attribute a join pg_type t on t.oid = a.atttypid
+   where a.attrelid = ('glow.' || quote_ident(relation))::regclass and not a.attisdropped
+     and (a.attname = any(columns) and a.attnum > 0)
+$_$;
+COMMENT ON FUNCTION glow_api.emptied(relation text, columns text[]) IS 'Columns with nothing in them, as a piece of an UPDATE.';
+REVOKE ALL ON FUNCTION glow_api.emptied(relation text, columns text[]) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.enter(calls integer DEFAULT 0, bytes bigint DEFAULT 0, proved glow_api.caller DEFAULT NULL::glow_api.caller) RETURNS glow_api.caller
     LANGUAGE plpgsql
@@ -1649,10 +2747,7 @@ begin
       end if;
     end if;
     perform glow_api.admit(login, calls, bytes);
-  elsif proved is null and not (
-    pg_has_role(session_user, 'glow_engineer', 'usage') or pg_has_role(session_user, 'glow_pipeline', 'usage')
-    or pg_has_role(session_user, 'glow_owner', 'usage')
-  ) then
+  elsif proved is null and not glow_api.serves_all() then
     caller.tenant := 'default';
   end if;
   perform set_config('glow.tenant', coalesce(caller.tenant, '*'), true);
@@ -1660,6 +2755,460 @@ begin
 end $_$;
 COMMENT ON FUNCTION glow_api.enter(calls integer, bytes bigint, proved glow_api.caller) IS 'The first thing every function does: finds out whom it works for (unless a token has proved it), tells row security, and counts the call.';
 REVOKE ALL ON FUNCTION glow_api.enter(calls integer, bytes bigint, proved glow_api.caller) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.enter_item(tenant text, execution_id text, kind text, alternative text, reason text, note text) RETURNS glow.review_items
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_variable
+declare
+  item glow.review_items;
+begin
+  insert into glow.review_items as i (tenant, execution_id, agent, kind, alternative, reasons, note, priority, reviews, most_reviews, input_key)
+  select k.tenant, k.execution_id, k.agent, kind, alternative, array[reason], nullif(note, ''), 1, p.reviews, p.most_reviews,
+         glow.input_key(e.input)
+    from glow.execution_keys k
+    join glow.executions e on e.tenant = k.tenant and e.execution_id = k.execution_id and e.recorded_at = k.recorded_at
+   cross join lateral glow.review_policy(k.agent) p
+   where k.tenant = enter_item.tenant and k.execution_id = enter_item.execution_id
+  on conflict on constraint review_items_tenant_execution_id_kind_key do update
+     set reasons = array(select distinct r from unnest(i.reasons || excluded.reasons) r order by r), note = coalesce(excluded.note, i.note),
+         priority = 1
+  returning i.* into item;
+  if not exists (select from glow.review_slots s where s.item_id = item.item_id) then
+    perform glow.open_slots(array[item.item_id]);
+    select i.* into item from glow.review_items i where i.item_id = item.item_id;
+  end if;
+  return item;
+end $$;
+COMMENT ON FUNCTION glow_api.enter_item(tenant text, execution_id text, kind text, alternative text, reason text, note text) IS 'Puts an execution into the queue for a reason, or adds the reason to its item.';
+REVOKE ALL ON FUNCTION glow_api.enter_item(tenant text, execution_id text, kind text, alternative text, reason text, note text) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.erase_all(tenant text, subject text, reason text) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+declare
+  the_id bigint;
+  told jsonb := '{"tables": {}}';
+begin
+  -- No example is written meanwhile from what is about to go, and no dataset frozen with it.
+  perform pg_advisory_xact_lock(hashtextextended('glow.erasure', 0));
+  perform pg_advisory_xact_lock(hashtextextended('glow.curation', 0));
+  perform set_config('glow.erasing', 'on', true);
+  insert into glow.erasures (tenant, subject, erased_by, reason, receipt)
+  values (erase_all.tenant, glow_api.subject_hash(erase_all.tenant, erase_all.subject), session_user,
+          replace(coalesce(erase_all.reason, ''), erase_all.subject, '[erased]'), told)
+  returning erasure_id into the_id;
+  perform glow_api.collect_probes(the_id, erase_all.tenant, erase_all.subject);
+  told := glow_api.erase_examples(the_id, erase_all.tenant, told);
+  told := glow_api.revoke_datasets(the_id, told);
+  told := glow_api.erase_prompts(the_id, told);
+  told := glow_api.erase_retrieval(the_id, erase_all.tenant, told);
+  told := glow_api.erase_said(the_id, erase_all.tenant, erase_all.subject, told);
+  told := glow_api.rename_executions(the_id, erase_all.tenant, erase_all.subject, told);
+  insert into glow.erasure_tasks (erasure_id, kind) values (the_id, 'scrub');
+  insert into glow.erased_subjects (subject) values (glow_api.subject_hash(erase_all.tenant, erase_all.subject))
+  on conflict (subject) do update set last_erased_at = clock_timestamp();
+  told := told || jsonb_build_object(
+    'rows', (select coalesce(sum(t.value::bigint), 0) from jsonb_each_text(told -> 'tables') t));
+  update glow.erasures e set receipt = told where e.erasure_id = the_id;
+  perform set_config('glow.erasing', 'off', true);
+  return told || jsonb_build_object('erasure_id', the_id, 'tenant', erase_all.tenant);
+end $$;
+COMMENT ON FUNCTION glow_api.erase_all(tenant text, subject text, reason text) IS 'Erases a person within the database; answers the receipt.';
+REVOKE ALL ON FUNCTION glow_api.erase_all(tenant text, subject text, reason text) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.erase_examples(erasure_id bigint, tenant text, receipt jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+declare
+  the_id bigint := erase_examples.erasure_id;
+  whose text := erase_examples.tenant;
+  runs text[];
+  votes bigint[];
+  verdicts bigint[];
+  shown bigint[];
+  n bigint;
+begin
+  insert into glow.erasure_probes
+  select distinct the_id, 'version', s.example_version::text from glow.example_sources s
+   where s.kind = 'execution' and s.source_id in (select glow.qualified(whose, x) from glow_api.probes(the_id, 'execution') x)
+      or s.role = 'supports' and s.kind in ('feedback', 'annotation', 'demonstration') and s.source_id in (
+        select p.value from glow.erasure_probes p where p.erasure_id = the_id and p.kind = s.kind);
+  insert into glow.erasure_probes
+  select distinct the_id, 'example', x.example_id from glow.learning_examples x
+   where x.example_version in (select v::bigint from glow_api.probes(the_id, 'version') v) and x.erased_at is null;
+  insert into glow.erasure_probes
+  select distinct the_id, 'text', t.value from glow.learning_examples x, unnest(array[x.input, x.target, x.rejected_target]) t(value)
+   where x.example_version in (select v::bigint from glow_api.probes(the_id, 'version') v) and t.value <> '';
+  -- Where others said the same, curation shall learn it from them: their rows become news.
+  select array_agg(distinct s.source_id) filter (where s.kind = 'execution'),
+         array_agg(distinct s.source_id) filter (where s.kind = 'feedback')::bigint[],
+         array_agg(distinct s.source_id) filter (where s.kind = 'annotation')::bigint[],
+         array_agg(distinct s.source_id) filter (where s.kind = 'demonstration')::bigint[]
+    into runs, votes, verdicts, shown
+    from glow.example_sources s where s.example_version in (select v::bigint from glow_api.probes(the_id, 'version') v);
+  update glow.executions e set xid = pg_current_xact_id() from unnest(runs) o
+   where e.tenant = glow.tenant_of(o) and e.execution_id = glow.unqualified(o);
+  update glow.agent_feedback f set xid = pg_current_xact_id() where f.feedback_id = any(votes);
+  update glow.expert_annotations a set xid = pg_current_xact_id() where a.annotation_id = any(verdicts);
+  update glow.demonstrations d set xid = pg_current_xact_id() where d.demonstration_id = any(shown);
+  with gone as (
+    update glow.learning_examples x
+       set input = null, target = null, rejected_target = null, status = 'rejected', reason = 'erased',
+           expert_approved = false, erased_at = clock_timestamp(), superseded_at = coalesce(x.superseded_at, clock_timestamp())
+     where x.example_version in (select v::bigint from glow_api.probes(the_id, 'version') v) and x.erased_at is null
+    returning x.input_id
+  ), inputs as (
+    insert into glow.erasure_probes select distinct the_id, 'input', g.input_id::text from gone g where g.input_id is not null
+  )
+  select count(*) into n from gone;
+  receipt := glow_api.counted(receipt, 'learning_examples', n);
+  update glow.learning_inputs i set conversation = null
+   where i.conversation in (select glow.qualified(whose, c) from glow_api.probes(the_id, 'conversation') c);
+  get diagnostics n = row_count;
+  receipt := glow_api.counted(receipt, 'learning_inputs', n);
+  -- A short text that others use too is nobody's: a label, "yes", "thank you".
+  delete from glow.erasure_probes p
+   where p.erasure_id = the_id and p.kind = 'text' and length(p.value) < 60
+     and (exists (select from glow.agents a where a.evaluation -> 'choices' ? p.value)
+       or exists (select from glow.prompt_versions v where v.prompt -> 'choices' ? p.value)
+       or exists (select from glow.learning_examples x
+                   where x.superseded_at is null and x.erased_at is null and (x.target = p.value or x.input = p.value)));
+  return receipt;
+end $$;
+COMMENT ON FUNCTION glow_api.erase_examples(erasure_id bigint, tenant text, receipt jsonb) IS 'Takes a person''s words out of learning examples.';
+REVOKE ALL ON FUNCTION glow_api.erase_examples(erasure_id bigint, tenant text, receipt jsonb) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.erase_late(erasure_id bigint) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  caller glow_api.caller := glow_api.enter();
+  erasure glow.erasures := glow_api.require_open_erasure(erasure_id);
+  receipt jsonb := '{"tables": {}}';
+begin
+  perform set_config('glow.erasing', 'on', true);
+  receipt := glow_api.erase_prompts(erasure_id, receipt);
+  receipt := glow_api.erase_retrieval(erasure_id, erasure.tenant, receipt);
+  perform set_config('glow.erasing', 'off', true);
+  return receipt;
+end $$;
+COMMENT ON FUNCTION glow_api.erase_late(erasure_id bigint) IS 'Takes an erased person again out of prompts and retrieval: a run that had read before the erasure may write after it.';
+REVOKE ALL ON FUNCTION glow_api.erase_late(erasure_id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.erase_late(erasure_id bigint) TO glow_pipeline;
+
+CREATE FUNCTION glow_api.erase_places(erasure_id bigint, tenant text, subject text, receipt jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $_$
+#variable_conflict use_column
+declare
+  the_id bigint := erase_places.erasure_id;
+  place glow_api.personal_place;
+  person text;
+  mine text;
+  stamp text;
+  n bigint;
+begin
+  for place in select p.* from glow_api.personal_places() p where p.of_people is not null or p.of_about is not null loop
+    mine := case when glow_api.has_column(place.relation, 'tenant') then 'coalesce(t.tenant, $2) = $2' else 'true' end;
+    stamp := concat(glow_api.emptied(place.relation, place.emptied),
+                    case when glow_api.has_column(place.relation, 'erased_at') then ', erased_at = clock_timestamp()' end,
+                    case when glow_api.has_column(place.relation, 'xid') then ', xid = pg_current_xact_id()' end);
+    if place.of_about = 'delete' then
+      execute format('delete from glow.%I t where %s and t.%I in (select glow_api.probes($1, ''execution''))',
+                     place.relation, mine, place.about) using the_id, erase_places.tenant;
+      get diagnostics n = row_count;
+      receipt := glow_api.counted(receipt, place.relation, n);
+    elsif place.of_about = 'rename' then
+      execute format('update glow.%I t set %2$I = glow_api.pseudonym($1, $2, t.%2$I, 20)%3$s
+                       where %4$s and t.%2$I in (select glow_api.probes($1, ''execution''))',
+                     place.relation, place.about, stamp, mine) using the_id, erase_places.tenant;
+      get diagnostics n = row_count;
+      receipt := glow_api.counted(receipt, place.relation, n);
+    end if;
+    foreach person in array coalesce(place.people, '{}') loop
+      if place.of_people = 'delete' then
+        execute format('delete from glow.%I t where %s and t.%I = $1', place.relation, mine, person)
+          using erase_places.subject, erase_places.tenant;
+      else
+        execute format('update glow.%I t set %I = $3%s where %s and t.%2$I = $1', place.relation, person, stamp, mine)
+          using erase_places.subject, erase_places.tenant, glow_api.pseudonym(the_id, erase_places.tenant, erase_places.subject);
+      end if;
+      get diagnostics n = row_count;
+      receipt := glow_api.counted(receipt, place.relation, n);
+    end loop;
+  end loop;
+  return receipt;
+end $_$;
+COMMENT ON FUNCTION glow_api.erase_places(erasure_id bigint, tenant text, subject text, receipt jsonb) IS 'Takes a person out of every table of the list that names people or executions.';
+REVOKE ALL ON FUNCTION glow_api.erase_places(erasure_id bigint, tenant text, subject text, receipt jsonb) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.erase_prompts(erasure_id bigint, receipt jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+declare
+  the_id bigint := erase_prompts.erasure_id;
+  -- Not what others have taught again since.
+  examples text[] := array(
+    select e from glow_api.probes(the_id, 'example') e
+     where not exists (select from glow.learning_examples x
+                        where x.example_id = e and x.superseded_at is null and x.erased_at is null));
+  old record;
+  moved record;
+  fresh text;
+  kept jsonb;
+  n bigint;
+begin
+  for old in
+    select p.agent, p.prompt_version, p.prompt from glow.prompt_versions p
+     where p.erased_at is null
+       and (exists (select from jsonb_array_elements(p.prompt -> 'demonstrations') d where d ->> 'example_id' = any(examples))
+         or exists (select from jsonb_array_elements(p.prompt -> 'rules') r where r -> 'evidence' ?| examples))
+     order by p.created_at
+  loop
+    kept := old.prompt || jsonb_build_object(
+      'demonstrations', (select coalesce(jsonb_agg(d.value order by d.place), '[]')
+                           from jsonb_array_elements(old.prompt -> 'demonstrations') with ordinality as d(value, place)
+                          where d.value ->> 'example_id' <> all(examples)),
+      'rules', (select coalesce(jsonb_agg(r.value order by r.place), '[]')
+                  from jsonb_array_elements(old.prompt -> 'rules') with ordinality as r(value, place)
+                 where not (r.value -> 'evidence' ?| examples)));
+    insert into glow.erasure_probes
+    select the_id, 'text', t.text from (
+      select r ->> 'text' as text from jsonb_array_elements(old.prompt -> 'rules') r where r -> 'evidence' ?| examples
+      union all
+      select unnest(array[d ->> 'input', d ->> 'output']) from jsonb_array_elements(old.prompt -> 'demonstrations') d
+       where d ->> 'example_id' = any(examples) and not (coalesce(old.prompt -> 'choices', '[]') ? (d ->> 'output'))) t
+     where length(t.text) >= 12;
+    fresh := encode(sha256(convert_to(kept::text, 'UTF8')), 'hex');
+    insert into glow.prompt_versions (agent, prompt_version, prompt, operator, parent)
+    values (old.agent, fresh, kept, 'erasure', old.prompt_version)
+    on conflict do nothing;
+    insert into glow.prompt_lineage (agent, prompt_version, kind, source_id, role, rule_id, example_version)
+    select l.agent, fresh, l.kind, l.source_id, l.role, l.rule_id, l.example_version from glow.prompt_lineage l
+     where l.agent = old.agent and l.prompt_version = old.prompt_version and (
+       l.role = 'demo' and exists (select from jsonb_array_elements(kept -> 'demonstrations') d where d ->> 'example_id' = l.source_id)
+       or l.rule_id <> '' and exists (select from jsonb_array_elements(kept -> 'rules') r where r ->> 'id' = l.rule_id))
+    on conflict do nothing;
+    update glow.prompt_versions p set prompt = kept, erased_at = clock_timestamp()
+     where p.agent = old.agent and p.prompt_version = old.prompt_version;
+    receipt := glow_api.counted(receipt, 'prompt_versions', 1);
+    delete from glow.evaluations e where e.agent = old.agent and e.prompt_version = old.prompt_version;
+    get diagnostics n = row_count;
+    receipt := glow_api.counted(receipt, 'evaluations', n);
+    update glow.learning_experiments x
+       set state = 'stopped', stopped_at = clock_timestamp(), reason = 'a prompt under test lost a part: erasure ' || the_id
+     where x.agent = old.agent and x.state = 'running' and old.prompt_version in (x.control, x.treatment);
+    get diagnostics n = row_count;
+    receipt := glow_api.counted(receipt, 'learning_experiments', n);
+    -- By compare-and-swap like every move: whoever reads the alias before sees the old revision and fails.
+    for moved in
+      update glow.prompt_aliases a set prompt_version = fresh, revision = a.revision + 1, moved_at = clock_timestamp()
+       where a.agent = old.agent and a.prompt_version = old.prompt_version and a.alias <> 'candidate'
+      returning a.alias, a.revision, fresh as prompt_version
+    loop
+      insert into glow.prompt_alias_history (agent, alias, prompt_version, previous, revision, moved_by, reason)
+      values (old.agent, moved.alias, moved.prompt_version, old.prompt_version, moved.revision, 'erasure', 'erasure ' || the_id);
+      receipt := glow_api.counted(receipt, 'prompt_aliases', 1);
+    end loop;
+    for moved in
+      delete from glow.prompt_aliases a
+       where a.agent = old.agent and a.prompt_version = old.prompt_version and a.alias = 'candidate'
+      returning a.alias, a.revision
+    loop
+      insert into glow.prompt_alias_history (agent, alias, prompt_version, previous, revision, moved_by, reason)
+      values (old.agent, moved.alias, null, old.prompt_version, moved.revision + 1, 'erasure', 'erasure ' || the_id);
+      receipt := glow_api.counted(receipt, 'prompt_aliases', 1);
+    end loop;
+  end loop;
+  delete from glow.evaluations e where e.example_id = any(examples);
+  get diagnostics n = row_count;
+  return glow_api.counted(receipt, 'evaluations', n);
+end $$;
+COMMENT ON FUNCTION glow_api.erase_prompts(erasure_id bigint, receipt jsonb) IS 'Takes erased examples out of prompts, and those prompts out of use.';
+REVOKE ALL ON FUNCTION glow_api.erase_prompts(erasure_id bigint, receipt jsonb) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.erase_retrieval(erasure_id bigint, tenant text, receipt jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $_$
+declare
+  events text[] := array(select glow.qualified(erase_retrieval.tenant, e) from glow_api.probes(erase_retrieval.erasure_id, 'event') e);
+  place text;
+  gone bigint;
+  shared bigint;
+begin
+  if cardinality(events) > 0 then
+    foreach place in array '{retrieval_memory,embedding_training_pairs}'::text[] loop
+      execute format($sql$
+        with hit as (
+          select m.ctid as at, array(select e from unnest(m.event_ids) e where e <> all($1)) as others,
+                 m.query in (select glow_api.probes($2, 'text')) as is_theirs, m.query
+            from glow.%1$I m where m.event_ids && $1
+        ), judged as (
+          select h.at, h.others, cardinality(h.others) > 0 and (not h.is_theirs or exists (
+                   select from glow.retrieval_events r
+                    where r.query = h.query and glow.qualified(r.tenant, r.event_id) = any(h.others))) as stays
+            from hit h
+        ), kept as (
+          update glow.%1$I m set event_ids = j.others from judged j where m.ctid = j.at and j.stays returning 1
+        ), gone as (
+          delete from glow.%1$I m using judged j where m.ctid = j.at and not j.stays returning 1
+        )
+        select (select count(*) from gone), (select count(*) from kept)$sql$, place)
+        into gone, shared using events, erase_retrieval.erasure_id;
+      receipt := glow_api.counted(receipt, place, gone + shared);
+    end loop;
+  end if;
+  delete from glow.embeddings m
+   where m.content_hash in (select encode(sha256(convert_to(t, 'UTF8')), 'hex') from glow_api.probes(erase_retrieval.erasure_id, 'text') t);
+  get diagnostics gone = row_count;
+  return glow_api.counted(receipt, 'embeddings', gone);
+end $_$;
+COMMENT ON FUNCTION glow_api.erase_retrieval(erasure_id bigint, tenant text, receipt jsonb) IS 'Takes a person''s searches out of what retrieval learned.';
+REVOKE ALL ON FUNCTION glow_api.erase_retrieval(erasure_id bigint, tenant text, receipt jsonb) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.erase_said(erasure_id bigint, tenant text, subject text, receipt jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+declare
+  the_id bigint := erase_said.erasure_id;
+  whose text := erase_said.tenant;
+  who text := erase_said.subject;
+  alias text := glow_api.pseudonym(the_id, whose, who);
+  n bigint;
+begin
+  -- Keys first: they are found by the votes.
+  delete from glow.feedback_keys k
+   where k.tenant = whose and exists (
+     select from glow.agent_feedback f
+      where f.tenant = whose and f.feedback_id = k.feedback_id
+        and (f.user_id = who or f.execution_id in (select glow_api.probes(the_id, 'execution'))));
+  get diagnostics n = row_count;
+  receipt := glow_api.counted(receipt, 'feedback_keys', n);
+  update glow.agent_feedback f
+     set comment = null, correction = null, conversation_id = null, idempotency_key = null,
+         channel = case when f.user_id = who then null else f.channel end,
+         issues = case when f.user_id = who
+                       then array(select i from unnest(f.issues) i
+                                   where i = any(glow_api.standard_issues() || (select a.issues from glow.agents a where a.agent = f.agent)))
+                       else f.issues end,
+         xid = pg_current_xact_id()
+   where f.tenant = whose and (f.user_id = who or f.execution_id in (select glow_api.probes(the_id, 'execution')));
+  get diagnostics n = row_count;
+  receipt := glow_api.counted(receipt, 'agent_feedback', n);
+  delete from glow.agent_feedback f
+   where f.tenant = whose
+     and (f.user_id = who or f.execution_id in (select glow_api.probes(the_id, 'execution')))
+     and (f.user_id = who and f.execution_id in (select glow_api.probes(the_id, 'execution'))
+       or num_nonnulls(f.thumbs, f.rating, nullif(f.dimensions, '{}')) = 0 and cardinality(f.issues) = 0);
+  delete from glow.current_feedback c
+   where c.tenant = whose
+     and (c.user_id = who or c.execution_id in (select glow_api.probes(the_id, 'execution')))
+     and not exists (select from glow.agent_feedback f where f.feedback_id = c.feedback_id and f.recorded_at = c.recorded_at);
+  update glow.agent_feedback f set user_id = alias where f.tenant = whose and f.user_id = who;
+  update glow.current_feedback c set idempotency_key = null, user_id = case when c.user_id = who then alias else c.user_id end
+   where c.tenant = whose and (c.user_id = who or c.execution_id in (select glow_api.probes(the_id, 'execution')));
+
+  delete from glow.retrieval_hits h where h.tenant = whose and h.event_id in (select glow_api.probes(the_id, 'event'));
+  get diagnostics n = row_count;
+  receipt := glow_api.counted(receipt, 'retrieval_hits', n);
+  delete from glow.retrieval_events r where r.tenant = whose and r.event_id in (select glow_api.probes(the_id, 'event'));
+  get diagnostics n = row_count;
+  receipt := glow_api.counted(receipt, 'retrieval_events', n);
+  delete from glow.retrieval_keys k where k.tenant = whose and k.event_id in (select glow_api.probes(the_id, 'event'));
+  delete from glow.executions e where e.tenant = whose and e.execution_id in (select glow_api.probes(the_id, 'execution'));
+  get diagnostics n = row_count;
+  receipt := glow_api.counted(receipt, 'executions', n);
+  delete from glow.exposures x
+   where x.unit_id = glow.qualified(whose, who)
+      or x.unit_id in (select glow.qualified(whose, c) from glow_api.probes(the_id, 'conversation') c);
+  get diagnostics n = row_count;
+  receipt := glow_api.counted(receipt, 'exposures', n);
+
+  with left_over as (
+    select b.import_id, b.line, b.kind, count(*) filter (where u.gone) as gone,
+           coalesce(array_agg(u.line order by u.n) filter (where not u.gone), '{}') as lines,
+           coalesce(array_agg(u.part order by u.n) filter (where not u.gone), '{}') as parts,
+           coalesce(jsonb_agg(u.payload order by u.n) filter (where not u.gone), '[]') as rows
+      from glow.import_batches b
+     cross join lateral (
+       select x.*, coalesce(glow_api.is_of_import(x.payload, the_id, whose, who), false) as gone
+         from rows from (unnest(b.lines), unnest(b.parts), jsonb_array_elements(b.rows)) with ordinality as x(line, part, payload, n)) u
+     group by b.import_id, b.line, b.kind
+    having bool_or(u.gone)
+  ), changed as (
+    update glow.import_batches b set lines = l.lines, parts = l.parts, rows = l.rows from left_over l
+     where b.import_id = l.import_id and b.line = l.line and b.kind = l.kind
+    returning l.gone
+  )
+  select coalesce(sum(gone), 0) into n from changed;
+  receipt := glow_api.counted(receipt, 'import_batches', n);
+  update glow.import_refusals r set payload = '{"erased": true}', field = '', message = '[erased]', hint = null
+   where glow_api.is_of_import(r.payload, the_id, whose, who);
+  get diagnostics n = row_count;
+  receipt := glow_api.counted(receipt, 'import_refusals', n);
+  -- Scores stay under the names that other reviewers use; a name of one's own may say anything.
+  update glow.expert_annotations a
+     set dimensions = (select coalesce(jsonb_object_agg(d.key, d.value), '{}') from jsonb_each(a.dimensions) d
+                        where exists (select from glow.expert_annotations o
+                                       where o.agent = a.agent and o.reviewer <> who and o.dimensions ? d.key))
+   where a.tenant = whose and a.reviewer = who and a.dimensions <> '{}';
+  return receipt;
+end $$;
+COMMENT ON FUNCTION glow_api.erase_said(erasure_id bigint, tenant text, subject text, receipt jsonb) IS 'Takes a person out of executions, feedback, searches and imports.';
+REVOKE ALL ON FUNCTION glow_api.erase_said(erasure_id bigint, tenant text, subject text, receipt jsonb) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.erase_subject(subject text, tenant text DEFAULT NULL::text, dry_run boolean DEFAULT true, reason text DEFAULT ''::text, confirm text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET work_mem TO '64MB'
+    AS $_$
+declare
+  caller glow_api.caller := glow_api.enter();
+  problem glow_api.problem := glow_api.id_problem('{subject}', array[subject], 1);
+  since bigint;
+  receipt jsonb;
+begin
+  if problem.code is not null then perform glow_api.refuse(problem); end if;
+  if tenant <> caller.tenant then
+    perform glow_api.refuse('PT403', 'tenant', tenant, 'the tenant of this login');
+  elsif tenant !~ '^[a-z0-9][a-z0-9_.-]{0,62}$' then
+    perform glow_api.refuse('PT422', 'tenant', tenant, 'a name of 1 to 63 of a-z 0-9 _ . - that begins with a letter or digit');
+  elsif length(reason) > 2000 then
+    perform glow_api.refuse('PT413', 'reason', length(reason) || ' characters', 'at most 2000 characters');
+  elsif subject ~ '^erased-[0-9a-f]{12}$' then
+    perform glow_api.refuse('PT422', 'subject', subject, 'the id of a person: this is the pseudonym of one who was erased');
+  end if;
+  tenant := coalesce(tenant, caller.tenant, 'default');
+  if not exists (select from glow.erasure_key) then perform glow.make_erasure_key(); end if;
+  if dry_run is not false then
+    -- Done and taken back, so that the receipt of a dry run is the receipt.
+    begin
+      receipt := glow_api.erase_all(tenant, subject, reason);
+      raise exception using errcode = 'GL000', message = receipt::text;
+    exception when sqlstate 'GL000' then
+      receipt := sqlerrm::jsonb - 'erasure_id';
+    end;
+    return receipt || jsonb_build_object('status', 'dry run',
+      'confirm', glow_api.confirmation(tenant, subject, extract(epoch from clock_timestamp())::bigint));
+  end if;
+  since := case when confirm ~ '^[0-9]{1,12}-[0-9a-f]{32}$' then split_part(confirm, '-', 1)::bigint end;
+  if since is null or confirm <> glow_api.confirmation(tenant, subject, since)
+     or since < extract(epoch from clock_timestamp()) - 86400 then
+    perform glow_api.refuse('PT428', 'confirm', left(confirm, 12),
+      'what `confirm` of a dry run of the same subject said to you within the last day: '
+      'select glow_api.erase_subject(…) first, read its receipt, then call again with dry_run => false, confirm => …');
+  end if;
+  return glow_api.erase_all(tenant, subject, reason) || jsonb_build_object('status', 'erased');
+end $_$;
+COMMENT ON FUNCTION glow_api.erase_subject(subject text, tenant text, dry_run boolean, reason text, confirm text) IS 'Erases a person of a tenant: user, reviewer or expert. A dry run unless told otherwise; the real one takes what the dry run''s receipt carries as `confirm`. One transaction over all tables; files, dataset successors and Dagster''s own tables follow by the pipeline. Answers rows by table, datasets revoked. Safe to repeat.';
+REVOKE ALL ON FUNCTION glow_api.erase_subject(subject text, tenant text, dry_run boolean, reason text, confirm text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.erase_subject(subject text, tenant text, dry_run boolean, reason text, confirm text) TO glow_engineer;
 
 CREATE FUNCTION glow_api.payload_hash(payload jsonb) RETURNS bytea
     LANGUAGE sql STABLE
@@ -1716,6 +3265,31 @@ begin
 end $$;
 COMMENT ON FUNCTION glow_api.execution_problem(call glow_api.execution_call, caller glow_api.caller) IS 'What is wrong with an execution, or null.';
 REVOKE ALL ON FUNCTION glow_api.execution_problem(call glow_api.execution_call, caller glow_api.caller) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.extend_lease(item_id bigint, lease interval DEFAULT NULL::interval, reviewer text DEFAULT NULL::text, tenant text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  me glow_api.caller := glow_api.require_reviewer(reviewer, tenant);
+  item glow.review_items;
+  problem glow_api.problem := glow_api.lease_problem(lease);
+  until timestamptz;
+begin
+  if problem.code is not null then perform glow_api.refuse(problem); end if;
+  item := glow_api.require_item(item_id, me.tenant);
+  update glow.review_slots s
+     set lease_until = case when isfinite(s.lease_until)
+       then clock_timestamp() + coalesce(lease, (glow.review_policy(item.agent)).lease) else s.lease_until end
+   where s.item_id = item.item_id and s.reviewer = me.person and s.filled_at is null
+  returning s.lease_until into until;
+  if not found then perform glow_api.refuse(glow_api.not_held(item.item_id)); end if;
+  perform glow_api.note_review(item, me.person, 'extended');
+  return jsonb_build_object('item_id', item.item_id, 'status', 'extended', 'lease_until', until);
+end $$;
+COMMENT ON FUNCTION glow_api.extend_lease(item_id bigint, lease interval, reviewer text, tenant text) IS 'More time for an item: from now on, for as long as given or as the policy says. Also after the lease ended, as long as nobody else has taken the item.';
+REVOKE ALL ON FUNCTION glow_api.extend_lease(item_id bigint, lease interval, reviewer text, tenant text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.extend_lease(item_id bigint, lease interval, reviewer text, tenant text) TO glow_reviewer;
 
 CREATE FUNCTION glow_api.feedback_problem(call glow_api.feedback_call, caller glow_api.caller) RETURNS glow_api.problem
     LANGUAGE plpgsql STABLE
@@ -1797,6 +3371,44 @@ $$;
 COMMENT ON FUNCTION glow_api.feedback_waiting(tenant text, execution_id text, agent text) IS 'Feedback that came before its execution.';
 REVOKE ALL ON FUNCTION glow_api.feedback_waiting(tenant text, execution_id text, agent text) FROM PUBLIC;
 
+CREATE FUNCTION glow_api.fill_slot(item glow.review_items, slot glow.review_slots, annotation_id bigint, comparison_id bigint) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+  if slot.item_id is null then return; end if;
+  update glow.review_slots s
+     set reviewer = slot.reviewer, annotation_id = fill_slot.annotation_id, comparison_id = fill_slot.comparison_id,
+         filled_at = coalesce(s.filled_at, clock_timestamp())
+   where s.item_id = slot.item_id and s.slot = slot.slot;
+  if slot.filled_at is null then perform glow_api.note_review(item, slot.reviewer, 'submitted'); end if;
+  perform glow.settle_review(item.item_id);
+end $$;
+COMMENT ON FUNCTION glow_api.fill_slot(item glow.review_items, slot glow.review_slots, annotation_id bigint, comparison_id bigint) IS 'Puts what a reviewer said into their slot, and settles the item. Does nothing where there is no slot.';
+REVOKE ALL ON FUNCTION glow_api.fill_slot(item glow.review_items, slot glow.review_slots, annotation_id bigint, comparison_id bigint) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.finish_erasure(erasure_id bigint) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+declare
+  caller glow_api.caller := glow_api.enter();
+  the_id bigint := finish_erasure.erasure_id;
+begin
+  perform glow_api.require_open_erasure(the_id);
+  if exists (select from glow.erasure_tasks t where t.erasure_id = the_id and t.state <> 'done') then return false; end if;
+  delete from glow.erasure_probes p where p.erasure_id = the_id;
+  update glow.erasures e
+     set finished_at = clock_timestamp(),
+         outside = (select coalesce(jsonb_object_agg(t.kind || case t.target when '' then '' else ' ' || t.target end, t.outcome), '{}')
+                      from glow.erasure_tasks t where t.erasure_id = the_id)
+   where e.erasure_id = the_id;
+  return true;
+end $$;
+COMMENT ON FUNCTION glow_api.finish_erasure(erasure_id bigint) IS 'Closes an erasure all of whose tasks are done, and forgets what it looked for.';
+REVOKE ALL ON FUNCTION glow_api.finish_erasure(erasure_id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.finish_erasure(erasure_id bigint) TO glow_pipeline;
+
 CREATE FUNCTION glow_api.is_texts(value jsonb) RETURNS boolean
     LANGUAGE sql IMMUTABLE
     RETURN ((value IS NULL) OR (value = 'null'::jsonb) OR ((jsonb_typeof(value) = 'array'::text) AND (NOT jsonb_path_exists(value, 'strict $[*]?(@.type() != "string")'::jsonpath))));
@@ -1826,16 +3438,72 @@ CREATE FUNCTION glow_api.fits(value jsonb, wanted text) RETURNS boolean
 COMMENT ON FUNCTION glow_api.fits(value jsonb, wanted text) IS 'Whether a value of a row has the type that the shape of the row wants; null where no such field is known.';
 REVOKE ALL ON FUNCTION glow_api.fits(value jsonb, wanted text) FROM PUBLIC;
 
+CREATE FUNCTION glow_api.forget_statistics() RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  place record;
+begin
+  perform glow_api.enter();
+  for place in select p.relation from glow_api.personal_places() p loop
+    execute format('analyze glow.%I', place.relation);
+  end loop;
+end $$;
+COMMENT ON FUNCTION glow_api.forget_statistics() IS 'Takes new samples of every table, so that none holds values that were erased.';
+REVOKE ALL ON FUNCTION glow_api.forget_statistics() FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.forget_statistics() TO glow_pipeline;
+
 CREATE FUNCTION glow_api.from_base64url(value text) RETURNS bytea
     LANGUAGE sql IMMUTABLE
     RETURN CASE WHEN ((value ~ '^[A-Za-z0-9_-]+$'::text) AND ((length(value) % 4) <> 1)) THEN decode(rpad(translate(value, '-_'::text, '+/'::text), (((length(value) + 3) / 4) * 4), '='::text), 'base64'::text) ELSE NULL::bytea END;
 COMMENT ON FUNCTION glow_api.from_base64url(value text) IS 'The bytes of a URL-safe base64 text; null when it is none.';
 REVOKE ALL ON FUNCTION glow_api.from_base64url(value text) FROM PUBLIC;
 
+CREATE FUNCTION glow_api.give_back(item_id bigint, me glow_api.caller, event text, reason text, held boolean) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+  item glow.review_items;
+  problem glow_api.problem := glow_api.text_problem('reason', reason, 2000);
+  slot glow.review_slots;
+begin
+  if problem.code is not null then perform glow_api.refuse(problem); end if;
+  item := glow_api.require_item(item_id, me.tenant);
+  select s.* into slot from glow.review_slots s
+   where s.item_id = item.item_id and s.reviewer = me.person for update;
+  if slot.filled_at is not null then
+    perform glow_api.refuse('PT409', 'item_id', give_back.item_id::text, 'an item you have not reviewed; submit_annotation changes a review');
+  elsif held and slot.item_id is null then
+    perform glow_api.refuse(glow_api.not_held(give_back.item_id));
+  end if;
+  update glow.review_slots s
+     set reviewer = case when item.gold then s.reviewer end, first = null, claimed_at = null,
+         lease_until = '-infinity'
+   where s.item_id = slot.item_id and s.slot = slot.slot and isfinite(s.lease_until);
+  if not held then
+    insert into glow.review_passes as p (item_id, reviewer, tenant, kind)
+    values (item.item_id, me.person, me.tenant, event)
+    on conflict on constraint review_passes_pkey do update
+       set passed_at = excluded.passed_at, kind = case p.kind when 'declined' then 'declined' else excluded.kind end;
+  end if;
+  perform glow_api.note_review(item, me.person, event, reason);
+  return jsonb_build_object('item_id', item.item_id, 'status', case event
+    when 'skipped' then 'skipped' when 'declined' then 'declined' else 'released' end);
+end $$;
+COMMENT ON FUNCTION glow_api.give_back(item_id bigint, me glow_api.caller, event text, reason text, held boolean) IS 'Frees the slot a reviewer holds, if they hold one, and remembers that they passed.';
+REVOKE ALL ON FUNCTION glow_api.give_back(item_id bigint, me glow_api.caller, event text, reason text, held boolean) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.has_column(relation text, name text) RETURNS boolean
+    LANGUAGE sql STABLE
+    RETURN (EXISTS (SELECT FROM pg_attribute a WHERE ((a.attrelid = ((('glow.'::text || quote_ident(has_column.relation)))::regclass)::oid) AND (a.attname = has_column.name) AND (NOT a.attisdropped))));
+COMMENT ON FUNCTION glow_api.has_column(relation text, name text) IS 'Whether a table has a column.';
+REVOKE ALL ON FUNCTION glow_api.has_column(relation text, name text) FROM PUBLIC;
+
 CREATE FUNCTION glow_api.has_scores(dimensions jsonb) RETURNS boolean
     LANGUAGE sql IMMUTABLE
-    RETURN ((jsonb_typeof(dimensions) = 'object'::text) AND (NOT jsonb_path_exists(dimensions, '$.keyvalue()?(!((((((@."key" == "accuracy" || @."key" == "helpfulness") || @."key" == "clarity") || @."key" == "completeness") && @."value".type() == "number") && @."value" >= 1) && @."value" <= 5))'::jsonpath)));
-COMMENT ON FUNCTION glow_api.has_scores(dimensions jsonb) IS 'Whether dimensions are the known ones, each from 1 to 5 stars.';
+    RETURN (NOT jsonb_path_exists(dimensions, 'strict $.keyvalue()?(!((((((@."key" == "accuracy" || @."key" == "helpfulness") || @."key" == "clarity") || @."key" == "completeness") && @."value".type() == "number") && @."value" >= 1) && @."value" <= 5))'::jsonpath, silent => true));
+COMMENT ON FUNCTION glow_api.has_scores(dimensions jsonb) IS 'Whether dimensions are the known ones, each from 1 to 5 stars; null where they are no object.';
 REVOKE ALL ON FUNCTION glow_api.has_scores(dimensions jsonb) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.id_problem(fields text[], ids text[], required integer) RETURNS glow_api.problem
@@ -1853,6 +3521,12 @@ end $$;
 COMMENT ON FUNCTION glow_api.id_problem(fields text[], ids text[], required integer) IS 'The first id that is missing (of the first `required`), too long or holds control characters.';
 REVOKE ALL ON FUNCTION glow_api.id_problem(fields text[], ids text[], required integer) FROM PUBLIC;
 
+CREATE FUNCTION glow_api.is_erased(tenant text, subject text) RETURNS boolean
+    LANGUAGE sql STABLE
+    RETURN (EXISTS (SELECT FROM glow.erased_subjects e WHERE (e.subject = glow_api.subject_hash(is_erased.tenant, is_erased.subject))));
+COMMENT ON FUNCTION glow_api.is_erased(tenant text, subject text) IS 'Whether a person was erased.';
+REVOKE ALL ON FUNCTION glow_api.is_erased(tenant text, subject text) FROM PUBLIC;
+
 CREATE FUNCTION glow_api.is_float(value jsonb) RETURNS boolean
     LANGUAGE sql IMMUTABLE
     RETURN ((value IS NULL) OR (value = 'null'::jsonb) OR CASE WHEN (jsonb_typeof(value) = 'number'::text) THEN (((value)::numeric = (0)::numeric) OR ((abs((value)::numeric) >= 0.000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000001) AND (abs((value)::numeric) <= '1000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000'::numeric))) ELSE false END);
@@ -1865,9 +3539,15 @@ CREATE FUNCTION glow_api.is_id(value text) RETURNS boolean
 COMMENT ON FUNCTION glow_api.is_id(value text) IS 'Whether a text is a proper id; null where it is missing.';
 REVOKE ALL ON FUNCTION glow_api.is_id(value text) FROM PUBLIC;
 
+CREATE FUNCTION glow_api.is_in_form(entry jsonb) RETURNS boolean
+    LANGUAGE sql STABLE
+    RETURN CASE WHEN (jsonb_typeof(entry) = 'object'::text) THEN (((entry - '{agent,execution_id,user_id,comment,correction,channel,conversation_id,idempotency_key,tenant,kind,thumbs,rating,dimensions,issues,occurred_at,sent_at,withdrawn}'::text[]) = '{}'::jsonb) AND (NOT jsonb_path_exists((entry - '{thumbs,rating,dimensions,issues,occurred_at,sent_at,withdrawn}'::text[]), 'strict $.*?(@.type() != "string" && @.type() != "null")'::jsonpath)) AND (((entry -> 'thumbs'::text) IS NULL) OR glow_api.fits((entry -> 'thumbs'::text), 'integer'::text)) AND (((entry -> 'rating'::text) IS NULL) OR glow_api.fits((entry -> 'rating'::text), 'integer'::text)) AND (((entry -> 'dimensions'::text) IS NULL) OR glow_api.fits((entry -> 'dimensions'::text), 'object'::text)) AND (((entry -> 'issues'::text) IS NULL) OR glow_api.fits((entry -> 'issues'::text), 'texts'::text)) AND (((entry -> 'occurred_at'::text) IS NULL) OR glow_api.fits((entry -> 'occurred_at'::text), 'instant'::text)) AND (((entry -> 'sent_at'::text) IS NULL) OR glow_api.fits((entry -> 'sent_at'::text), 'instant'::text)) AND (((entry -> 'withdrawn'::text) IS NULL) OR glow_api.fits((entry -> 'withdrawn'::text), 'boolean'::text))) ELSE false END;
+COMMENT ON FUNCTION glow_api.is_in_form(entry jsonb) IS 'Whether a row of feedback has fields that we know, of their types.';
+REVOKE ALL ON FUNCTION glow_api.is_in_form(entry jsonb) FROM PUBLIC;
+
 CREATE FUNCTION glow_api.is_in_order(call glow_api.feedback_call, caller glow_api.caller) RETURNS boolean
     LANGUAGE sql STABLE
-    RETURN COALESCE((((length((call).execution_id) >= 1) AND (length((call).execution_id) <= 200)) AND ((length((call).user_id) >= 1) AND (length((call).user_id) <= 200)) AND COALESCE(((length((call).channel) >= 1) AND (length((call).channel) <= 200)), true) AND COALESCE(((length((call).conversation_id) >= 1) AND (length((call).conversation_id) <= 200)), true) AND COALESCE(((length((call).idempotency_key) >= 1) AND (length((call).idempotency_key) <= 200)), true) AND (concat((call).execution_id, (call).user_id, (call).channel, (call).conversation_id, (call).idempotency_key) !~ '[[:cntrl:]]'::text) AND (((caller).person IS NULL) OR ((call).user_id = (caller).person)) AND COALESCE(((call).kind = ANY (ARRAY['vote'::text, 'correction'::text])), true) AND ((call).withdrawn IS NOT TRUE) AND (num_nonnulls((call).thumbs, (call).rating, NULLIF((call).dimensions, '{}'::jsonb), (call).comment, (call).correction) > 0) AND COALESCE(((call).thumbs = ANY (ARRAY['-1'::integer, 1])), true) AND COALESCE((((call).rating >= 1) AND ((call).rating <= 5)), true) AND COALESCE(glow_api.has_scores((call).dimensions), true) AND CASE WHEN ((cardinality((call).issues) = 0) OR ((call).issues IS NULL)) THEN true WHEN ((array_ndims((call).issues) > 1) OR (cardinality((call).issues) > 20)) THEN false ELSE ((array_position((call).issues, NULL::text) IS NULL) AND (array_position((call).issues, ''::text) IS NULL) AND (length(array_to_string((call).issues, ''::text)) <= 80) AND (array_to_string((call).issues, ''::text) !~ '[[:cntrl:]]'::text)) END AND COALESCE(((length((call).comment) >= 1) AND (length((call).comment) <= 10000)), true) AND COALESCE(((octet_length((call).correction) >= 1) AND (octet_length((call).correction) <= 1000000)), true)), false);
+    RETURN COALESCE((((call).execution_id IS NOT NULL) AND ((call).user_id IS NOT NULL) AND ((''::text = ANY (ARRAY[(call).execution_id, (call).user_id, (call).channel, (call).conversation_id, (call).idempotency_key, (call).comment, (call).correction])) IS NOT TRUE) AND (GREATEST(length((call).execution_id), length((call).user_id), length((call).channel), length((call).conversation_id), length((call).idempotency_key)) <= 200) AND (concat((call).execution_id, (call).user_id, (call).channel, (call).conversation_id, (call).idempotency_key, array_to_string((call).issues, ''::text)) !~ '[[:cntrl:]]'::text) AND (((caller).person IS NULL) OR ((call).user_id = (caller).person)) AND (((call).kind <> ALL (ARRAY['vote'::text, 'correction'::text])) IS NOT TRUE) AND ((call).withdrawn IS NOT TRUE) AND (((call).thumbs IS NOT NULL) OR ((call).rating IS NOT NULL) OR ((call).comment IS NOT NULL) OR ((call).correction IS NOT NULL) OR ((call).dimensions <> '{}'::jsonb)) AND (((call).thumbs <> ALL (ARRAY['-1'::integer, 1])) IS NOT TRUE) AND (((call).rating <> ALL (ARRAY[1, 2, 3, 4, 5])) IS NOT TRUE) AND (((call).dimensions IS NULL) OR glow_api.has_scores((call).dimensions)) AND (((call).issues IS NULL) OR (((''::text = ANY ((call).issues)) IS FALSE) AND (array_length((call).issues, 2) IS NULL) AND (length(array_to_string((call).issues, '////'::text)) <= 80))) AND ((length((call).comment) > 10000) IS NOT TRUE) AND ((octet_length((call).correction) > 1000000) IS NOT TRUE)), false);
 COMMENT ON FUNCTION glow_api.is_in_order(call glow_api.feedback_call, caller glow_api.caller) IS 'Whether feedback is beyond doubt; if not, feedback_problem says what is wrong, if anything.';
 REVOKE ALL ON FUNCTION glow_api.is_in_order(call glow_api.feedback_call, caller glow_api.caller) FROM PUBLIC;
 
@@ -1882,6 +3562,20 @@ CREATE FUNCTION glow_api.is_number(value jsonb, low numeric, high numeric) RETUR
     RETURN ((value IS NULL) OR (value = 'null'::jsonb) OR CASE WHEN (jsonb_typeof(value) = 'number'::text) THEN (((value)::numeric >= low) AND ((value)::numeric <= high)) ELSE false END);
 COMMENT ON FUNCTION glow_api.is_number(value jsonb, low numeric, high numeric) IS 'Whether an optional JSON value is a number within bounds.';
 REVOKE ALL ON FUNCTION glow_api.is_number(value jsonb, low numeric, high numeric) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.is_of_import(payload jsonb, erasure_id bigint, tenant text, subject text) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS $$
+  select case when jsonb_typeof(payload) = 'object' and payload ?| '{user_id,reviewer,expert,execution_id}'
+              then coalesce(payload ->> 'tenant', 'default') = is_of_import.tenant
+               and (is_of_import.subject in (payload ->> 'user_id', payload ->> 'reviewer', payload ->> 'expert')
+                    or payload ->> 'execution_id' in (select glow_api.probes(is_of_import.erasure_id, 'execution')))
+              -- What was not understood: as a whole word, and not where it is as short as a number of something.
+              else length(is_of_import.subject) >= 4
+               and position(' ' || is_of_import.subject || ' ' in translate(payload::text, '"\,:;{}[]()=&', '             ')) > 0 end
+$$;
+COMMENT ON FUNCTION glow_api.is_of_import(payload jsonb, erasure_id bigint, tenant text, subject text) IS 'Whether a row of an imported file is a person''s.';
+REVOKE ALL ON FUNCTION glow_api.is_of_import(payload jsonb, erasure_id bigint, tenant text, subject text) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.is_shallow(value jsonb) RETURNS boolean
     LANGUAGE sql IMMUTABLE
@@ -1954,6 +3648,113 @@ COMMENT ON FUNCTION glow_api.learning_stats() IS 'Counts over the whole loop, fo
 REVOKE ALL ON FUNCTION glow_api.learning_stats() FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.learning_stats() TO glow_engineer;
 GRANT ALL ON FUNCTION glow_api.learning_stats() TO glow_pipeline;
+
+CREATE FUNCTION glow_api.lease_gold(call glow_api.review_call, lease interval) RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+declare
+  item glow.review_items;
+  die double precision := glow_api.die();
+begin
+  select i.* into item from glow.review_items i
+   where i.tenant = call.tenant and i.gold and glow_api.admits(call, i) and die < (glow.review_policy(i.agent)).gold_share
+     and not exists (select from glow.review_slots s where s.item_id = i.item_id and s.reviewer = call.reviewer)
+     and not exists (select from glow.expert_annotations a
+                      where a.tenant = i.tenant and a.execution_id = i.execution_id and a.reviewer = call.reviewer)
+     and not exists (select from glow.review_passes p where p.item_id = i.item_id and p.reviewer = call.reviewer)
+     and exists (select from glow.execution_keys k
+                  where k.tenant = i.tenant and k.execution_id = i.execution_id and k.expired_at is null)
+   order by glow_api.die() limit 1 for no key update skip locked;
+  if not found then return null; end if;
+  insert into glow.review_slots (item_id, slot, tenant, reviewer, claimed_at, lease_until)
+  select item.item_id, coalesce(max(s.slot), 0) + 1, item.tenant, call.reviewer, clock_timestamp(),
+         clock_timestamp() + coalesce(lease, (glow.review_policy(item.agent)).lease)
+    from glow.review_slots s where s.item_id = item.item_id;
+  perform glow_api.note_review(item, call.reviewer, 'claimed');
+  return item.item_id;
+end $$;
+COMMENT ON FUNCTION glow_api.lease_gold(call glow_api.review_call, lease interval) IS 'With the chance that the policy says, an item whose answer is known and that the reviewer has never seen.';
+REVOKE ALL ON FUNCTION glow_api.lease_gold(call glow_api.review_call, lease interval) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.lease_next(call glow_api.review_call, n integer, path text, lease interval) RETURNS bigint[]
+    LANGUAGE plpgsql
+    SET enable_sort TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $$
+declare
+  item glow.review_items;
+  leased bigint[] := '{}';
+  found_ones refcursor;
+  most integer;
+  seen integer;
+begin
+  foreach most in array array[n + 30, n + 1000, 2147483647] loop
+    exit when cardinality(leased) >= n;
+    if path = 'controls' then
+      open found_ones no scroll for select i.* from glow_api.reviewable(call) i
+        left join glow.review_passes p on p.item_id = i.item_id and p.reviewer = call.reviewer
+       where i.reasons @> '{control}' and p.item_id is null
+       order by glow.control_draw(i.tenant, i.execution_id) limit most;
+    elsif path = 'skipped' then
+      open found_ones no scroll for select i.* from glow_api.reviewable(call) i
+        join glow.review_passes p on p.item_id = i.item_id and p.reviewer = call.reviewer
+       order by p.passed_at, i.item_id limit most;
+    else
+      open found_ones no scroll for select i.* from glow_api.reviewable(call) i
+        left join glow.review_passes p on p.item_id = i.item_id and p.reviewer = call.reviewer
+       where p.item_id is null
+       order by i.priority desc, i.item_id limit most;
+    end if;
+    seen := 0;
+    loop
+      fetch found_ones into item;
+      exit when not found;
+      seen := seen + 1;
+      if glow_api.lease_slot(item, call.reviewer, lease) then leased := leased || item.item_id; end if;
+      exit when cardinality(leased) >= n;
+    end loop;
+    close found_ones;
+    exit when seen < most;
+  end loop;
+  return leased;
+end $$;
+COMMENT ON FUNCTION glow_api.lease_next(call glow_api.review_call, n integer, path text, lease interval) IS 'Leases n items: the best ones, or controls in the order of their draw, or what the reviewer skipped, longest ago first.';
+REVOKE ALL ON FUNCTION glow_api.lease_next(call glow_api.review_call, n integer, path text, lease interval) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.lease_problem(lease interval) RETURNS glow_api.problem
+    LANGUAGE sql IMMUTABLE
+    RETURN CASE WHEN ((lease < '00:00:01'::interval) OR (lease > '7 days'::interval)) THEN ROW('PT422'::text, 'lease'::text, (lease)::text, 'an interval from 1 second to 7 days'::text)::glow_api.problem ELSE NULL::glow_api.problem END;
+COMMENT ON FUNCTION glow_api.lease_problem(lease interval) IS 'Refuses a lease that is too short or too long.';
+REVOKE ALL ON FUNCTION glow_api.lease_problem(lease interval) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.lease_slot(item glow.review_items, reviewer text, lease interval) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_variable
+declare
+  taken glow.review_slots;
+begin
+  select s.* into taken from glow.review_slots s
+   where s.item_id = item.item_id and s.filled_at is null and s.lease_until <= clock_timestamp()
+     and (s.reviewer = lease_slot.reviewer or not exists (
+       select from glow.review_slots o where o.item_id = item.item_id and o.reviewer = lease_slot.reviewer))
+   order by s.lease_until, s.slot limit 1
+     for update skip locked;
+  if not found then return false; end if;
+  if taken.reviewer is not null then
+    perform glow_api.note_review(item, taken.reviewer, 'expired');
+  end if;
+  update glow.review_slots s
+     set reviewer = lease_slot.reviewer, claimed_at = clock_timestamp(),
+         lease_until = clock_timestamp() + coalesce(lease, (glow.review_policy(item.agent)).lease),
+         first = case item.kind when 'comparison' then
+           coalesce(case when s.reviewer = lease_slot.reviewer then s.first end, case when glow_api.die() < 0.5 then 'output' else 'alternative' end) end
+   where s.item_id = taken.item_id and s.slot = taken.slot;
+  perform glow_api.note_review(item, lease_slot.reviewer, 'claimed');
+  return true;
+end $$;
+COMMENT ON FUNCTION glow_api.lease_slot(item glow.review_items, reviewer text, lease interval) IS 'Leases a free slot of an item, unless somebody else is about to.';
+REVOKE ALL ON FUNCTION glow_api.lease_slot(item glow.review_items, reviewer text, lease interval) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.log_execution(execution_id text, agent text, input text, output text, user_id text DEFAULT NULL::text, conversation_id text DEFAULT NULL::text, channel text DEFAULT NULL::text, prompt_version text DEFAULT NULL::text, model text DEFAULT NULL::text, latency_ms integer DEFAULT NULL::integer, prompt_tokens integer DEFAULT NULL::integer, completion_tokens integer DEFAULT NULL::integer, cost_usd numeric DEFAULT NULL::numeric, started_at timestamp with time zone DEFAULT NULL::timestamp with time zone, metadata jsonb DEFAULT '{}'::jsonb, tenant text DEFAULT NULL::text, sent_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2032,6 +3833,51 @@ CREATE FUNCTION glow_api.misfits(rows jsonb, shape jsonb) RETURNS TABLE(n bigint
 $$;
 COMMENT ON FUNCTION glow_api.misfits(rows jsonb, shape jsonb) IS 'The rows of a batch whose form is wrong, each with the first reason: a field nobody knows, a value of another type.';
 REVOKE ALL ON FUNCTION glow_api.misfits(rows jsonb, shape jsonb) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.my_agents() RETURNS SETOF text
+    LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 100
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  caller glow_api.caller := glow_api.enter();
+begin
+  return query select a.agent::text from glow.agents a where glow_api.is_mine(a.agent, caller);
+end $$;
+COMMENT ON FUNCTION glow_api.my_agents() IS 'The agents of which this login may see what they learned.';
+REVOKE ALL ON FUNCTION glow_api.my_agents() FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.my_agents() TO glow_engineer;
+GRANT ALL ON FUNCTION glow_api.my_agents() TO glow_pipeline;
+
+CREATE FUNCTION glow_api.name_successor(dataset text, successor text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+begin
+  perform glow_api.enter();
+  perform set_config('glow.erasing', 'on', true);
+  update glow.training_datasets d set successor = name_successor.successor
+   where d.dataset_id = name_successor.dataset and d.revoked_at is not null and d.successor is null;
+  perform set_config('glow.erasing', 'off', true);
+end $$;
+COMMENT ON FUNCTION glow_api.name_successor(dataset text, successor text) IS 'Says which version stands for a revoked one.';
+REVOKE ALL ON FUNCTION glow_api.name_successor(dataset text, successor text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.name_successor(dataset text, successor text) TO glow_pipeline;
+
+CREATE FUNCTION glow_api.not_held(item_id bigint) RETURNS glow_api.problem
+    LANGUAGE sql IMMUTABLE
+    RETURN ROW('PT409'::text, 'item_id'::text, (item_id)::text, 'an item you hold: the lease ended and somebody else has this review, or it was given back. Claim again; or submit without item_id, beside the queue'::text)::glow_api.problem;
+COMMENT ON FUNCTION glow_api.not_held(item_id bigint) IS 'The refusal of a review that somebody else has by now.';
+REVOKE ALL ON FUNCTION glow_api.not_held(item_id bigint) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.note_review(item glow.review_items, reviewer text, event text, reason text DEFAULT NULL::text) RETURNS void
+    LANGUAGE sql
+    AS $$
+  insert into glow.review_events (tenant, item_id, agent, execution_id, reviewer, event, reason)
+  values (item.tenant, item.item_id, item.agent, item.execution_id, note_review.reviewer, note_review.event, note_review.reason)
+$$;
+COMMENT ON FUNCTION glow_api.note_review(item glow.review_items, reviewer text, event text, reason text) IS 'Writes what happened with an item.';
+REVOKE ALL ON FUNCTION glow_api.note_review(item glow.review_items, reviewer text, event text, reason text) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.open_request(kind text, agent text, parameters jsonb, reason text) RETURNS jsonb
     LANGUAGE plpgsql
@@ -2116,6 +3962,161 @@ end $$;
 COMMENT ON FUNCTION glow_api.opinion_problem(call glow_api.feedback_call) IS 'What is wrong with what a user says: out of range, contradictory, or nothing.';
 REVOKE ALL ON FUNCTION glow_api.opinion_problem(call glow_api.feedback_call) FROM PUBLIC;
 
+CREATE FUNCTION glow_api.personal_places() RETURNS SETOF glow_api.personal_place
+    LANGUAGE sql IMMUTABLE
+    AS $$
+  values
+    ('agent_feedback', null::text[], null::text, null::text, null::text, null::text[], null::text,
+        'Votes on others'' executions stay under a pseudonym, without comment, correction and free issues; what has only text, and votes on the person''s own executions, is deleted. Votes of others on those stay without text.'),
+    ('agents', null, null, null, null, null, null, 'Written by engineers: not personal.'),
+    ('call_samples', null, null, null, null, null, null, 'Names of logins: not personal.'),
+    ('chunks', null, null, null, null, null, null, 'The company''s documents: not personal.'),
+    ('current_feedback', null, null, null, null, null, null, 'As agent_feedback.'),
+    ('dataset_examples', null, null, null, null, null, null, 'Numbers only; the rows stay, so that a version can be explained.'),
+    ('dataset_exports', null, null, null, null, null, null, 'Files of a revoked version are deleted; their rows stay as erased.'),
+    ('datasets_in_force', null, null, null, null, null, null, 'A revoked version is taken out of force at once, its successor put in.'),
+    ('demonstrations', '{expert}', 'delete', null, null, null, null, 'Deleted: nothing but the expert''s text.'),
+    ('documents', null, null, null, null, null, null, 'The company''s documents: not personal.'),
+    ('embedding_training_pairs', null, null, null, null, null, null,
+        'Deleted where the query is the person''s words alone; else the person''s searches leave event_ids.'),
+    ('embeddings', null, null, null, null, null, null, 'Those of erased texts are deleted.'),
+    ('erased_subjects', null, null, null, null, null, null, 'An HMAC of the person, so that no import brings them back.'),
+    ('erasure_key', null, null, null, null, null, null, 'The key of that HMAC.'),
+    ('erasure_probes', null, null, null, null, null, null, 'What an unfinished erasure looks for; deleted with its last task.'),
+    ('erasure_tasks', null, null, null, null, null, null, 'Numbers and our own names.'),
+    ('erasures', null, null, null, null, null, null, 'An HMAC of the person, never the content.'),
+    ('evaluations', null, null, null, null, null, 'delete',
+        'Deleted for erased examples and for prompts that held them, and where an answer quotes an erased text.'),
+    ('example_sources', null, null, null, null, null, null, 'Stay; ids of executions become pseudonyms.'),
+    ('execution_keys', null, null, null, null, null, null, 'Deleted; where a judgement stands on it, a pseudonym stays.'),
+    ('executions', null, null, null, null, null, null, 'Deleted, with those of the same conversation that name nobody.'),
+    ('experiment_looks', null, null, null, null, null, null, 'Numbers only.'),
+    ('expert_annotations', '{reviewer}', 'pseudonym', 'execution_id', 'rename', '{output,notes,idempotency_key,payload_hash}', null,
+        'The verdict stays: under a pseudonym where the person gave it, without text also where it is about the person''s execution.'),
+    ('exposures', null, null, null, null, null, null, 'Deleted.'),
+    ('feedback_keys', null, null, null, null, null, null, 'Deleted.'),
+    ('import_refusals', null, null, null, null, null, 'leaves', 'Message, field, hint and row are emptied; line and code stay.'),
+    ('import_batches', null, null, null, null, null, null, 'Deleted.'),
+    ('imports', null, null, null, null, null, 'leaves', 'Names of files that hold the person''s id or words are emptied.'),
+    ('learning_examples', null, null, null, null, null, null,
+        'A row whose text came from the person loses input, target and the output it replaced, is rejected and closed. Its hashes stay.'),
+    ('learning_experiments', null, null, null, null, null, null, 'Stopped where a prompt under test lost a part.'),
+    ('learning_inputs', null, null, null, null, null, null, 'The hash and the group stay; the conversation goes.'),
+    ('logins', '{person}', 'pseudonym', null, null, '{note}', null, 'A login bound to the person may speak for nobody any more.'),
+    ('partition_upkeep', null, null, null, null, null, null, 'A lock.'),
+    ('prompt_alias_history', '{moved_by}', 'pseudonym', null, null, null, null, 'Stays.'),
+    ('prompt_aliases', null, null, null, null, null, null,
+        'production and previous move to a version without the parts; a candidate is taken back, since no gate has seen that version.'),
+    ('prompt_gates', null, null, null, null, null, 'leaves', 'Counts and hashes stay.'),
+    ('prompt_lineage', null, null, null, null, null, null, 'Stays; ids of executions become pseudonyms.'),
+    ('prompt_optimizations', null, null, null, null, null, 'leaves', 'Inputs, corrections and prompts it quotes are emptied.'),
+    ('prompt_versions', null, null, null, null, null, null,
+        'Demonstrations and rules that rest on erased examples are taken out; the version is marked erased, one without them takes its place.'),
+    ('requests', '{requested_by}', 'pseudonym', null, null, null, 'leaves', 'The request stays.'),
+    ('responses', null, null, null, null, null, 'delete', 'Deleted where the answer quotes an erased text.'),
+    ('retention_policies', '{set_by}', 'pseudonym', null, null, null, null, 'Stays.'),
+    ('retrieval_aliases', null, null, null, null, null, null, 'Not personal.'),
+    ('retrieval_configurations', null, null, null, null, null, null, 'Numbers only.'),
+    ('retrieval_events', null, null, null, null, null, null, 'Deleted.'),
+    ('retrieval_gates', null, null, null, null, null, 'leaves', 'Counts stay.'),
+    ('retrieval_hits', null, null, null, null, null, null, 'Deleted.'),
+    ('retrieval_keys', null, null, null, null, null, null, 'Deleted.'),
+    ('retrieval_memory', null, null, null, null, null, null, 'As embedding_training_pairs.'),
+    ('split_assignments', null, null, null, null, null, null, 'Hashes only; a group keeps its split for ever.'),
+    ('success_metrics', null, null, null, null, null, null, 'Numbers only.'),
+    ('test_spends', null, null, null, null, null, null, 'Hashes only.'),
+    ('token_keys', null, null, null, null, null, null, 'Keys: not personal.'),
+    ('training_datasets', null, null, null, null, null, 'leaves', 'A version that holds an erased row is revoked; its hash stays.'),
+    ('training_run_events', null, null, null, null, null, 'leaves', 'What a service answered stays, but for what it quotes.'),
+    ('training_runs', null, null, null, null, null, 'leaves', 'Runs on a revoked version are marked retrain_due_at: the weights are the provider''s.'),
+    ('watermarks', null, null, null, null, null, null, 'Numbers only.')
+$$;
+COMMENT ON FUNCTION glow_api.personal_places() IS 'Every table, whether a person''s data may be in it, and what erasure does there.';
+REVOKE ALL ON FUNCTION glow_api.personal_places() FROM PUBLIC;
+
+CREATE FUNCTION glow_api.policy_problem(pii text, secrets text, keep text[], languages text[], shortest_input integer, shortest_target integer) RETURNS glow_api.problem
+    LANGUAGE plpgsql IMMUTABLE
+    AS $$
+declare
+  -- As in learning/datasets (screens.personal.NAMES, language.LANGUAGES); a test compares them.
+  personal constant text[] := array[
+    'e-mail', 'IBAN', 'card', 'US social security number', 'Swiss social security number', 'French social security number',
+    'German tax number', 'UK insurance number', 'Spanish identity number', 'Italian fiscal code', 'passport', 'birth date',
+    'IP address', 'phone', 'name'];
+  told constant text[] := '{ar,bg,cs,da,de,el,en,es,fa,fi,fr,he,hi,hu,id,it,ja,ko,nb,nl,pl,pt,ro,ru,sv,th,tr,uk,zh,und}';
+begin
+  if pii is null or pii not in ('redact', 'quarantine') then
+    return row('PT422', 'pii', pii, 'redact or quarantine')::glow_api.problem;
+  elsif secrets is null or secrets not in ('redact', 'quarantine') then
+    return row('PT422', 'secrets', secrets, 'redact or quarantine')::glow_api.problem;
+  elsif keep is null or array_position(keep, null) is not null or not keep <@ personal then
+    return row('PT422', 'keep', keep::text, 'any of ' || array_to_string(personal, ', '))::glow_api.problem;
+  elsif cardinality(languages) = 0 or array_position(languages, null) is not null or not languages <@ told then
+    return row('PT422', 'languages', languages::text, 'null for all, or some of ' || array_to_string(told, ', '))::glow_api.problem;
+  elsif shortest_input is null or shortest_input not between 1 and 20000 then
+    return row('PT422', 'shortest_input', shortest_input::text, 'a number from 1 to 20000')::glow_api.problem;
+  elsif shortest_target is null or shortest_target not between 1 and 20000 then
+    return row('PT422', 'shortest_target', shortest_target::text, 'a number from 1 to 20000')::glow_api.problem;
+  end if;
+  return null;
+end $$;
+COMMENT ON FUNCTION glow_api.policy_problem(pii text, secrets text, keep text[], languages text[], shortest_input integer, shortest_target integer) IS 'What is wrong with a curation policy, or null.';
+REVOKE ALL ON FUNCTION glow_api.policy_problem(pii text, secrets text, keep text[], languages text[], shortest_input integer, shortest_target integer) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.probes(erasure_id bigint, kind text) RETURNS SETOF text
+    LANGUAGE sql STABLE
+    AS $$
+  select p.value from glow.erasure_probes p where p.erasure_id = probes.erasure_id and p.kind = probes.kind
+$$;
+COMMENT ON FUNCTION glow_api.probes(erasure_id bigint, kind text) IS 'What an erasure looks for, of one kind.';
+REVOKE ALL ON FUNCTION glow_api.probes(erasure_id bigint, kind text) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.pseudonym(erasure_id bigint, tenant text, id text, digits integer DEFAULT 12) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN ('erased-'::text || "left"(encode(glow_api.subject_hash(tenant, ((('pseudonym-'::text || erasure_id) || '-'::text) || id)), 'hex'::text), digits));
+COMMENT ON FUNCTION glow_api.pseudonym(erasure_id bigint, tenant text, id text, digits integer) IS 'What stands for an erased id from one erasure on.';
+REVOKE ALL ON FUNCTION glow_api.pseudonym(erasure_id bigint, tenant text, id text, digits integer) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.read_filters(filters jsonb, caller glow_api.caller) RETURNS glow_api.review_call
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+  shape constant jsonb := '{"agent": "string", "kind": "string", "reason": "string", "state": "string"}';
+  call glow_api.review_call;
+  filter record;
+  problem glow_api.problem;
+begin
+  if jsonb_typeof(coalesce(filters, '{}')) <> 'object' then
+    perform glow_api.refuse('PT400', 'filters', left(filters::text, 80), 'an object such as {"agent": "expense-coder"}');
+  end if;
+  for filter in select * from jsonb_each(coalesce(filters, '{}')) loop
+    if shape ->> filter.key is null then
+      perform glow_api.refuse('PT400', 'filters.' || left(filter.key, 40), left(filter.value::text, 80), 'one of agent, kind, reason, state');
+    elsif not glow_api.fits(filter.value, 'string') then
+      perform glow_api.refuse('PT422', 'filters.' || filter.key, left(filter.value::text, 80), 'a text');
+    end if;
+  end loop;
+  call := jsonb_populate_record(null::glow_api.review_call, filters);
+  call.tenant := caller.tenant;
+  call.reviewer := caller.person;
+  if call.agent is not null then
+    problem := glow_api.caller_problem(caller.tenant, caller.tenant, call.agent);
+    if problem.code is not null then perform glow_api.refuse(problem); end if;
+  end if;
+  if call.kind not in ('judgement', 'comparison') then
+    perform glow_api.refuse('PT422', 'filters.kind', call.kind, 'judgement or comparison');
+  elsif call.reason not in ('low_vote', 'correction', 'disagreement', 'uncertainty', 'drift', 'control', 'manual') then
+    perform glow_api.refuse('PT422', 'filters.reason', call.reason, 'low_vote, correction, disagreement, uncertainty, drift, control or manual');
+  elsif call.state not in ('open', 'adjudicate') then
+    perform glow_api.refuse('PT422', 'filters.state', call.state, 'open or adjudicate');
+  elsif call.reason is not null and call.agent is not null and (glow.review_policy(call.agent)).blind then
+    perform glow_api.refuse('PT403', 'filters.reason', call.reason, 'no reason: reviews of this agent are blind');
+  end if;
+  return call;
+end $$;
+COMMENT ON FUNCTION glow_api.read_filters(filters jsonb, caller glow_api.caller) IS 'The filters of a call; refuses what is none, and to choose by reason where reviews are blind.';
+REVOKE ALL ON FUNCTION glow_api.read_filters(filters jsonb, caller glow_api.caller) FROM PUBLIC;
+
 CREATE FUNCTION glow_api.read_token(token text) RETURNS jsonb
     LANGUAGE plpgsql STABLE
     AS $$
@@ -2142,6 +4143,73 @@ end $$;
 COMMENT ON FUNCTION glow_api.read_token(token text) IS 'What a token of ours says; refuses one that is forged, changed or expired.';
 REVOKE ALL ON FUNCTION glow_api.read_token(token text) FROM PUBLIC;
 
+CREATE FUNCTION glow_api.record_adjudication(call glow_api.annotation_call, caller glow_api.caller) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+  problem glow_api.problem := glow_api.annotation_problem(call, caller);
+  hash bytea := glow_api.payload_hash(jsonb_build_array('adjudication', call.execution_id, call.reviewer, call.verdict, call.output, call.notes));
+  owner text;
+  known glow.expert_annotations;
+  before glow.expert_annotations;
+  new_id bigint;
+begin
+  if problem.code is not null then return glow_api.refused(problem); end if;
+  select k.agent into owner from glow.execution_keys k
+   where k.tenant = call.tenant and k.execution_id = call.execution_id;
+  if owner is null then
+    return glow_api.refused(row('PT404', 'execution_id', call.execution_id, 'the id of a logged execution'));
+  end if;
+  if call.idempotency_key is not null then
+    perform pg_advisory_xact_lock(hashtextextended(call.tenant || chr(31) || owner || chr(31) || call.idempotency_key, 9));
+    select a.* into known from glow.expert_annotations a
+     where a.tenant = call.tenant and a.agent = owner and a.idempotency_key = call.idempotency_key;
+    if known.payload_hash <> hash then
+      return glow_api.refused(row('PT409', 'idempotency_key', call.idempotency_key, 'a new key: this one was used for other contents'));
+    elsif found then
+      return jsonb_build_object('annotation_id', known.annotation_id, 'status', 'replayed');
+    end if;
+  end if;
+  perform pg_advisory_xact_lock(hashtextextended(call.tenant || chr(31) || call.execution_id || chr(31) || call.reviewer, 8));
+  perform pg_advisory_xact_lock(hashtextextended(call.tenant || chr(31) || call.execution_id, 11));
+  perform from glow.review_items i
+   where i.tenant = call.tenant and i.execution_id = call.execution_id order by i.item_id for no key update;
+  select a.* into before from glow.expert_annotations a
+   where a.tenant = call.tenant and a.execution_id = call.execution_id and a.role = 'adjudication' and a.superseded_by is null;
+  if before.payload_hash = hash then
+    new_id := before.annotation_id;
+  else
+    new_id := nextval(pg_get_serial_sequence('glow.expert_annotations', 'annotation_id'));
+    update glow.expert_annotations a set superseded_by = new_id
+     where a.tenant = call.tenant and a.execution_id = call.execution_id and a.superseded_by is null
+       and (a.role = 'adjudication' or a.reviewer = call.reviewer);
+    insert into glow.expert_annotations (
+      annotation_id, tenant, execution_id, agent, reviewer, role, verdict, output, notes, idempotency_key, payload_hash)
+    overriding system value
+    values (new_id, call.tenant, call.execution_id, owner, call.reviewer, 'adjudication', call.verdict, call.output,
+            call.notes, call.idempotency_key, hash);
+  end if;
+  -- Nobody is asked any more; whoever has it in hand may still say what they think.
+  update glow.review_slots s set lease_until = 'infinity'
+    from glow.review_items i
+   where i.tenant = call.tenant and i.execution_id = call.execution_id and s.item_id = i.item_id and s.filled_at is null
+     and not i.gold;
+  update glow.review_items i
+     set decided_by = new_id, outcome = call.verdict, state = case when i.gold then i.state else 'closed' end,
+         closed_at = case when not i.gold then coalesce(i.closed_at, clock_timestamp()) end
+   where i.tenant = call.tenant and i.execution_id = call.execution_id;
+  if before.annotation_id = new_id then
+    return jsonb_build_object('annotation_id', new_id, 'status', 'unchanged');
+  end if;
+  insert into glow.review_events (tenant, item_id, agent, execution_id, reviewer, event)
+  select i.tenant, i.item_id, i.agent, i.execution_id, call.reviewer, 'adjudicated' from glow.review_items i
+   where i.tenant = call.tenant and i.execution_id = call.execution_id;
+  return jsonb_strip_nulls(jsonb_build_object(
+    'annotation_id', new_id, 'status', 'accepted', 'supersedes', before.annotation_id));
+end $$;
+COMMENT ON FUNCTION glow_api.record_adjudication(call glow_api.annotation_call, caller glow_api.caller) IS 'Writes the decision on an execution, which beats all reviews of it, and closes its items.';
+REVOKE ALL ON FUNCTION glow_api.record_adjudication(call glow_api.annotation_call, caller glow_api.caller) FROM PUBLIC;
+
 CREATE FUNCTION glow_api.record_annotation(call glow_api.annotation_call, caller glow_api.caller) RETURNS jsonb
     LANGUAGE plpgsql
     AS $$
@@ -2151,6 +4219,8 @@ declare
   known glow.expert_annotations;
   owner text;
   new_id bigint;
+  item glow.review_items;
+  slot glow.review_slots;
 begin
   if problem.code is not null then return glow_api.refused(problem); end if;
   call.tenant := coalesce(call.tenant, caller.tenant, 'default');
@@ -2177,20 +4247,40 @@ begin
       return jsonb_build_object('annotation_id', known.annotation_id, 'status', 'replayed');
     end if;
   end if;
+
   select a.* into known from glow.expert_annotations a
    where a.tenant = call.tenant and a.execution_id = call.execution_id and a.reviewer = call.reviewer
      and a.superseded_by is null;
-  if found and known.payload_hash = hash then
+  if known.role = 'adjudication' then
+    return glow_api.refused(row('PT409', 'reviewer', call.reviewer,
+      'somebody else: this person has adjudicated the execution; see adjudicate'));
+  end if;
+  -- Always, also when no item is named: an item with this execution counts what is said of it.
+  select i.* into item from glow.review_items i
+   where i.tenant = call.tenant and i.execution_id = call.execution_id and i.kind = 'judgement' for no key update;
+  if call.item_id is not null and item.item_id is distinct from call.item_id then
+    return glow_api.refused(row('PT404', 'item_id', call.item_id::text, 'the item_id that claim_annotation answered with this execution'));
+  end if;
+  if item.item_id is not null then
+    slot := glow_api.slot_to_fill(item, call.reviewer, call.item_id is not null);
+    if call.item_id is not null and slot.item_id is null then
+      return glow_api.refused(glow_api.not_held(call.item_id));
+    end if;
+  end if;
+  if known.payload_hash = hash then
+    perform glow_api.fill_slot(item, slot, known.annotation_id, null);
     return jsonb_build_object('annotation_id', known.annotation_id, 'status', 'unchanged');
   end if;
 
   new_id := nextval(pg_get_serial_sequence('glow.expert_annotations', 'annotation_id'));
   update glow.expert_annotations a set superseded_by = new_id where a.annotation_id = known.annotation_id;
   insert into glow.expert_annotations (
-    annotation_id, tenant, execution_id, agent, reviewer, verdict, output, dimensions, notes, idempotency_key, payload_hash)
+    annotation_id, tenant, execution_id, agent, reviewer, gold, verdict, output, dimensions, notes, idempotency_key,
+    payload_hash)
   overriding system value
-  values (new_id, call.tenant, call.execution_id, owner, call.reviewer, call.verdict, call.output,
-          coalesce(call.dimensions, '{}'), call.notes, call.idempotency_key, hash);
+  values (new_id, call.tenant, call.execution_id, owner, call.reviewer, coalesce(item.gold, false), call.verdict,
+          call.output, coalesce(call.dimensions, '{}'), call.notes, call.idempotency_key, hash);
+  perform glow_api.fill_slot(item, slot, new_id, null);
   return jsonb_strip_nulls(jsonb_build_object(
     'annotation_id', new_id, 'status', 'accepted', 'supersedes', known.annotation_id));
 end $$;
@@ -2210,7 +4300,7 @@ begin
             from jsonb_array_elements(rows) with ordinality as e(entry, n)
             left join glow_api.misfits(rows, '{
     "execution_id": "string", "reviewer": "string", "verdict": "string", "output": "string", "dimensions": "object",
-    "notes": "string", "idempotency_key": "string", "tenant": "string"}') m using (n)
+    "notes": "string", "idempotency_key": "string", "tenant": "string", "item_id": "integer"}') m using (n)
            order by e.entry ->> 'execution_id', e.entry ->> 'reviewer', e.n offset 0) r;
 end $$;
 COMMENT ON FUNCTION glow_api.record_annotation_rows(rows jsonb, caller glow_api.caller) IS 'Writes many annotations given as JSON objects; answers for each.';
@@ -2495,32 +4585,32 @@ CREATE FUNCTION glow_api.record_feedback_rows(rows jsonb, caller glow_api.caller
 #variable_conflict use_column
 declare
   arrived timestamptz := clock_timestamp();
+  misfits jsonb;
 begin
+  if exists (select from jsonb_array_elements(rows) r(entry) where not glow_api.is_in_form(r.entry)) then
+    select jsonb_object_agg(m.n, m.problem) into misfits from glow_api.misfits(rows, '{
+      "agent": "string", "execution_id": "string", "user_id": "string", "thumbs": "integer", "rating": "integer",
+      "dimensions": "object", "issues": "texts", "comment": "string", "correction": "string", "channel": "string",
+      "conversation_id": "string", "idempotency_key": "string", "occurred_at": "instant", "tenant": "string",
+      "sent_at": "instant", "kind": "string", "withdrawn": "boolean"}') m;
+    rows := (select jsonb_agg(case when misfits ? r.n::text then '{}' else r.entry end order by r.n)
+               from jsonb_array_elements(rows) with ordinality as r(entry, n));
+  end if;
   return query
-  with given as materialized (
-    select r.n, m.problem as misfit,
-           case when m.n is null then jsonb_populate_record(null::glow_api.feedback_call, r.entry) end as call
-      from jsonb_array_elements(rows) with ordinality as r(entry, n)
-      left join glow_api.misfits(rows, '{
-        "agent": "string", "execution_id": "string", "user_id": "string", "thumbs": "integer", "rating": "integer",
-        "dimensions": "object", "issues": "texts", "comment": "string", "correction": "string", "channel": "string",
-        "conversation_id": "string", "idempotency_key": "string", "occurred_at": "instant", "tenant": "string",
-        "sent_at": "instant", "kind": "string", "withdrawn": "boolean"}') m using (n)
-  ), called as materialized (
-    select g.n, g.misfit, glow_api.completed(g.call, caller) as call
-      from given g
+  -- Columns and not calls: each field taken out of a composite value costs as much as what is asked of it.
+  with called as materialized (
+    select row_number() over () as n, (glow_api.completed(g, caller)).*,
+           case when not glow_api.is_in_order(g, caller) then glow_api.feedback_problem(g, caller) end as opinion_problem
+      from jsonb_populate_recordset(null::glow_api.feedback_call, rows) g
   ), told as materialized (
-    select c.n, c.call, (c.call).tenant, (c.call).agent, (c.call).execution_id, (c.call).user_id, (c.call).kind,
-           (c.call).idempotency_key, (c.call).withdrawn, (c.call).occurred_at,
-           k.agent as owner, nextval('glow.feedback_ids') as feedback_id,
-           case when (c.misfit).code is not null then c.misfit
-                when a.agent is null or a.tenant is not null or (c.call).tenant <> coalesce(caller.tenant, 'default')
-                  then coalesce(glow_api.caller_problem((c.call).tenant, caller.tenant, (c.call).agent),
-                                glow_api.feedback_problem(c.call, caller))
-                when not glow_api.is_in_order(c.call, caller) then glow_api.feedback_problem(c.call, caller) end as problem
+    select c.*, k.agent as owner, nextval('glow.feedback_ids') as feedback_id,
+           case when misfits ? c.n::text then jsonb_populate_record(null::glow_api.problem, misfits -> c.n::text)
+                when a.agent is null or a.tenant is not null or c.tenant <> coalesce(caller.tenant, 'default')
+                  then coalesce(glow_api.caller_problem(c.tenant, caller.tenant, c.agent), c.opinion_problem)
+                else c.opinion_problem end as problem
       from called c
-      left join glow.agents a on a.agent = (c.call).agent
-      left join glow.execution_keys k on k.tenant = (c.call).tenant and k.execution_id = (c.call).execution_id
+      left join glow.agents a on a.agent = c.agent
+      left join glow.execution_keys k on k.tenant = c.tenant and k.execution_id = c.execution_id
   ), first as materialized (
     -- In one order of keys for everybody: two batches that hold the same votes do not wait for each other.
     select t.* from told t
@@ -2540,7 +4630,7 @@ begin
       tenant, execution_id, user_id, kind, agent, idempotency_key, feedback_id, withdrawn, occurred_at, corrected,
       recorded_at)
     select f.tenant, f.execution_id, f.user_id, f.kind, f.agent, f.idempotency_key, f.feedback_id, f.withdrawn,
-           f.occurred_at, (f.call).sent_at is not null, arrived
+           f.occurred_at, f.sent_at is not null, arrived
       from first f
     on conflict do nothing
     returning c.feedback_id
@@ -2548,9 +4638,8 @@ begin
     insert into glow.agent_feedback (
       feedback_id, tenant, agent, execution_id, user_id, kind, withdrawn, thumbs, rating, dimensions, issues, comment,
       correction, channel, conversation_id, idempotency_key, occurred_at, recorded_at, superseded_by)
-    select f.feedback_id, f.tenant, f.agent, f.execution_id, f.user_id, f.kind, f.withdrawn, (f.call).thumbs,
-           (f.call).rating, (f.call).dimensions, (f.call).issues, (f.call).comment, (f.call).correction,
-           (f.call).channel, (f.call).conversation_id, f.idempotency_key, f.occurred_at, arrived,
+    select f.feedback_id, f.tenant, f.agent, f.execution_id, f.user_id, f.kind, f.withdrawn, f.thumbs, f.rating, f.dimensions,
+           f.issues, f.comment, f.correction, f.channel, f.conversation_id, f.idempotency_key, f.occurred_at, arrived,
            case when f.withdrawn then f.feedback_id end
       from first f
      where (f.feedback_id in (select p.feedback_id from placed p)) is true
@@ -2560,7 +4649,10 @@ begin
               when t.feedback_id in (select p.feedback_id from placed p)
                 then jsonb_build_object('feedback_id', t.feedback_id, 'execution_known', t.owner is not null,
                                         'status', case when t.withdrawn then 'withdrawn' else 'accepted' end)
-              else glow_api.record_feedback(t.call, caller) end
+              else glow_api.record_feedback(
+                row(t.agent, t.execution_id, t.user_id, t.thumbs, t.rating, t.dimensions, t.issues, t.comment, t.correction,
+                    t.channel, t.conversation_id, t.idempotency_key, t.occurred_at, t.tenant, t.sent_at, t.kind, t.withdrawn),
+                caller) end
     -- The same order of votes again; but where a key stands twice in the batch, the first one has it.
     from (select told.* from told
            order by case when exists (select from told d where d.idempotency_key is not null
@@ -2779,6 +4871,17 @@ COMMENT ON FUNCTION glow_api.register_agent(agent text, description text, evalua
 REVOKE ALL ON FUNCTION glow_api.register_agent(agent text, description text, evaluation jsonb, prompt jsonb, split_shares numeric[], tenant text, issues text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.register_agent(agent text, description text, evaluation jsonb, prompt jsonb, split_shares numeric[], tenant text, issues text[]) TO glow_engineer;
 
+CREATE FUNCTION glow_api.release(item_id bigint, reason text DEFAULT NULL::text, reviewer text DEFAULT NULL::text, tenant text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return glow_api.give_back(item_id, glow_api.require_reviewer(reviewer, tenant), 'released', reason, true);
+end $$;
+COMMENT ON FUNCTION glow_api.release(item_id bigint, reason text, reviewer text, tenant text) IS 'Gives an item back before its lease ends; it may come to anybody, this reviewer too.';
+REVOKE ALL ON FUNCTION glow_api.release(item_id bigint, reason text, reviewer text, tenant text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.release(item_id bigint, reason text, reviewer text, tenant text) TO glow_reviewer;
+
 CREATE FUNCTION glow_api.remember_key(tenant text, agent text, idempotency_key text, feedback_id bigint, recorded_at timestamp with time zone) RETURNS void
     LANGUAGE sql
     AS $$
@@ -2790,19 +4893,146 @@ $$;
 COMMENT ON FUNCTION glow_api.remember_key(tenant text, agent text, idempotency_key text, feedback_id bigint, recorded_at timestamp with time zone) IS 'Keeps an idempotency key that current_feedback has no place for.';
 REVOKE ALL ON FUNCTION glow_api.remember_key(tenant text, agent text, idempotency_key text, feedback_id bigint, recorded_at timestamp with time zone) FROM PUBLIC;
 
-CREATE FUNCTION glow_api.request_dataset(agent text, kind text DEFAULT 'sft'::text, reason text DEFAULT ''::text) RETURNS jsonb
+CREATE FUNCTION glow_api.rename_executions(erasure_id bigint, tenant text, subject text, receipt jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $_$
+#variable_conflict use_column
+declare
+  the_id bigint := rename_executions.erasure_id;
+  whose text := rename_executions.tenant;
+  place glow_api.personal_place;
+  stands text := 'exists (select from glow.current_feedback t where t.tenant = k.tenant and t.execution_id = k.execution_id)';
+  n bigint;
+begin
+  insert into glow.execution_keys (tenant, execution_id, agent, payload_hash, recorded_at, expired_at)
+  select k.tenant, glow_api.pseudonym(the_id, whose, k.execution_id, 20), k.agent, '', k.recorded_at, clock_timestamp()
+    from glow.execution_keys k
+   where k.tenant = whose and k.execution_id in (select glow_api.probes(the_id, 'execution'));
+  update glow.agent_feedback f set execution_id = glow_api.pseudonym(the_id, whose, f.execution_id, 20)
+   where f.tenant = whose and f.execution_id in (select glow_api.probes(the_id, 'execution'));
+  update glow.current_feedback c set execution_id = glow_api.pseudonym(the_id, whose, c.execution_id, 20)
+   where c.tenant = whose and c.execution_id in (select glow_api.probes(the_id, 'execution'));
+  update glow.retrieval_events r set execution_id = glow_api.pseudonym(the_id, whose, r.execution_id, 20)
+   where r.tenant = whose and r.execution_id in (select glow_api.probes(the_id, 'execution'));
+  update glow.example_sources s
+     set source_id = glow.qualified(whose, glow_api.pseudonym(the_id, whose, glow.unqualified(s.source_id), 20))
+   where s.kind = 'execution' and s.source_id in (select glow.qualified(whose, x) from glow_api.probes(the_id, 'execution') x);
+  get diagnostics n = row_count;
+  receipt := glow_api.counted(receipt, 'example_sources', n);
+  update glow.prompt_lineage l
+     set source_id = glow.qualified(whose, glow_api.pseudonym(the_id, whose, glow.unqualified(l.source_id), 20))
+   where l.kind = 'execution' and l.source_id in (select glow.qualified(whose, x) from glow_api.probes(the_id, 'execution') x);
+  get diagnostics n = row_count;
+  receipt := glow_api.counted(receipt, 'prompt_lineage', n);
+  receipt := glow_api.erase_places(the_id, whose, rename_executions.subject, receipt);
+  delete from glow.execution_keys k where k.tenant = whose and k.execution_id in (select glow_api.probes(the_id, 'execution'));
+  get diagnostics n = row_count;
+  receipt := glow_api.counted(receipt, 'execution_keys', n);
+  for place in select p.* from glow_api.personal_places() p where p.of_about = 'rename' loop
+    stands := stands || format(' or exists (select from glow.%I t where t.tenant = k.tenant and t.%I = k.execution_id)',
+                               place.relation, place.about);
+  end loop;
+  execute format('delete from glow.execution_keys k
+                   where k.tenant = $2
+                     and k.execution_id = any($1)
+                     and not (%s)', stands)
+    using array(select glow_api.pseudonym(the_id, whose, x, 20) from glow_api.probes(the_id, 'execution') x), whose;
+  return receipt;
+end $_$;
+COMMENT ON FUNCTION glow_api.rename_executions(erasure_id bigint, tenant text, subject text, receipt jsonb) IS 'Gives what stands on erased executions a pseudonym to stand on.';
+REVOKE ALL ON FUNCTION glow_api.rename_executions(erasure_id bigint, tenant text, subject text, receipt jsonb) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.replace_quoting(erasure_id bigint, relation text, key jsonb, columns jsonb) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+#variable_conflict use_column
+declare
+  caller glow_api.caller := glow_api.enter();
+  way text;
+  place text := format('glow.%I', replace_quoting.relation);
+  n bigint;
+begin
+  perform glow_api.require_open_erasure(replace_quoting.erasure_id);
+  select p.swept into way from glow_api.personal_places() p where p.relation = replace_quoting.relation;
+  if way is null then
+    perform glow_api.refuse('PT403', 'relation', relation, 'a table that personal_places says is swept');
+  end if;
+  perform set_config('glow.erasing', 'on', true);
+  if way = 'delete' then
+    execute format('delete from %s t using jsonb_populate_record(null::%1$s, $1) k where %s', place,
+      (select string_agg(format('t.%I = k.%1$I', c), ' and ') from jsonb_object_keys(key) c)) using key;
+  else
+    execute format('update %s t set %s from jsonb_populate_record(null::%1$s, $1) k, jsonb_populate_record(null::%1$s, $2) v where %3$s',
+      place, (select string_agg(format('%I = v.%1$I', c), ', ') from jsonb_object_keys(columns) c),
+      (select string_agg(format('t.%I = k.%1$I', c), ' and ') from jsonb_object_keys(key) c)) using key, columns;
+  end if;
+  get diagnostics n = row_count;
+  perform set_config('glow.erasing', 'off', true);
+  return n;
+end $_$;
+COMMENT ON FUNCTION glow_api.replace_quoting(erasure_id bigint, relation text, key jsonb, columns jsonb) IS 'Deletes or empties one row that quotes an erased text.';
+REVOKE ALL ON FUNCTION glow_api.replace_quoting(erasure_id bigint, relation text, key jsonb, columns jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.replace_quoting(erasure_id bigint, relation text, key jsonb, columns jsonb) TO glow_pipeline;
+
+CREATE FUNCTION glow_api.request_comparison(execution_id text, alternative text, reason text DEFAULT ''::text, tenant text DEFAULT NULL::text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+declare
+  asked glow_api.caller := glow_api.require_execution(execution_id, tenant, coalesce(octet_length(alternative), 0));
+  problem glow_api.problem := coalesce(glow_api.text_problem('alternative', alternative, 1000000, true),
+                                       glow_api.text_problem('reason', nullif(reason, ''), 2000));
+  item glow.review_items;
+  answer text;
 begin
-  if kind is null or kind not in ('sft', 'preference', 'evaluation') then
-    perform glow_api.refuse('PT422', 'kind', kind, 'sft, preference or evaluation');
+  if problem.code is null then
+    select e.output into answer from glow.execution_keys k join glow.executions e using (tenant, execution_id, recorded_at)
+     where k.tenant = asked.tenant and k.execution_id = request_comparison.execution_id;
+    if glow.answer_key(answer) = glow.answer_key(alternative) then
+      problem := row('PT422', 'alternative', alternative, 'an answer that differs from the output in more than case, spaces and marks');
+    end if;
   end if;
-  return glow_api.open_request('dataset', agent, jsonb_build_object('kind', kind), reason);
+  if problem.code is not null then perform glow_api.refuse(problem); end if;
+  item := glow_api.enter_item(asked.tenant, execution_id, 'comparison', alternative, 'manual', reason);
+  if item.alternative <> alternative then
+    perform glow_api.refuse('PT409', 'alternative', alternative, 'the one of item ' || item.item_id || ': an execution is compared with one other answer');
+  end if;
+  return jsonb_build_object('item_id', item.item_id, 'status', 'accepted', 'reviews', item.reviews);
 end $$;
-COMMENT ON FUNCTION glow_api.request_dataset(agent text, kind text, reason text) IS 'Asks for a new dataset version of an agent now.';
-REVOKE ALL ON FUNCTION glow_api.request_dataset(agent text, kind text, reason text) FROM PUBLIC;
-GRANT ALL ON FUNCTION glow_api.request_dataset(agent text, kind text, reason text) TO glow_engineer;
+COMMENT ON FUNCTION glow_api.request_comparison(execution_id text, alternative text, reason text, tenant text) IS 'Asks reviewers which is better: the output of an execution, or another answer to the same input. Twice is once.';
+REVOKE ALL ON FUNCTION glow_api.request_comparison(execution_id text, alternative text, reason text, tenant text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.request_comparison(execution_id text, alternative text, reason text, tenant text) TO glow_engineer;
+
+CREATE FUNCTION glow_api.request_dataset(agent text, kind text DEFAULT 'sft'::text, reason text DEFAULT ''::text, rule jsonb DEFAULT NULL::jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  caller glow_api.caller := glow_api.require_caller(null, agent);
+  problem glow_api.problem;
+begin
+  if kind is null or kind not in ('sft', 'preference', 'evaluation', 'retrieval') then
+    perform glow_api.refuse('PT422', 'kind', kind, 'sft, preference, evaluation or retrieval');
+  end if;
+  if rule is not null then
+    problem := glow_api.dataset_rule_problem(agent, rule, caller);
+    if problem.code is null and rule ->> 'kind' <> kind and kind <> 'sft' then
+      problem := row('PT422', 'kind', kind, rule ->> 'kind' || ', the kind of the rule, or none');
+    end if;
+    if problem.code is not null then perform glow_api.refuse(problem); end if;
+    kind := coalesce(rule ->> 'kind', kind);
+    -- Written as our own reader takes them, whatever the spelling.
+    select coalesce(nullif(jsonb_object_agg(e.key, case when e.key in ('since', 'until')
+             then to_jsonb(to_char((rule ->> e.key)::timestamptz at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'))
+             else e.value end), '{}'), null)
+      into rule from jsonb_each(jsonb_strip_nulls(rule) - 'kind') e;
+  end if;
+  return glow_api.open_request('dataset', agent, jsonb_build_object('kind', kind, 'rule', rule), reason);
+end $$;
+COMMENT ON FUNCTION glow_api.request_dataset(agent text, kind text, reason text, rule jsonb) IS 'Asks for a new dataset version of an agent now: of all its approved examples, or by a rule with any of agents (whose examples), kind, domain, since and until (when the example was first learned), minimum_quality, sources, languages, least (rows it must have).';
+REVOKE ALL ON FUNCTION glow_api.request_dataset(agent text, kind text, reason text, rule jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.request_dataset(agent text, kind text, reason text, rule jsonb) TO glow_engineer;
 
 CREATE FUNCTION glow_api.request_prompt_optimization(agent text, goals jsonb DEFAULT NULL::jsonb, reason text DEFAULT ''::text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2817,6 +5047,41 @@ end $$;
 COMMENT ON FUNCTION glow_api.request_prompt_optimization(agent text, goals jsonb, reason text) IS 'Asks for a better prompt for an agent now, without waiting for the night. Answers the open request if there is one.';
 REVOKE ALL ON FUNCTION glow_api.request_prompt_optimization(agent text, goals jsonb, reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.request_prompt_optimization(agent text, goals jsonb, reason text) TO glow_engineer;
+
+CREATE FUNCTION glow_api.request_review(execution_id text, reason text DEFAULT ''::text, reviews integer DEFAULT NULL::integer, tenant text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  asked glow_api.caller := glow_api.require_execution(execution_id, tenant);
+  problem glow_api.problem := glow_api.text_problem('reason', nullif(reason, ''), 2000);
+  item glow.review_items;
+  known boolean;
+begin
+  if problem.code is null and reviews not between 1 and 20 then
+    problem := row('PT422', 'reviews', reviews::text, 'a number of reviews from 1 to 20');
+  end if;
+  if problem.code is not null then perform glow_api.refuse(problem); end if;
+  known := exists (select from glow.review_items i
+                    where i.tenant = asked.tenant and i.execution_id = request_review.execution_id and i.kind = 'judgement');
+  item := glow_api.enter_item(asked.tenant, execution_id, 'judgement', null, 'manual', reason);
+  if not item.gold and item.decided_by is null and reviews > item.reviews then
+    insert into glow.review_slots (item_id, slot, tenant)
+    select item.item_id, n, item.tenant from generate_series(item.reviews + 1, request_review.reviews) n;
+    update glow.review_items i
+       set reviews = request_review.reviews, most_reviews = greatest(i.most_reviews, request_review.reviews),
+           state = 'open', closed_at = null, outcome = null
+     where i.item_id = item.item_id
+    returning i.* into item;
+    perform glow.settle_review(item.item_id);
+    known := false;
+  end if;
+  return jsonb_build_object(
+    'item_id', item.item_id, 'status', case when known then 'unchanged' else 'accepted' end, 'reviews', item.reviews);
+end $$;
+COMMENT ON FUNCTION glow_api.request_review(execution_id text, reason text, reviews integer, tenant text) IS 'Asks for reviews of an execution, before all that entered the queue by itself: as many as the policy says, or as given. For one that was reviewed, more than it had.';
+REVOKE ALL ON FUNCTION glow_api.request_review(execution_id text, reason text, reviews integer, tenant text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.request_review(execution_id text, reason text, reviews integer, tenant text) TO glow_engineer;
 
 CREATE FUNCTION glow_api.request_status(request_id bigint) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -2875,6 +5140,84 @@ begin
 end $$;
 COMMENT ON FUNCTION glow_api.require_everybody() IS 'enter, for figures over all tenants; refuses a login of one.';
 REVOKE ALL ON FUNCTION glow_api.require_everybody() FROM PUBLIC;
+
+CREATE FUNCTION glow_api.require_execution(execution_id text, tenant text, bytes bigint DEFAULT 0) RETURNS glow_api.caller
+    LANGUAGE plpgsql
+    AS $$
+declare
+  caller glow_api.caller := glow_api.enter(1, bytes);
+  problem glow_api.problem := glow_api.id_problem('{execution_id}', array[execution_id], 1);
+begin
+  if problem.code is null and tenant <> caller.tenant then
+    problem := row('PT403', 'tenant', tenant, 'the tenant of this login');
+  end if;
+  if problem.code is not null then perform glow_api.refuse(problem); end if;
+  caller.tenant := coalesce(tenant, caller.tenant, 'default');
+  if not exists (select from glow.execution_keys k
+                  where k.tenant = caller.tenant and k.execution_id = require_execution.execution_id and k.expired_at is null) then
+    perform glow_api.refuse('PT404', 'execution_id', execution_id, 'the id of a logged execution');
+  end if;
+  return caller;
+end $$;
+COMMENT ON FUNCTION glow_api.require_execution(execution_id text, tenant text, bytes bigint) IS 'enter, for a call about one execution; refuses one that is not known or whose text is gone.';
+REVOKE ALL ON FUNCTION glow_api.require_execution(execution_id text, tenant text, bytes bigint) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.require_item(item_id bigint, tenant text) RETURNS glow.review_items
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+  item glow.review_items;
+begin
+  select i.* into item from glow.review_items i where i.item_id = require_item.item_id and i.tenant = require_item.tenant;
+  if not found then
+    perform glow_api.refuse('PT404', 'item_id', item_id::text, 'the item_id that claim_annotation answered');
+  end if;
+  return item;
+end $$;
+COMMENT ON FUNCTION glow_api.require_item(item_id bigint, tenant text) IS 'An item of a tenant; another tenant''s does not exist.';
+REVOKE ALL ON FUNCTION glow_api.require_item(item_id bigint, tenant text) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.require_open_erasure(erasure_id bigint) RETURNS glow.erasures
+    LANGUAGE plpgsql
+    AS $$
+declare
+  found_one glow.erasures;
+begin
+  select e.* into found_one from glow.erasures e where e.erasure_id = require_open_erasure.erasure_id and e.finished_at is null for update;
+  if found_one.erasure_id is null then
+    perform glow_api.refuse('PT404', 'erasure_id', erasure_id::text, 'an erasure that is not finished');
+  end if;
+  return found_one;
+end $$;
+COMMENT ON FUNCTION glow_api.require_open_erasure(erasure_id bigint) IS 'An erasure that is not finished, locked; refuses any other.';
+REVOKE ALL ON FUNCTION glow_api.require_open_erasure(erasure_id bigint) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.require_own_agent(agent text) RETURNS glow_api.caller
+    LANGUAGE plpgsql
+    AS $$
+declare
+  caller glow_api.caller := glow_api.require_caller(null, agent);
+begin
+  if not glow_api.is_mine(agent, caller) then
+    perform glow_api.refuse('PT403', 'agent', agent, 'an agent of this login''s own tenant');
+  end if;
+  return caller;
+end $$;
+COMMENT ON FUNCTION glow_api.require_own_agent(agent text) IS 'require_caller, for what rests on all of an agent''s feedback; refuses an agent that other tenants use too.';
+REVOKE ALL ON FUNCTION glow_api.require_own_agent(agent text) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.require_reviewer(reviewer text, tenant text) RETURNS glow_api.caller
+    LANGUAGE plpgsql
+    AS $$
+declare
+  caller glow_api.caller := glow_api.enter(1);
+  problem glow_api.problem := glow_api.reviewer_problem(reviewer, tenant, caller);
+begin
+  if problem.code is not null then perform glow_api.refuse(problem); end if;
+  return row(coalesce(tenant, caller.tenant, 'default'), coalesce(reviewer, caller.person))::glow_api.caller;
+end $$;
+COMMENT ON FUNCTION glow_api.require_reviewer(reviewer text, tenant text) IS 'enter, for a reviewer: answers the one tenant and the one person the call is about.';
+REVOKE ALL ON FUNCTION glow_api.require_reviewer(reviewer text, tenant text) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.require_rows(rows jsonb) RETURNS integer
     LANGUAGE plpgsql STABLE
@@ -3001,6 +5344,77 @@ end $$;
 COMMENT ON FUNCTION glow_api.retrieval_problem(call glow_api.retrieval_call) IS 'What is wrong with a search, or null.';
 REVOKE ALL ON FUNCTION glow_api.retrieval_problem(call glow_api.retrieval_call) FROM PUBLIC;
 
+CREATE FUNCTION glow_api.reviewable(call glow_api.review_call) RETURNS SETOF glow.review_items
+    LANGUAGE sql STABLE
+    AS $$
+  select i.* from glow.review_items i
+   where i.tenant = call.tenant and (call.agent is null or i.agent = call.agent) and i.state = 'open' and not i.gold
+     and glow_api.admits(call, i)
+     and exists (select from glow.review_slots s
+                  where s.item_id = i.item_id and s.filled_at is null and s.lease_until <= statement_timestamp())
+     and not exists (select from glow.review_slots s
+                      where s.item_id = i.item_id and s.reviewer = call.reviewer
+                        and (s.filled_at is not null or s.lease_until > statement_timestamp()))
+     and not exists (select from glow.review_passes p
+                      where p.item_id = i.item_id and p.reviewer = call.reviewer and p.kind = 'declined')
+     and exists (select from glow.execution_keys k
+                  where k.tenant = i.tenant and k.execution_id = i.execution_id and k.expired_at is null)
+$$;
+COMMENT ON FUNCTION glow_api.reviewable(call glow_api.review_call) IS 'The items a reviewer could be given: with a free slot, neither reviewed nor held nor declined by them, and with text.';
+REVOKE ALL ON FUNCTION glow_api.reviewable(call glow_api.review_call) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.reviewer_problem(reviewer text, tenant text, caller glow_api.caller) RETURNS glow_api.problem
+    LANGUAGE plpgsql STABLE
+    AS $_$
+declare
+  problem glow_api.problem := glow_api.id_problem('{reviewer}', array[coalesce(reviewer, caller.person)], 1);
+begin
+  if tenant <> caller.tenant then
+    return row('PT403', 'tenant', tenant, 'the tenant of this login')::glow_api.problem;
+  elsif tenant !~ '^[a-z0-9][a-z0-9_.-]{0,62}$' then
+    return row('PT422', 'tenant', tenant, 'a name of 1 to 63 of a-z 0-9 _ . - that begins with a letter or digit')::glow_api.problem;
+  elsif reviewer <> caller.person then
+    return row('PT403', 'reviewer', reviewer, 'the person this login speaks for')::glow_api.problem;
+  end if;
+  return problem;
+end $_$;
+COMMENT ON FUNCTION glow_api.reviewer_problem(reviewer text, tenant text, caller glow_api.caller) IS 'Refuses another tenant, another person, and nobody.';
+REVOKE ALL ON FUNCTION glow_api.reviewer_problem(reviewer text, tenant text, caller glow_api.caller) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.revoke_datasets(erasure_id bigint, receipt jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+  revoked text[];
+  n bigint;
+begin
+  with hit as (
+    update glow.training_datasets t set revoked_at = clock_timestamp(), revoked_because = 'erasure ' || revoke_datasets.erasure_id
+     where t.revoked_at is null and exists (
+       select from glow.dataset_examples d
+        where d.dataset_id = t.dataset_id
+          and d.example_version in (select v::bigint from glow_api.probes(revoke_datasets.erasure_id, 'version') v))
+    returning t.dataset_id)
+  select coalesce(array_agg(h.dataset_id order by h.dataset_id), '{}') into revoked from hit h;
+  -- In force it comes back with its successor: the task remembers by the target's order, the newest last.
+  insert into glow.erasure_tasks (erasure_id, kind, target, outcome)
+  select revoke_datasets.erasure_id, k.kind, t.dataset_id,
+         jsonb_build_object('in_force', exists (select from glow.datasets_in_force f where f.dataset_id = t.dataset_id))
+    from glow.training_datasets t, unnest('{exports,rebuild}'::text[]) with ordinality as k(kind, place)
+   where t.dataset_id = any(revoked) order by k.place, t.created_at;
+  delete from glow.datasets_in_force f where f.dataset_id = any(revoked);
+  get diagnostics n = row_count;
+  receipt := glow_api.counted(receipt, 'datasets_in_force', n);
+  update glow.training_runs r set retrain_due_at = clock_timestamp()
+   where r.dataset_id = any(revoked) and r.retrain_due_at is null;
+  get diagnostics n = row_count;
+  receipt := glow_api.counted(receipt, 'training_runs', n);
+  receipt := glow_api.counted(receipt, 'training_datasets', cardinality(revoked));
+  return receipt || jsonb_build_object('revoked', to_jsonb(revoked));
+end $$;
+COMMENT ON FUNCTION glow_api.revoke_datasets(erasure_id bigint, receipt jsonb) IS 'Marks dataset versions that hold erased rows, and models trained on them.';
+REVOKE ALL ON FUNCTION glow_api.revoke_datasets(erasure_id bigint, receipt jsonb) FROM PUBLIC;
+
 CREATE FUNCTION glow_api.revoke_token_keys() RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3054,17 +5468,203 @@ $$;
 COMMENT ON FUNCTION glow_api.says(feedback_id bigint, recorded_at timestamp with time zone, call glow_api.feedback_call) IS 'Whether a row of feedback says what a call says.';
 REVOKE ALL ON FUNCTION glow_api.says(feedback_id bigint, recorded_at timestamp with time zone, call glow_api.feedback_call) FROM PUBLIC;
 
+CREATE FUNCTION glow_api.set_curation_policy(agent text, pii text DEFAULT 'redact'::text, secrets text DEFAULT 'quarantine'::text, keep text[] DEFAULT '{}'::text[], languages text[] DEFAULT NULL::text[], shortest_input integer DEFAULT 1, shortest_target integer DEFAULT 1) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  caller glow_api.caller;
+  problem glow_api.problem;
+  known glow.curation_policies;
+begin
+  perform glow_api.enter();
+  caller := glow_api.require_own_agent(agent);
+  problem := glow_api.policy_problem(pii, secrets, keep, languages, shortest_input, shortest_target);
+  if problem.code is not null then perform glow_api.refuse(problem); end if;
+  -- Two who change it at once: one after the other, and the later one holds.
+  perform pg_advisory_xact_lock(hashtextextended('glow.curation_policy' || chr(31) || agent, 0));
+  select p.* into known from glow.curation_policies p where p.agent = set_curation_policy.agent and p.superseded_at is null;
+  if known.policy_id is not null and (known.pii, known.secrets, known.keep, known.shortest_input, known.shortest_target)
+       = (pii, secrets, keep, shortest_input, shortest_target) and known.languages is not distinct from languages then
+    return glow_api.described_policy(known) || jsonb_build_object('agent', agent, 'status', 'unchanged');
+  end if;
+  update glow.curation_policies p set superseded_at = clock_timestamp() where p.policy_id = known.policy_id;
+  insert into glow.curation_policies as p (agent, pii, secrets, keep, languages, shortest_input, shortest_target, set_by)
+  values (agent, pii, secrets, keep, languages, shortest_input, shortest_target, coalesce(caller.person, session_user))
+  returning p.* into known;
+  return glow_api.described_policy(known) || jsonb_build_object('agent', agent, 'status', 'accepted');
+end $$;
+COMMENT ON FUNCTION glow_api.set_curation_policy(agent text, pii text, secrets text, keep text[], languages text[], shortest_input integer, shortest_target integer) IS 'Says how an agent''s texts are screened; what is not named is the default. Personal data and secrets are redacted or quarantine the example, texts that instruct a model quarantine it always. The agent''s examples are looked at again.';
+REVOKE ALL ON FUNCTION glow_api.set_curation_policy(agent text, pii text, secrets text, keep text[], languages text[], shortest_input integer, shortest_target integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.set_curation_policy(agent text, pii text, secrets text, keep text[], languages text[], shortest_input integer, shortest_target integer) TO glow_engineer;
+
+CREATE FUNCTION glow_api.set_gold(execution_id text, verdict text, output text DEFAULT NULL::text, notes text DEFAULT NULL::text, tenant text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  asked glow_api.caller := glow_api.require_execution(execution_id, tenant, coalesce(octet_length(output), 0));
+  me text := coalesce(asked.person, session_user);
+  decision jsonb;
+  id bigint;
+begin
+  decision := glow_api.answered(glow_api.record_adjudication(
+    row(execution_id, me, verdict, output, null, notes, null, asked.tenant, null), asked));
+  id := (glow_api.enter_item(asked.tenant, execution_id, 'judgement', null, 'manual', '')).item_id;
+  -- Slots that nobody filled would be free; from now on each reviewer brings their own.
+  delete from glow.review_slots s where s.item_id = id and s.filled_at is null and s.reviewer is null;
+  update glow.review_items i
+     set gold = true, state = 'open', closed_at = null, decided_by = (decision ->> 'annotation_id')::bigint, outcome = verdict
+   where i.item_id = id;
+  return decision || jsonb_build_object('item_id', id);
+end $$;
+COMMENT ON FUNCTION glow_api.set_gold(execution_id text, verdict text, output text, notes text, tenant text) IS 'Makes an execution a test of reviewers: its right answer is known, and it comes to each of them once, like any other item. The answer counts as an adjudication.';
+REVOKE ALL ON FUNCTION glow_api.set_gold(execution_id text, verdict text, output text, notes text, tenant text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.set_gold(execution_id text, verdict text, output text, notes text, tenant text) TO glow_engineer;
+
+CREATE FUNCTION glow_api.set_retention(relation text, months integer DEFAULT NULL::integer) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform glow_api.require_everybody();
+  if relation is null or relation not in (select p.relation from glow.prunable() p) then
+    perform glow_api.refuse('PT422', 'relation', relation, (select string_agg(p.relation, ', ') from glow.prunable() p));
+  elsif months not between 1 and 1200 then
+    perform glow_api.refuse('PT422', 'months', months::text, '1 to 1200, or null to keep for ever');
+  end if;
+  insert into glow.retention_policies as p (relation, months, set_by)
+  values (set_retention.relation, set_retention.months, session_user)
+  on conflict on constraint retention_policies_pkey do update
+     set months = excluded.months, set_by = excluded.set_by, set_at = clock_timestamp();
+  return jsonb_build_object('relation', relation, 'months', months, 'status', 'set');
+end $$;
+COMMENT ON FUNCTION glow_api.set_retention(relation text, months integer) IS 'How many months a table is kept, whatever GLOW_RETENTION_MONTHS says; without months, for ever. Upkeep does it, by whole months for executions, feedback and searches. What was learned from them stays.';
+REVOKE ALL ON FUNCTION glow_api.set_retention(relation text, months integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.set_retention(relation text, months integer) TO glow_engineer;
+
+CREATE FUNCTION glow_api.set_review_policy(agent text, reviews integer DEFAULT NULL::integer, most_reviews integer DEFAULT NULL::integer, blind boolean DEFAULT NULL::boolean, lease interval DEFAULT NULL::interval, control_share double precision DEFAULT NULL::double precision, gold_share double precision DEFAULT NULL::double precision) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  caller glow_api.caller := glow_api.require_caller(null, agent);
+  policy glow.review_policies;
+begin
+  if not glow_api.is_mine(agent, caller) then
+    perform glow_api.refuse('PT403', 'agent', agent, 'an agent of this login''s own tenant');
+  end if;
+  perform pg_advisory_xact_lock(hashtextextended(agent, 13));
+  policy := glow.review_policy(agent);
+  if reviews not between 1 and 20 then
+    perform glow_api.refuse('PT422', 'reviews', reviews::text, 'a number of reviews from 1 to 20');
+  end if;
+  policy.reviews := coalesce(reviews, policy.reviews);
+  if most_reviews not between policy.reviews and 20 then
+    perform glow_api.refuse('PT422', 'most_reviews', most_reviews::text, 'a number from reviews (' || policy.reviews || ') to 20');
+  elsif lease not between interval '10 seconds' and interval '7 days' then
+    perform glow_api.refuse('PT422', 'lease', lease::text, 'an interval from 10 seconds to 7 days');
+  elsif control_share not between 0 and 1 then
+    perform glow_api.refuse('PT422', 'control_share', control_share::text, 'a share from 0 to 1');
+  elsif gold_share not between 0 and 0.5 then
+    perform glow_api.refuse('PT422', 'gold_share', gold_share::text, 'a share from 0 to 0.5');
+  end if;
+  insert into glow.review_policies as p (agent, reviews, most_reviews, blind, lease, control_share, gold_share, set_by)
+  values (set_review_policy.agent, policy.reviews,
+          coalesce(set_review_policy.most_reviews, greatest(policy.most_reviews, policy.reviews)), coalesce(set_review_policy.blind, policy.blind),
+          coalesce(set_review_policy.lease, policy.lease), coalesce(set_review_policy.control_share, policy.control_share),
+          coalesce(set_review_policy.gold_share, policy.gold_share), coalesce(caller.person, session_user))
+  on conflict on constraint review_policies_pkey do update
+     set reviews = excluded.reviews, most_reviews = excluded.most_reviews, blind = excluded.blind, lease = excluded.lease,
+         control_share = excluded.control_share, gold_share = excluded.gold_share, set_by = excluded.set_by,
+         set_at = clock_timestamp()
+  returning p.* into policy;
+  return to_jsonb(policy);
+end $$;
+COMMENT ON FUNCTION glow_api.set_review_policy(agent text, reviews integer, most_reviews integer, blind boolean, lease interval, control_share double precision, gold_share double precision) IS 'How an agent''s items are reviewed: how many reviews, the most when they disagree, blind or not, how long a claim lasts, the shares of controls and of gold. What is left out stays. Counts of reviews hold for items that enter from now on.';
+REVOKE ALL ON FUNCTION glow_api.set_review_policy(agent text, reviews integer, most_reviews integer, blind boolean, lease interval, control_share double precision, gold_share double precision) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.set_review_policy(agent text, reviews integer, most_reviews integer, blind boolean, lease interval, control_share double precision, gold_share double precision) TO glow_engineer;
+
+CREATE FUNCTION glow_api.shown(item_ids bigint[], person text) RETURNS TABLE(item_id bigint, kind text, agent text, execution_id text, input text, output text, first text, second text, metadata jsonb, context jsonb, lease_until timestamp with time zone)
+    LANGUAGE sql STABLE
+    AS $$
+  select i.item_id, i.kind, i.agent::text, i.execution_id::text, e.input::text,
+         case when i.kind = 'judgement' then e.output::text end,
+         case s.first when 'output' then e.output::text when 'alternative' then i.alternative end,
+         case s.first when 'output' then i.alternative when 'alternative' then e.output::text end,
+         e.metadata::jsonb,
+         case when not (glow.review_policy(i.agent)).blind then jsonb_build_object(
+           'reasons', i.reasons, 'note', i.note,
+           'votes', (select jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
+                              'thumbs', f.thumbs, 'rating', f.rating, 'issues', nullif(f.issues, '{}'), 'comment', f.comment,
+                              'correction', f.correction, 'channel', f.channel)) order by f.feedback_id)
+                       from glow.agent_feedback f
+                      where f.tenant = i.tenant and f.execution_id = i.execution_id and f.agent = i.agent and f.superseded_by is null),
+           'reviews', (select jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
+                                'reviewer', a.reviewer, 'verdict', a.verdict, 'output', a.output, 'notes', a.notes)) order by o.slot)
+                         from glow.review_slots o join glow.expert_annotations a using (annotation_id)
+                        where o.item_id = i.item_id and not i.gold)) end,
+         s.lease_until
+    from glow.review_items i
+    join glow.review_slots s on s.item_id = i.item_id and s.reviewer = person and s.filled_at is null
+    join glow.execution_keys k on k.tenant = i.tenant and k.execution_id = i.execution_id
+    join glow.executions e on e.tenant = k.tenant and e.execution_id = k.execution_id and e.recorded_at = k.recorded_at
+   where i.item_id = any(item_ids)
+   order by sha256(convert_to(i.item_id || person, 'UTF8'))
+$$;
+COMMENT ON FUNCTION glow_api.shown(item_ids bigint[], person text) IS 'What a reviewer must see of the items they hold; votes, reasons and other reviews only where reviews are not blind.';
+REVOKE ALL ON FUNCTION glow_api.shown(item_ids bigint[], person text) FROM PUBLIC;
+
 CREATE FUNCTION glow_api.signature(key_id integer, content text) RETURNS bytea
     LANGUAGE sql STABLE
     RETURN (SELECT sha256((k.outer_pad || sha256((k.inner_pad || convert_to(signature.content, 'UTF8'::name))))) AS sha256 FROM glow.token_keys k WHERE (k.key_id = signature.key_id));
 COMMENT ON FUNCTION glow_api.signature(key_id integer, content text) IS 'HMAC-SHA-256 of a text by one of our keys; null when there is no such key.';
 REVOKE ALL ON FUNCTION glow_api.signature(key_id integer, content text) FROM PUBLIC;
 
-CREATE FUNCTION glow_api.source_row(kind text, source_id text) RETURNS jsonb
-    LANGUAGE sql STABLE
-    RETURN CASE kind WHEN 'execution'::text THEN (SELECT jsonb_build_object('input', "left"((e.input)::text, 500), 'output', "left"((e.output)::text, 500), 'recorded_at', e.recorded_at) AS jsonb_build_object FROM glow.executions e WHERE (((e.tenant)::text = glow.tenant_of(source_row.source_id)) AND ((e.execution_id)::text = glow.unqualified(source_row.source_id)))) WHEN 'feedback'::text THEN (SELECT jsonb_strip_nulls(jsonb_build_object('user_id', f.user_id, 'thumbs', f.thumbs, 'rating', f.rating, 'issues', f.issues, 'comment', "left"((f.comment)::text, 500), 'correction', "left"((f.correction)::text, 500), 'recorded_at', f.recorded_at, 'superseded_by', f.superseded_by)) AS jsonb_strip_nulls FROM glow.agent_feedback f WHERE ((f.feedback_id)::text = source_row.source_id)) WHEN 'annotation'::text THEN (SELECT jsonb_strip_nulls(jsonb_build_object('reviewer', a.reviewer, 'verdict', a.verdict, 'output', "left"(a.output, 500), 'notes', "left"(a.notes, 500), 'recorded_at', a.recorded_at, 'superseded_by', a.superseded_by)) AS jsonb_strip_nulls FROM glow.expert_annotations a WHERE ((a.annotation_id)::text = source_row.source_id)) WHEN 'demonstration'::text THEN (SELECT jsonb_strip_nulls(jsonb_build_object('expert', d.expert, 'input', "left"(d.input, 500), 'output', "left"(d.output, 500), 'recorded_at', d.recorded_at)) AS jsonb_strip_nulls FROM glow.demonstrations d WHERE ((d.demonstration_id)::text = source_row.source_id)) ELSE NULL::jsonb END;
-COMMENT ON FUNCTION glow_api.source_row(kind text, source_id text) IS 'What a source row of an example says; null when it is gone.';
-REVOKE ALL ON FUNCTION glow_api.source_row(kind text, source_id text) FROM PUBLIC;
+CREATE FUNCTION glow_api.skip(item_id bigint, reason text DEFAULT NULL::text, reviewer text DEFAULT NULL::text, tenant text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return glow_api.give_back(item_id, glow_api.require_reviewer(reviewer, tenant), 'skipped', reason, false);
+end $$;
+COMMENT ON FUNCTION glow_api.skip(item_id bigint, reason text, reviewer text, tenant text) IS 'Not now: gives an item back; it comes to this reviewer again when nothing else waits.';
+REVOKE ALL ON FUNCTION glow_api.skip(item_id bigint, reason text, reviewer text, tenant text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.skip(item_id bigint, reason text, reviewer text, tenant text) TO glow_reviewer;
+
+CREATE FUNCTION glow_api.slot_to_fill(item glow.review_items, reviewer text, claimed boolean) RETURNS glow.review_slots
+    LANGUAGE plpgsql
+    AS $$
+declare
+  slot glow.review_slots;
+begin
+  select s.* into slot from glow.review_slots s
+   where s.item_id = item.item_id and s.reviewer = slot_to_fill.reviewer for update;
+  if found or claimed then return slot; end if;
+  if item.gold then
+    insert into glow.review_slots (item_id, slot, tenant, reviewer)
+    select item.item_id, coalesce(max(s.slot), 0) + 1, item.tenant, slot_to_fill.reviewer
+      from glow.review_slots s where s.item_id = item.item_id
+    returning * into slot;
+    return slot;
+  end if;
+  -- What an expert says beside the queue is a review too, and one fewer is wanted.
+  select s.* into slot from glow.review_slots s
+   where s.item_id = item.item_id and s.filled_at is null and s.lease_until <= clock_timestamp()
+   order by s.lease_until, s.slot limit 1 for update skip locked;
+  if not found then return slot; end if;
+  -- Refused where a claim of the same person, in another session, is about to become their slot.
+  begin
+    update glow.review_slots s set reviewer = slot_to_fill.reviewer where s.item_id = slot.item_id and s.slot = slot.slot;
+  exception when unique_violation then
+    return null;
+  end;
+  if slot.reviewer is not null then perform glow_api.note_review(item, slot.reviewer, 'expired'); end if;
+  slot.reviewer := slot_to_fill.reviewer;
+  return slot;
+end $$;
+COMMENT ON FUNCTION glow_api.slot_to_fill(item glow.review_items, reviewer text, claimed boolean) IS 'The slot of an item that a reviewer''s word belongs to: their own, or a free one when they did not claim it.';
+REVOKE ALL ON FUNCTION glow_api.slot_to_fill(item glow.review_items, reviewer text, claimed boolean) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.standard_issues() RETURNS text[]
     LANGUAGE sql IMMUTABLE
@@ -3072,7 +5672,7 @@ CREATE FUNCTION glow_api.standard_issues() RETURNS text[]
 COMMENT ON FUNCTION glow_api.standard_issues() IS 'The issue categories every agent has; an agent may add its own, a user any.';
 REVOKE ALL ON FUNCTION glow_api.standard_issues() FROM PUBLIC;
 
-CREATE FUNCTION glow_api.submit_annotation(execution_id text, reviewer text, verdict text, output text DEFAULT NULL::text, dimensions jsonb DEFAULT '{}'::jsonb, notes text DEFAULT NULL::text, idempotency_key text DEFAULT NULL::text, tenant text DEFAULT NULL::text) RETURNS jsonb
+CREATE FUNCTION glow_api.submit_annotation(execution_id text, reviewer text, verdict text, output text DEFAULT NULL::text, dimensions jsonb DEFAULT '{}'::jsonb, notes text DEFAULT NULL::text, idempotency_key text DEFAULT NULL::text, tenant text DEFAULT NULL::text, item_id bigint DEFAULT NULL::bigint) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -3080,11 +5680,11 @@ declare
   caller glow_api.caller := glow_api.enter(1, coalesce(octet_length(output), 0)::bigint + coalesce(octet_length(notes), 0));
 begin
   return glow_api.answered(glow_api.record_annotation(
-    row(execution_id, reviewer, verdict, output, dimensions, notes, idempotency_key, tenant), caller));
+    row(execution_id, reviewer, verdict, output, dimensions, notes, idempotency_key, tenant, item_id), caller));
 end $$;
-COMMENT ON FUNCTION glow_api.submit_annotation(execution_id text, reviewer text, verdict text, output text, dimensions jsonb, notes text, idempotency_key text, tenant text) IS 'Records an expert''s judgement: approve the output, correct it (with the right output) or reject it. One current judgement per reviewer and execution; a change supersedes and the old row stays.';
-REVOKE ALL ON FUNCTION glow_api.submit_annotation(execution_id text, reviewer text, verdict text, output text, dimensions jsonb, notes text, idempotency_key text, tenant text) FROM PUBLIC;
-GRANT ALL ON FUNCTION glow_api.submit_annotation(execution_id text, reviewer text, verdict text, output text, dimensions jsonb, notes text, idempotency_key text, tenant text) TO glow_reviewer;
+COMMENT ON FUNCTION glow_api.submit_annotation(execution_id text, reviewer text, verdict text, output text, dimensions jsonb, notes text, idempotency_key text, tenant text, item_id bigint) IS 'Records an expert''s judgement: approve the output, correct it (with the right output) or reject it. One current judgement per reviewer and execution; a change supersedes and the old row stays. With the item_id of claim_annotation it is the review that was claimed, also after the lease ended, as long as nobody else has it.';
+REVOKE ALL ON FUNCTION glow_api.submit_annotation(execution_id text, reviewer text, verdict text, output text, dimensions jsonb, notes text, idempotency_key text, tenant text, item_id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.submit_annotation(execution_id text, reviewer text, verdict text, output text, dimensions jsonb, notes text, idempotency_key text, tenant text, item_id bigint) TO glow_reviewer;
 
 CREATE FUNCTION glow_api.submit_annotation_batch(rows jsonb) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -3098,6 +5698,71 @@ end $$;
 COMMENT ON FUNCTION glow_api.submit_annotation_batch(rows jsonb) IS 'Records many judgements: an array of objects with the arguments of submit_annotation. Answers one result for each, in order; a refused row stops no other.';
 REVOKE ALL ON FUNCTION glow_api.submit_annotation_batch(rows jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.submit_annotation_batch(rows jsonb) TO glow_reviewer;
+
+CREATE FUNCTION glow_api.submit_comparison(item_id bigint, preferred text, notes text DEFAULT NULL::text, idempotency_key text DEFAULT NULL::text, reviewer text DEFAULT NULL::text, tenant text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  me glow_api.caller := glow_api.require_reviewer(reviewer, tenant);
+  item glow.review_items;
+  problem glow_api.problem := coalesce(
+    glow_api.id_problem('{idempotency_key}', array[idempotency_key], 0), glow_api.text_problem('notes', notes, 40000));
+  hash bytea := glow_api.payload_hash(jsonb_build_array('comparison', item_id, me.person, preferred, notes));
+  known glow.comparisons;
+  slot glow.review_slots;
+  answer text;
+  new_id bigint;
+begin
+  if problem.code is null and (preferred is null or preferred not in ('first', 'second', 'tie', 'neither')) then
+    problem := row('PT422', 'preferred', preferred, 'first, second, tie or neither');
+  elsif problem.code is null and length(notes) > 10000 then
+    problem := row('PT413', 'notes', length(notes) || ' characters', 'at most 10000 characters');
+  end if;
+  if problem.code is not null then perform glow_api.refuse(problem); end if;
+  item := glow_api.require_item(item_id, me.tenant);
+  if item.kind <> 'comparison' then
+    perform glow_api.refuse('PT422', 'item_id', item_id::text, 'a comparison; a judgement is given with submit_annotation');
+  end if;
+  if idempotency_key is not null then
+    perform pg_advisory_xact_lock(hashtextextended(me.tenant || chr(31) || item.agent || chr(31) || idempotency_key, 12));
+    select c.* into known from glow.comparisons c
+     where c.tenant = me.tenant and c.agent = item.agent and c.idempotency_key = submit_comparison.idempotency_key;
+    if known.payload_hash <> hash then
+      perform glow_api.refuse('PT409', 'idempotency_key', idempotency_key, 'a new key: this one was used for other contents');
+    elsif found then
+      return jsonb_build_object('comparison_id', known.comparison_id, 'status', 'replayed');
+    end if;
+  end if;
+  select i.* into item from glow.review_items i where i.item_id = submit_comparison.item_id for no key update;
+  slot := glow_api.slot_to_fill(item, me.person, true);
+  if slot.item_id is null then perform glow_api.refuse(glow_api.not_held(item_id)); end if;
+  select c.* into known from glow.comparisons c
+   where c.tenant = me.tenant and c.execution_id = item.execution_id and c.reviewer = me.person and c.superseded_by is null;
+  if known.payload_hash = hash then
+    return jsonb_build_object('comparison_id', known.comparison_id, 'status', 'unchanged');
+  end if;
+  select e.output into answer from glow.execution_keys k join glow.executions e using (tenant, execution_id, recorded_at)
+   where k.tenant = item.tenant and k.execution_id = item.execution_id;
+  if not found then
+    perform glow_api.refuse('PT404', 'item_id', item_id::text, 'an execution whose text is still kept');
+  end if;
+  new_id := nextval(pg_get_serial_sequence('glow.comparisons', 'comparison_id'));
+  update glow.comparisons c set superseded_by = new_id where c.comparison_id = known.comparison_id;
+  insert into glow.comparisons (
+    comparison_id, tenant, execution_id, agent, reviewer, first, second, preferred, notes, idempotency_key, payload_hash)
+  overriding system value
+  values (new_id, item.tenant, item.execution_id, item.agent, me.person,
+          case slot.first when 'output' then answer else item.alternative end,
+          case slot.first when 'output' then item.alternative else answer end,
+          preferred, notes, idempotency_key, hash);
+  perform glow_api.fill_slot(item, slot, null, new_id);
+  return jsonb_strip_nulls(jsonb_build_object(
+    'comparison_id', new_id, 'status', 'accepted', 'supersedes', known.comparison_id));
+end $$;
+COMMENT ON FUNCTION glow_api.submit_comparison(item_id bigint, preferred text, notes text, idempotency_key text, reviewer text, tenant text) IS 'Says which of the two answers of a claimed comparison is better, as they were shown: first, second, tie, or neither when both are wrong.';
+REVOKE ALL ON FUNCTION glow_api.submit_comparison(item_id bigint, preferred text, notes text, idempotency_key text, reviewer text, tenant text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.submit_comparison(item_id bigint, preferred text, notes text, idempotency_key text, reviewer text, tenant text) TO glow_reviewer;
 
 CREATE FUNCTION glow_api.submit_demonstration(agent text, expert text, input text, output text, notes text DEFAULT NULL::text, idempotency_key text DEFAULT NULL::text, tenant text DEFAULT NULL::text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -3132,14 +5797,59 @@ GRANT ALL ON FUNCTION glow_api.submit_demonstration_batch(rows jsonb) TO glow_re
 CREATE FUNCTION glow_api.submit_feedback(agent text, execution_id text, user_id text, thumbs integer DEFAULT NULL::integer, rating integer DEFAULT NULL::integer, dimensions jsonb DEFAULT NULL::jsonb, issues text[] DEFAULT '{}'::text[], comment text DEFAULT NULL::text, correction text DEFAULT NULL::text, channel text DEFAULT NULL::text, conversation_id text DEFAULT NULL::text, idempotency_key text DEFAULT NULL::text, occurred_at timestamp with time zone DEFAULT NULL::timestamp with time zone, tenant text DEFAULT NULL::text, sent_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
+    AS $_$
 declare
-  caller glow_api.caller := glow_api.enter(1, coalesce(octet_length(comment), 0)::bigint + coalesce(octet_length(correction), 0));
+  first_word boolean;
+  own text;
+  kind text;
+  happened timestamptz;
+  execution_known boolean;
+  new_id bigint;
+  arrived timestamptz;
 begin
+  select asked.tenant, (glow_api.completed(asked.call, asked.caller)).kind,
+         (glow_api.completed(asked.call, asked.caller)).occurred_at, clock_timestamp(), nextval('glow.feedback_ids'),
+         (select k.agent = submit_feedback.agent from glow.execution_keys k
+           where k.tenant = asked.tenant and k.execution_id = submit_feedback.execution_id),
+         glow_api.is_in_order(asked.call, asked.caller) and (
+           submit_feedback.tenant is null or (submit_feedback.tenant = (asked.caller).tenant) is not false
+           and submit_feedback.tenant ~ '^[a-z0-9][a-z0-9_.-]{0,62}$')
+         and not exists (
+           select from glow.feedback_keys k
+            where k.tenant = asked.tenant and k.agent = submit_feedback.agent
+              and k.idempotency_key = submit_feedback.idempotency_key)
+    into own, kind, happened, arrived, new_id, execution_known, first_word
+    from (select told.tenant, row(told.own, told.person)::glow_api.caller as caller,
+                 row(agent, execution_id, user_id, thumbs, rating, dimensions, issues, comment, correction, channel,
+                     conversation_id, idempotency_key, occurred_at, submit_feedback.tenant, sent_at, null,
+                     false)::glow_api.feedback_call as call
+            -- Not merged (offset 0): row security is told before a row is looked for, and an index under row security
+            -- finds a tenant that is a column but not one that is an expression.
+            from (select nullif(entered.scope, '*') as own, entered.person,
+                         coalesce(submit_feedback.tenant, nullif(entered.scope, '*'), 'default') as tenant
+                    from (select l.person, set_config('glow.tenant', coalesce(l.tenant, '*'), true) as scope
+                            from glow_api.bound_login() l where l.is_plain offset 0) entered offset 0) told) asked
+    join glow.agents a on a.agent = submit_feedback.agent and (a.tenant is null or a.tenant = asked.tenant);
+  if first_word and execution_known is not false then
+    insert into glow.current_feedback (
+      tenant, execution_id, user_id, kind, agent, idempotency_key, feedback_id, withdrawn, occurred_at, corrected, recorded_at)
+    values (own, execution_id, user_id, kind, agent, idempotency_key, new_id, false, happened, sent_at is not null, arrived)
+    on conflict do nothing;
+    if found then
+      insert into glow.agent_feedback (
+        feedback_id, tenant, agent, execution_id, user_id, kind, withdrawn, thumbs, rating, dimensions, issues, comment,
+        correction, channel, conversation_id, idempotency_key, occurred_at, recorded_at)
+      values (
+        new_id, own, agent, execution_id, user_id, kind, false, thumbs, rating, dimensions, coalesce(issues, '{}'), comment,
+        correction, channel, conversation_id, idempotency_key, happened, arrived);
+      return jsonb_build_object('feedback_id', new_id, 'status', 'accepted', 'execution_known', execution_known is not null);
+    end if;
+  end if;
   return glow_api.answered(glow_api.record_feedback(
     row(agent, execution_id, user_id, thumbs, rating, dimensions, issues, comment, correction, channel, conversation_id,
-        idempotency_key, occurred_at, tenant, sent_at, null, false), caller));
-end $$;
+        idempotency_key, occurred_at, tenant, sent_at, null, false),
+    glow_api.enter(1, coalesce(octet_length(comment), 0)::bigint + coalesce(octet_length(correction), 0))));
+end $_$;
 COMMENT ON FUNCTION glow_api.submit_feedback(agent text, execution_id text, user_id text, thumbs integer, rating integer, dimensions jsonb, issues text[], comment text, correction text, channel text, conversation_id text, idempotency_key text, occurred_at timestamp with time zone, tenant text, sent_at timestamp with time zone) IS 'Records what a user said of an execution: thumbs, stars, dimensions, issues, comment, correction. One current vote (with whatever came with it) and one current lone correction per person and execution; a change supersedes, the old row stays, and a vote older than the current one (occurred_at) becomes history only. Safe to retry with an idempotency key. Feedback for an execution not yet logged is kept ("execution_known": false).';
 REVOKE ALL ON FUNCTION glow_api.submit_feedback(agent text, execution_id text, user_id text, thumbs integer, rating integer, dimensions jsonb, issues text[], comment text, correction text, channel text, conversation_id text, idempotency_key text, occurred_at timestamp with time zone, tenant text, sent_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.submit_feedback(agent text, execution_id text, user_id text, thumbs integer, rating integer, dimensions jsonb, issues text[], comment text, correction text, channel text, conversation_id text, idempotency_key text, occurred_at timestamp with time zone, tenant text, sent_at timestamp with time zone) TO glow_app;
@@ -3177,6 +5887,27 @@ REVOKE ALL ON FUNCTION glow_api.submit_feedback_with_token(token text, thumbs in
 GRANT ALL ON FUNCTION glow_api.submit_feedback_with_token(token text, thumbs integer, rating integer, dimensions jsonb, issues text[], comment text, correction text, channel text, idempotency_key text, withdrawn boolean, kind text) TO glow_app;
 GRANT ALL ON FUNCTION glow_api.submit_feedback_with_token(token text, thumbs integer, rating integer, dimensions jsonb, issues text[], comment text, correction text, channel text, idempotency_key text, withdrawn boolean, kind text) TO glow_browser;
 
+CREATE FUNCTION glow_api.swept_places() RETURNS TABLE(relation text, swept text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform glow_api.enter();
+  return query select p.relation, p.swept from glow_api.personal_places() p where p.swept is not null;
+end $$;
+COMMENT ON FUNCTION glow_api.swept_places() IS 'The tables in which erased texts are looked for by content.';
+REVOKE ALL ON FUNCTION glow_api.swept_places() FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.swept_places() TO glow_pipeline;
+
+CREATE FUNCTION glow_api.text_leaves(value jsonb, shortest integer) RETURNS SETOF text
+    LANGUAGE sql IMMUTABLE
+    AS $_$
+  select leaf #>> '{}' from jsonb_path_query(value, 'strict $.** ? (@.type() == "string")') leaf
+   where length(leaf #>> '{}') >= shortest
+$_$;
+COMMENT ON FUNCTION glow_api.text_leaves(value jsonb, shortest integer) IS 'The texts in a JSON value from some length on.';
+REVOKE ALL ON FUNCTION glow_api.text_leaves(value jsonb, shortest integer) FROM PUBLIC;
+
 CREATE FUNCTION glow_api.text_problem(field text, value text, most integer, required boolean DEFAULT false) RETURNS glow_api.problem
     LANGUAGE plpgsql IMMUTABLE
     AS $$
@@ -3192,6 +5923,24 @@ end $$;
 COMMENT ON FUNCTION glow_api.text_problem(field text, value text, most integer, required boolean) IS 'What is wrong with a text that is missing, empty or too long.';
 REVOKE ALL ON FUNCTION glow_api.text_problem(field text, value text, most integer, required boolean) FROM PUBLIC;
 
+CREATE FUNCTION glow_api.unset_gold(execution_id text, tenant text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  asked glow_api.caller := glow_api.require_execution(execution_id, tenant);
+  id bigint;
+begin
+  update glow.review_items i set gold = false, state = 'closed', closed_at = clock_timestamp()
+   where i.tenant = asked.tenant and i.execution_id = unset_gold.execution_id and i.gold
+  returning i.item_id into id;
+  update glow.review_slots s set lease_until = 'infinity' where s.item_id = id and s.filled_at is null;
+  return jsonb_build_object('item_id', id, 'status', case when id is null then 'unchanged' else 'withdrawn' end);
+end $$;
+COMMENT ON FUNCTION glow_api.unset_gold(execution_id text, tenant text) IS 'Ends the use of an execution as a test. Its answer stays, as an adjudication.';
+REVOKE ALL ON FUNCTION glow_api.unset_gold(execution_id text, tenant text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.unset_gold(execution_id text, tenant text) TO glow_engineer;
+
 CREATE FUNCTION glow_api.why(dataset text, example text) RETURNS TABLE(split text, source text, quality double precision, rule_version text, reason text, kind text, source_id text, role text, said jsonb)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3199,17 +5948,19 @@ CREATE FUNCTION glow_api.why(dataset text, example text) RETURNS TABLE(split tex
 declare
   caller glow_api.caller := glow_api.enter();
 begin
-  if not exists (select from glow.dataset_examples d
-                  where d.dataset_id = why.dataset and d.example_id = why.example and glow_api.is_mine(d.agent, caller)) then
+  if not exists (select from glow.training_datasets v
+                   join glow.dataset_examples d using (dataset_id) join glow.learning_examples x using (example_version)
+                  where v.dataset_id = why.dataset and x.example_id = why.example and glow_api.is_mine(v.agent, caller)
+                    and glow_api.is_mine(x.agent, caller)) then
     perform glow_api.refuse('PT404', 'example', example, 'an example of this dataset of an agent of yours; see glow_api.datasets');
   end if;
   return query
   select d.split, x.source, x.quality, x.rule_version, x.reason, s.kind, s.source_id, s.role,
-         glow_api.source_row(s.kind, s.source_id)
+         glow.source_row(s.kind, s.source_id)
     from glow.dataset_examples d
     join glow.learning_examples x using (example_version)
     join glow.example_sources s using (example_version)
-   where d.dataset_id = why.dataset and d.example_id = why.example
+   where d.dataset_id = why.dataset and x.example_id = why.example
    order by s.kind, s.source_id, s.role;
 end $$;
 COMMENT ON FUNCTION glow_api.why(dataset text, example text) IS 'Why an example is in a dataset: the rule that admitted it, its split, and every source row with what it says.';
@@ -3233,6 +5984,54 @@ COMMENT ON FUNCTION glow_api.withdraw_feedback(agent text, execution_id text, us
 REVOKE ALL ON FUNCTION glow_api.withdraw_feedback(agent text, execution_id text, user_id text, kind text, idempotency_key text, occurred_at timestamp with time zone, tenant text, sent_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.withdraw_feedback(agent text, execution_id text, user_id text, kind text, idempotency_key text, occurred_at timestamp with time zone, tenant text, sent_at timestamp with time zone) TO glow_app;
 
+CREATE VIEW glow_api.dataset_lineage AS
+ SELECT d.dataset_id,
+    d."position",
+    d.split,
+    (x.agent)::text AS agent,
+    x.example_id,
+    x.example_version,
+    x.content_hash,
+    x.source,
+    x.status,
+    x.quality,
+    x.rule_version,
+    x.reason,
+    x.erased_at,
+    s.kind,
+    s.source_id,
+    s.role
+   FROM ((glow.dataset_examples d
+     JOIN glow.learning_examples x USING (example_version))
+     LEFT JOIN glow.example_sources s USING (example_version))
+  WHERE ((x.agent)::text IN ( SELECT glow_api.my_agents() AS my_agents));
+COMMENT ON VIEW glow_api.dataset_lineage IS 'Every row of every dataset version with the rows it came from: the audit of a dataset. Ask for one dataset_id.';
+GRANT SELECT ON TABLE glow_api.dataset_lineage TO glow_engineer;
+GRANT SELECT ON TABLE glow_api.dataset_lineage TO glow_pipeline;
+
+CREATE VIEW glow_api.feedback_lineage AS
+ SELECT s.source_id AS feedback_id,
+    s.role,
+    (x.agent)::text AS agent,
+    x.example_id,
+    x.example_version,
+    x.status,
+    x.split,
+    (x.superseded_at IS NULL) AS in_force,
+    d.dataset_id,
+    d."position",
+    l.prompt_version,
+    l.role AS prompt_role,
+    l.rule_id
+   FROM (((glow.example_sources s
+     JOIN glow.learning_examples x USING (example_version))
+     LEFT JOIN glow.dataset_examples d USING (example_version))
+     LEFT JOIN glow.prompt_lineage l ON ((l.example_version = x.example_version)))
+  WHERE ((s.kind = 'feedback'::text) AND ((x.agent)::text IN ( SELECT glow_api.my_agents() AS my_agents)));
+COMMENT ON VIEW glow_api.feedback_lineage IS 'What rests on each piece of feedback: examples, rows of datasets, rules and demonstrations of prompts.';
+GRANT SELECT ON TABLE glow_api.feedback_lineage TO glow_engineer;
+GRANT SELECT ON TABLE glow_api.feedback_lineage TO glow_pipeline;
+
 CREATE FUNCTION glow_api.success_metrics() RETURNS TABLE(metric text, value double precision, low double precision, high double precision, target double precision, status text, detail text, measured_at timestamp with time zone)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3248,3 +6047,50 @@ REVOKE ALL ON FUNCTION glow_api.success_metrics() FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.success_metrics() TO glow_viewer;
 GRANT ALL ON FUNCTION glow_api.success_metrics() TO glow_engineer;
 GRANT ALL ON FUNCTION glow_api.success_metrics() TO glow_pipeline;
+
+CREATE FUNCTION glow_api.correction_patterns(agent text, since timestamp with time zone DEFAULT NULL::timestamp with time zone, which text DEFAULT NULL::text, most integer DEFAULT 50) RETURNS TABLE(standing text, kind text, about text, detail text, count integer, experts integer, people integer, conversations integer, share double precision, share_low double precision, share_high double precision, lift double precision, q double precision, trend double precision, trend_low double precision, trend_high double precision, first_seen timestamp with time zone, last_seen timestamp with time zone, feedback bigint[], annotations bigint[], computed_at timestamp with time zone)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+begin
+  perform glow_api.enter();
+  perform glow_api.require_own_agent(agent);
+  if which is not null and which not in ('total', 'named', 'emerging') then
+    perform glow_api.refuse('PT422', 'which', which, 'total, named or emerging, or null for all');
+  elsif most is null or most not between 1 and 1000 then
+    perform glow_api.refuse('PT422', 'most', most::text, 'a number from 1 to 1000');
+  end if;
+  return query
+  select p.standing, p.kind, p.about,
+         case when p.standing <> 'emerging' or pg_has_role(session_user, 'glow_engineer', 'usage') then p.detail end,
+         p.count, p.experts, p.people, p.conversations, p.share, p.share_low, p.share_high, p.lift, p.q, p.trend, p.trend_low,
+         p.trend_high, p.first_seen, p.last_seen, p.feedback, p.annotations, s.computed_at
+    from glow.correction_patterns p join glow.correction_snapshots s on s.agent = p.agent
+   where p.agent = correction_patterns.agent and p.last_seen >= coalesce(correction_patterns.since, '-infinity')
+     and p.standing = coalesce(correction_patterns.which, p.standing)
+   order by p.position
+   limit correction_patterns.most;
+end $$;
+COMMENT ON FUNCTION glow_api.correction_patterns(agent text, since timestamp with time zone, which text, most integer) IS 'What people keep changing in an agent''s outputs, the named patterns first: how often, by how many, compared with outputs that nobody corrected, and its trend. Ids are those of the newest corrections. `since`: seen since then; `which`: total, named or emerging.';
+REVOKE ALL ON FUNCTION glow_api.correction_patterns(agent text, since timestamp with time zone, which text, most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.correction_patterns(agent text, since timestamp with time zone, which text, most integer) TO glow_app;
+GRANT ALL ON FUNCTION glow_api.correction_patterns(agent text, since timestamp with time zone, which text, most integer) TO glow_viewer;
+GRANT ALL ON FUNCTION glow_api.correction_patterns(agent text, since timestamp with time zone, which text, most integer) TO glow_engineer;
+
+CREATE FUNCTION glow_api.erasures(most integer DEFAULT 100) RETURNS TABLE(erasure_id bigint, tenant text, erased_by text, reason text, erased_at timestamp with time zone, finished_at timestamp with time zone, open_tasks bigint, receipt jsonb, outside jsonb)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  caller glow_api.caller := glow_api.enter();
+begin
+  return query
+  select e.erasure_id, e.tenant::text, e.erased_by, e.reason, e.erased_at, e.finished_at,
+         (select count(*) from glow.erasure_tasks t where t.erasure_id = e.erasure_id and t.state <> 'done'), e.receipt, e.outside
+    from glow.erasures e where e.tenant = coalesce(caller.tenant, e.tenant)
+   order by e.erasure_id desc limit most;
+end $$;
+COMMENT ON FUNCTION glow_api.erasures(most integer) IS 'The erasures, the newest first: by whom, why, what was touched, what is left to do.';
+REVOKE ALL ON FUNCTION glow_api.erasures(most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.erasures(most integer) TO glow_engineer;

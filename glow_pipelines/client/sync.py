@@ -1,4 +1,4 @@
-"""GlowClient: the calls of `writing`, `reading` and `batches` as methods, each in a transaction of its own.
+"""GlowClient: the calls of `writing`, `reading`, `reviewing` and `batches` as methods, each in its own transaction.
 
 Belongs here: running a call over a pool, with retries. Does not: any call's own definition.
 """
@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from psycopg_pool import ConnectionPool
 
-from glow_pipelines.client import batches, reading, writing
+from glow_pipelines.client import batches, reading, reviewing, writing
 from glow_pipelines.client.call import Call, Rows, statement
 from glow_pipelines.client.connections import Connection, options
 from glow_pipelines.client.errors import Unavailable, translated
@@ -122,3 +122,16 @@ class GlowClient(AbstractContextManager["GlowClient"]):
     request_training_run = _runs(reading.request_training_run)
     request_status = _runs(reading.request_status)
     cancel_request = _runs(reading.cancel_request)
+    annotation_queue = _runs(reviewing.annotation_queue)
+    claim_annotation = _runs(reviewing.claim_annotation)
+    skip = _runs(reviewing.skip)
+    decline = _runs(reviewing.decline)
+    release = _runs(reviewing.release)
+    extend_lease = _runs(reviewing.extend_lease)
+    submit_comparison = _runs(reviewing.submit_comparison)
+    adjudicate = _runs(reviewing.adjudicate)
+    set_review_policy = _runs(reviewing.set_review_policy)
+    request_review = _runs(reviewing.request_review)
+    request_comparison = _runs(reviewing.request_comparison)
+    set_gold = _runs(reviewing.set_gold)
+    unset_gold = _runs(reviewing.unset_gold)

@@ -126,8 +126,9 @@ def submit_annotation(
     notes: str | None = None,
     idempotency_key: str | None = None,
     tenant: str | None = None,
+    item_id: int | None = None,
 ) -> Call[AnnotationReceipt]:
-    """Record an expert's judgement: approve, correct (with the right output) or reject."""
+    """Record an expert's judgement: approve, correct (with the right output) or reject. `item_id`: as claimed."""
     return Call("submit_annotation", given(locals()), one(AnnotationReceipt), keyed=True)
 
 

@@ -1,4 +1,4 @@
-"""Groups of commands of `glow`, one module each.
+"""Groups of `glow`'s commands, one module for each noun.
 
-Belongs here: verbs, options and what they print. Does not: what the verbs do.
+Belongs here: options and what is printed. Does not: what the commands do.
 """

@@ -67,7 +67,11 @@ STATUSES = {
     "replayed": "this idempotency key or execution id was answered before: the first answer's id, nothing written",
     "unchanged": "says what is current already: nothing written",
     "late": "happened before the current one (`occurred_at`): kept as history, does not become current",
-    "withdrawn": "what was current is taken back; a late vote does not revive it",
+    "withdrawn": "what was current is taken back, and a late vote does not revive it; a gold item is none any more",
+    "skipped": "given back, and comes again when nothing else waits for this reviewer",
+    "declined": "given back, and never comes to this reviewer again",
+    "released": "given back, and may come to anybody",
+    "extended": "leased for longer",
     "merged": "a search known before: what is new in it was added",
     "refused": "only in batches: this row was not written; `code`, `field`, `message` and `hint` say why",
 }
@@ -85,7 +89,11 @@ SHARED = {
     "started_at": "the same, of an execution",
     "sent_at": "the client's clock as it sends: a clock that is wrong by minutes or years is corrected by it",
     "since": "only what was recorded from this instant on",
-    "reason": "why you ask, for whoever reads the request",
+    "reason": "why you ask, for whoever reads it",
+    "item_id": "what `claim_annotation` answered: an execution that waits for reviews",
+    "reviewer": "who judges; null means the person this login speaks for",
+    "filters": "which items: `agent`, `kind` (judgement, comparison), `reason` (where not blind), `state` (adjudicate)",
+    "lease": "for how long a review is a reviewer's own, such as `20 minutes`; null means as long as the policy says",
 }
 
 

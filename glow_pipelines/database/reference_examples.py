@@ -24,6 +24,7 @@ _VOTE = {"agent": "expense-coder", "execution_id": "run-1", "user_id": "u-17"}
 _RUN = {"execution_id": "run-1", "agent": "expense-coder", "input": "Taxi to the client", "output": "meals"}
 _SEARCH = {"event_id": "search-1", "agent": "expense-coder", "query": "Is a taxi travel?"}
 _JUDGED = {"execution_id": "run-1", "reviewer": "ann", "verdict": "correct", "output": "travel"}
+_MINE = {"filters": {"agent": "expense-coder"}, "reviewer": "bob"}
 _SHOWN = {"agent": "expense-coder", "expert": "ann", "input": "Train to Bern", "output": "travel"}
 
 # What probes start from is the first example of their function.
@@ -93,6 +94,47 @@ EXAMPLES = (
         "glow_reviewer",
         {"rows": [{"execution_id": "run-2", "reviewer": "ann", "verdict": "reject"}]},
     ),
+    Example(
+        "set_review_policy",
+        "glow_engineer",
+        {"agent": "expense-coder", "reviews": 2, "lease": "20 minutes", "gold_share": 0.1},
+    ),
+    Example(
+        "request_review",
+        "glow_engineer",
+        {"execution_id": "run-2", "reason": "the auditor asks", "reviews": 3},
+        "One expert had judged it before.",
+    ),
+    Example("annotation_queue", "glow_reviewer", _MINE),
+    Example("claim_annotation", "glow_reviewer", {**_MINE, "n": 5}),
+    Example("extend_lease", "glow_reviewer", {"item_id": 1, "lease": "30 minutes", "reviewer": "bob"}),
+    Example(
+        "submit_annotation",
+        "glow_reviewer",
+        {"execution_id": "run-2", "reviewer": "bob", "verdict": "approve", "item_id": 1},
+        "The review that was claimed.",
+    ),
+    Example("skip", "glow_reviewer", {"item_id": 1, "reason": "after lunch", "reviewer": "cyd"}),
+    Example("decline", "glow_reviewer", {"item_id": 1, "reason": "I wrote that answer", "reviewer": "eve"}),
+    Example(
+        "claim_annotation", "glow_reviewer", {"reviewer": "cyd"}, "What was skipped comes when nothing else waits."
+    ),
+    Example("release", "glow_reviewer", {"item_id": 1, "reviewer": "cyd"}),
+    Example(
+        "adjudicate",
+        "glow_reviewer",
+        {"execution_id": "run-1", "verdict": "correct", "output": "travel", "reviewer": "dan"},
+        "By somebody who has not reviewed it.",
+    ),
+    Example("request_comparison", "glow_engineer", {"execution_id": "run-1", "alternative": "travel, domestic"}),
+    Example(
+        "submit_comparison",
+        "glow_reviewer",
+        {"item_id": 2, "preferred": "second", "reviewer": "bob"},
+        "Of an item that was not claimed, or that somebody else has by now.",
+    ),
+    Example("set_gold", "glow_engineer", {"execution_id": "run-1", "verdict": "correct", "output": "travel"}),
+    Example("unset_gold", "glow_engineer", {"execution_id": "run-1"}),
     Example("submit_demonstration", "glow_reviewer", _SHOWN),
     Example("submit_demonstration_batch", "glow_reviewer", {"rows": [{**_SHOWN, "idempotency_key": "shown-1"}]}),
     Example("issue_feedback_token", "glow_app", {**_VOTE, "valid_seconds": 900}),
@@ -116,6 +158,14 @@ EXAMPLES = (
     Example("learning_stats", "glow_engineer", {}),
     Example("success_metrics", "glow_viewer", {}, "Nothing has been measured in this small story."),
     Example("datasets", "glow_engineer", {"agent": "expense-coder"}, "No dataset has been built in this small story."),
+    Example(
+        "set_curation_policy",
+        "glow_engineer",
+        {"agent": "expense-coder", "pii": "quarantine", "languages": ["de", "en", "und"]},
+        "What is not named is the default.",
+    ),
+    Example("curation_policy", "glow_engineer", {"agent": "expense-coder"}),
+    Example("correction_patterns", "glow_engineer", {"agent": "expense-coder"}, "Nobody has corrected enough yet."),
     Example("why", "glow_engineer", {"dataset": "no-dataset", "example": "no-example"}),
     Example("my_agents", "glow_engineer", {}),
     Example("effect_of", "glow_engineer", {"feedback": 1}, "Nothing has been learned from this vote yet."),
@@ -127,8 +177,8 @@ EXAMPLES = (
 # What `glow import` does before apply_import: COPY.
 STAGED = (
     "insert into glow.imports (import_id, source, format) values (repeat('0', 64), 'votes.csv', 'csv')",
-    """insert into glow.import_rows (import_id, line, kind, payload)
-       select repeat('0', 64), line, 'feedback', jsonb_build_object(
-         'agent', 'expense-coder', 'execution_id', 'run-2', 'user_id', 'u-' || line, 'thumbs', line * 2 - 1)
+    """insert into glow.import_batches (import_id, line, kind, lines, parts, rows)
+       select repeat('0', 64), 2, 'feedback', '{1,2}', '{0,0}', jsonb_agg(jsonb_build_object(
+         'agent', 'expense-coder', 'execution_id', 'run-2', 'user_id', 'u-' || line, 'thumbs', line * 2 - 1))
          from generate_series(1, 2) line""",
 )

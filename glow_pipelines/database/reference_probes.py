@@ -60,6 +60,8 @@ def _wrong(argument: Argument) -> list[Any]:
         "integer": [-1, 0, 2, 6, 100_000],
         "bigint": [0],
         "numeric": [-1, 1_000_000, Decimal("NaN")],
+        "float8": [-1, 1_000_000],
+        "interval": ["-1 second", "1 second", "1 year"],
         "numeric[]": [[Decimal(1)]],
         "jsonb": [1, [], {}, {"x": 1}, _nested(40), {"x": "x" * 100_001}],
     }

@@ -1,7 +1,7 @@
-"""Learning examples and dataset versions.
+"""Dataset versions.
 
-Belongs here: the assets `learning_examples` (all agents at once) and `training_dataset` (one agent), with the checks
-that stop a run. Does not: what an example is worth, what a leak is (learning/datasets).
+Belongs here: the asset `training_dataset` (one agent), with the checks that stop a run. Does not: learning examples
+(examples), what a leak is (learning/datasets).
 """
 
 from collections.abc import Callable
@@ -15,7 +15,6 @@ from glow_pipelines.services import Services
 
 GROUP = "datasets"
 OWNERS = ["team:data"]
-CONSUMER = "learning_examples"
 # As learning/datasets/checks names them, which is not imported to load the code location: it brings scipy.
 BLOCKING = (
     "leakage",
@@ -35,74 +34,11 @@ KIND_TAG = "glow/dataset-kind"
 
 
 @dg.asset(
-    group_name=GROUP,
-    kinds={"postgres", "python"},
-    owners=OWNERS,
-    deps=["feedback", "executions", "annotations"],
-    code_version="1",
-    metadata={"dagster/table_name": "glow.learning_examples"},
-)
-def learning_examples(services: dg.ResourceParam[Services]) -> dg.MaterializeResult:
-    """Curated examples: expert over correction over vote, screened, grouped, each with the rows it came from.
-
-    Reads from its own watermark, so that a failed run loses no rows; agents without news are not looked at.
-    """
-    from glow_pipelines.learning.datasets import BehaviorLearner, BehaviorSettings, assign_splits, is_bridge
-
-    changed = []
-    with services.store.transaction() as t:
-        t.datasets.lock_curation()
-        horizon = t.feedback.horizon()
-        for name in t.feedback.touched_agents(t.operations.watermark(CONSUMER), horizon):
-            agent = t.feedback.agent(name)
-            splits = t.datasets.splits(name)
-            examples = BehaviorLearner(BehaviorSettings(shares=agent.shares)).learn(
-                t.feedback.executions_of_agent(name),
-                t.feedback.feedback_of_agent(name),
-                t.annotations.annotations_of_agent(name),
-                t.annotations.demonstrations_of_agent(name),
-                groups=t.datasets.groups(name),
-                splits=splits,
-            )
-            groups = {example.group for example in examples if not is_bridge(example.group)}
-            t.datasets.assign_splits(name, assign_splits(groups, splits, agent.shares))
-            changes = t.datasets.replace_examples(name, examples)
-            changed.append((name, changes.written, changes.closed, changes.unchanged))
-        t.operations.set_watermark(CONSUMER, horizon)
-        rows = t.datasets.example_counts()
-    return dg.MaterializeResult(
-        metadata={
-            "dagster/row_count": sum(row["examples"] for row in rows),
-            "written": sum(row[1] for row in changed),
-            "changes": table(("agent", "written", "closed", "unchanged"), changed, empty="no agent has news"),
-            "examples": table(
-                ("agent", "status", "source", "split", "examples"),
-                ((row["agent"], row["status"], row["source"], row["split"], row["examples"]) for row in rows),
-            ),
-        }
-    )
-
-
-@dg.asset_check(asset=learning_examples)
-def quarantine_is_small(services: dg.ResourceParam[Services]) -> dg.AssetCheckResult:
-    """At most one example in ten is quarantined (secrets, personal data, injections): more means a source went bad."""
-    with services.store.transaction() as t:
-        rows = t.datasets.example_counts()
-    total = sum(row["examples"] for row in rows)
-    held = sum(row["examples"] for row in rows if row["status"] == "quarantined")
-    return dg.AssetCheckResult(
-        passed=held <= total / 10,
-        severity=dg.AssetCheckSeverity.WARN,
-        metadata={"quarantined": held, "examples": total},
-    )
-
-
-@dg.asset(
     partitions_def=agents,
     group_name=GROUP,
     kinds={"postgres", "python"},
     owners=OWNERS,
-    deps=[learning_examples],
+    deps=["learning_examples"],
     code_version="2",
     check_specs=[
         *(dg.AssetCheckSpec(name, asset="training_dataset", blocking=True) for name in BLOCKING),
@@ -130,6 +66,7 @@ def training_dataset(context: dg.AssetExecutionContext, services: dg.ResourcePar
 
     The same rows under the same rule are the same version, so a turn without news makes none.
     """
+    from glow_pipelines.steps.curation import CONSUMER
     from glow_pipelines.steps.datasets import agent_rule, build_dataset
 
     name = context.partition_key

@@ -6,11 +6,13 @@ Belongs here: which assets a run spans. Does not: when it runs (schedules, senso
 import dagster as dg
 
 _UPKEEP = dg.AssetSelection.assets("storage_upkeep")
+_REPORTS = dg.AssetSelection.assets("annotation_report")
+_ERASURES = dg.AssetSelection.assets("erasures")
 
 turn = dg.define_asset_job(
     "turn",
     description="One whole turn of the loop for one agent: curate, check, optimize, gate, experiment, measure.",
-    selection=dg.AssetSelection.all() - _UPKEEP,
+    selection=dg.AssetSelection.all() - _UPKEEP - _REPORTS - _ERASURES,
 )
 curation = dg.define_asset_job(
     "curation",
@@ -24,4 +26,12 @@ training = dg.define_asset_job(
 )
 upkeep = dg.define_asset_job(
     "upkeep", description="Months made ahead, old ones dropped as the settings say.", selection=_UPKEEP
+)
+calibration = dg.define_asset_job(
+    "calibration", description="Last week's report on the reviewers of every agent.", selection=_REPORTS
+)
+erasure = dg.define_asset_job(
+    "erasure",
+    description="What erasures have left to do: successors of datasets, files, Dagster's own tables.",
+    selection=_ERASURES,
 )

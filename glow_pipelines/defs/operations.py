@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 MOST_HELD = timedelta(minutes=5)
 MOST_OUTSIDE = timedelta(days=1)
 LEAST_AHEAD = 2
+BATCH = 20_000
+"""Rows that one transaction of upkeep deletes: more would hold back every incremental reader."""
 
 
 @dg.asset(
@@ -85,7 +87,7 @@ def success_metrics(services: dg.ResourceParam[Services]) -> dg.MaterializeResul
     code_version="1",
 )
 def storage_upkeep(context: dg.AssetExecutionContext, services: dg.ResourceParam[Services]) -> dg.MaterializeResult:
-    """Tables in months: the next ones made ahead, old ones dropped where GLOW_RETENTION_MONTHS says so.
+    """Tables in months: the next ones made ahead, old ones dropped where GLOW_RETENTION_MONTHS or a policy says so.
 
     It never waits for a table that somebody works with, because everybody else would wait behind it: what was busy is
     done by the next run. Three months are made ahead, so that it may be busy for weeks.
@@ -98,13 +100,15 @@ def storage_upkeep(context: dg.AssetExecutionContext, services: dg.ResourceParam
         made = operations.ensure_partitions()
     with services.store.transaction() as t:
         tables = t.operations.partitioned_tables()
-    if keep is not None:
+        kept = t.operations.kept_months(keep)
+    if any(months is not None for months in kept.values()):
         for name in tables:  # one by one: a table is locked as a whole, so only for as long as dropping takes
             with _giving_way(services, busy, f"dropping {name}") as operations:
                 dropped += operations.drop_partitions(name, keep)
         if not busy:  # takes its time, and would hold those locks all the while if it still found a month to drop
             with _giving_way(services, busy, "expiring what belonged to dropped rows") as operations:
                 operations.expire(keep)
+    pruned = {name: _pruned(services, name) for name, months in kept.items() if months is not None}
     with services.store.transaction() as t:
         calls, staged = t.operations.forget_calls(), t.operations.forget_staged_rows()
         months = t.operations.monthly_tables()
@@ -112,6 +116,10 @@ def storage_upkeep(context: dg.AssetExecutionContext, services: dg.ResourceParam
         metadata={
             "made": table(("partition",), ((name,) for name in made), empty="none was missing"),
             "dropped": table(("partition",), ((name,) for name in dropped), empty=_kept(keep)),
+            "kept": table(
+                ("table", "months", "rows deleted"),
+                ((name, months or "for ever", pruned.get(name, 0)) for name, months in kept.items()),
+            ),
             "busy": line(", ".join(busy) or "nothing"),
             "call samples deleted": calls,
             "staged import rows deleted": staged,
@@ -185,6 +193,17 @@ def _giving_way(services: Services, busy: list[str], what: str) -> Iterator["Ope
             yield t.operations
     except TablesBusy:
         busy.append(what)
+
+
+def _pruned(services: Services, name: str) -> int:
+    """Delete what a policy wants gone, batch by batch; returns how many rows."""
+    deleted = 0
+    while True:
+        with services.store.transaction() as t:
+            batch = t.operations.prune(name, BATCH)
+        deleted += batch
+        if batch < BATCH:
+            return deleted
 
 
 def _kept(months: int | None) -> str:

@@ -5,6 +5,7 @@ Belongs here: schedules. Does not: what runs on news (sensors), what a run does 
 
 import dagster as dg
 
+from glow_pipelines.defs.jobs import calibration as calibration_job
 from glow_pipelines.defs.jobs import turn
 from glow_pipelines.defs.jobs import upkeep as upkeep_job
 from glow_pipelines.services import Services
@@ -48,4 +49,13 @@ upkeep = dg.ScheduleDefinition(
     execution_timezone=_SETTINGS.time_zone,
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Every day: months ahead, retention.",
+)
+
+calibration = dg.ScheduleDefinition(
+    name="calibration",
+    job=calibration_job,
+    cron_schedule="0 6 * * 1",
+    execution_timezone=_SETTINGS.time_zone,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every Monday at six: the report on last week's reviewers.",
 )

@@ -1,38 +1,64 @@
 """Records of a file as batches for the database, each whole lines.
 
-Belongs here: parsing record by record, so that no record of whatever shape stops a file. Does not: reading the file,
-sending a batch.
+Belongs here: parsing record by record, so that no record of whatever shape stops a file, and a batch as COPY takes it.
+Does not: reading the file, sending a batch.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from glow_pipelines.importing.canonical import copy_line, evidence
+from glow_pipelines.importing.canonical import encode, evidence
 from glow_pipelines.importing.lines import Numbered
-from glow_pipelines.importing.records import Parser, Passed, Record, Refusal, Result, Unacceptable
+from glow_pipelines.importing.records import Kind, Parser, Passed, Record, Refusal, Result, Unacceptable
 from glow_pipelines.store.imports import ImportRefusal
 
-_ROWS = 2000
-_BYTES = 4 << 20
+_ROWS = 10_000
+"""Rows of a batch, which one transaction applies: a kill loses no more work than that."""
+_BYTES = 8 << 20
 _UNREADABLE = -1
 """The part of a refusal of the whole record."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Rows of one kind, as JSON, with their lines and parts."""
+
+    lines: list[int] = field(default_factory=list)
+    parts: list[int] = field(default_factory=list)
+    payloads: list[bytes] = field(default_factory=list)
+
+
 @dataclass
 class Batch:
-    """Whole lines up to `line`: rows as COPY takes them, refusals, and how far the file was read. Filled, then sent."""
+    """Whole lines up to `line`: rows, refusals, and how far the file was read. Filled, then sent and applied as one."""
 
+    import_id: bytes
     line: int = 0
     position: int = 0
     rows: int = 0
     size: int = 0
-    lines: list[bytes] = field(default_factory=list)
+    kinds: dict[Kind, _Rows] = field(default_factory=lambda: defaultdict(_Rows))
     refusals: list[ImportRefusal] = field(default_factory=list)
 
     @property
     def full(self) -> bool:
         return self.rows + len(self.refusals) >= _ROWS or self.size >= _BYTES
+
+    def add(self, line: int, part: int, kind: Kind, payload: bytes) -> None:
+        rows = self.kinds[kind]
+        rows.lines.append(line)
+        rows.parts.append(part)
+        rows.payloads.append(payload)
+        self.rows += 1
+        self.size += len(payload)
+
+    def copy_lines(self) -> Iterator[bytes]:
+        """In COPY's text format, a line for each kind of row. JSON has no raw tab or newline to escape."""
+        for kind, rows in self.kinds.items():
+            lines, parts = (b"{%b}" % ",".join(map(str, each)).encode() for each in (rows.lines, rows.parts))
+            payload = b",".join(rows.payloads).replace(b"\\", b"\\\\")
+            yield b"%b\t%d\t%b\t%b\t%b\t[%b]\n" % (self.import_id, self.line, kind.encode(), lines, parts, payload)
 
 
 class Batches:
@@ -43,7 +69,7 @@ class Batches:
         self._import_id, self._parse = import_id.encode(), parse
 
     def of(self, records: Iterable[Numbered], position: Callable[[], int]) -> Iterator[Batch]:
-        batch = Batch()
+        batch = Batch(self._import_id)
         for number, record in records:
             batch.line = number
             if isinstance(record, Refusal):
@@ -53,7 +79,7 @@ class Batches:
             if batch.full:
                 batch.position = position()
                 yield batch
-                batch = Batch()
+                batch = Batch(self._import_id)
         if batch.line:
             batch.position = position()
             yield batch
@@ -70,13 +96,11 @@ class Batches:
                 self._refuse(batch, number, part, result)
             else:
                 try:
-                    line = copy_line(self._import_id, number, part, result)
+                    payload = encode(result)
                 except Unacceptable as error:
                     self._refuse(batch, number, part, error.refusal(result.payload, result.kind))
                 else:
-                    batch.lines.append(line)
-                    batch.rows += 1
-                    batch.size += len(line)
+                    batch.add(number, part, result.kind, payload)
         return None
 
     def _results(self, record: Record) -> Iterable[Result]:

@@ -1,6 +1,6 @@
 """Rows as bytes: the same content, the same bytes, the same key, whatever file it came in and wherever it stood there.
 
-Belongs here: canonical JSON, keys and ids by content, a line of COPY. Does not: making rows (parsers), sending (load).
+Belongs here: canonical JSON, keys and ids by content. Does not: making rows (parsers), sending (load).
 """
 
 import json
@@ -63,12 +63,6 @@ def is_shallow(value: Any) -> bool:
         if not level:
             return True
     return False
-
-
-def copy_line(import_id: bytes, line: int, part: int, row: Row) -> bytes:
-    """A row in COPY's text format: import_id, line, part, kind, payload. JSON has no raw tab or newline to escape."""
-    payload = encode(row).replace(b"\\", b"\\\\")
-    return b"%b\t%d\t%d\t%b\t%b\n" % (import_id, line, part, row.kind.encode(), payload)
 
 
 def evidence(refusal: Refusal) -> str:

@@ -13,8 +13,6 @@ from glow_pipelines.store import Store
 from glow_pipelines.store.imports import Applied
 from glow_pipelines.store.store import Transaction
 
-MOST = 10_000
-"""Rows that one transaction applies: a kill loses no more work than that."""
 _WAITING = 50_000
 """Rows sent and not yet applied, above which reading waits: the staging table stays in the server's memory."""
 
@@ -30,7 +28,7 @@ def load(store: Store, import_id: str, batches: Iterable[Batch], report: Report)
         for batch in batches:
             applier.wait_for_room()
             with store.transaction() as t:
-                t.imports.stage(batch.lines)
+                t.imports.stage(batch.copy_lines())
                 t.imports.refuse(import_id, batch.refusals)
             applier.sent(batch)
     except BaseException:
@@ -42,9 +40,9 @@ def load(store: Store, import_id: str, batches: Iterable[Batch], report: Report)
 def rehearse(t: Transaction, import_id: str, batches: Iterable[Batch], report: Report) -> None:
     """The same in the one given transaction, which its opener rolls back."""
     for batch in batches:
-        t.imports.stage(batch.lines)
+        t.imports.stage(batch.copy_lines())
         t.imports.refuse(import_id, batch.refusals)
-        while (applied := t.imports.apply(import_id, MOST)).line is not None:
+        while (applied := t.imports.apply(import_id)).line is not None:
             report(applied, batch.position)
         report(Applied(0, 0, 0, len(batch.refusals), None), batch.position)
 
@@ -67,7 +65,7 @@ class _Applier(threading.Thread):
         self._raise()
 
     def sent(self, batch: Batch) -> None:
-        batch.lines.clear()
+        batch.kinds.clear()
         refused, batch.refusals = len(batch.refusals), []
         with self._changed:
             self._sent.append(batch)
@@ -94,7 +92,7 @@ class _Applier(threading.Thread):
         try:
             while staged := self._more():
                 with self._store.transaction() as t:
-                    applied = t.imports.apply(self._import_id, MOST)
+                    applied = t.imports.apply(self._import_id)
                 if applied.line is None:
                     # An unlogged table is empty after a crash of the server, and a pooler may hide the crash.
                     raise ImportFailed(f"{staged} staged rows are gone: run the same command again, it goes on")

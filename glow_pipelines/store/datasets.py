@@ -1,10 +1,10 @@
-"""Learning examples, splits and dataset versions in the database.
+"""Splits and dataset versions in the database.
 
-Belongs here: keeping examples with their history, freezing a version. Does not: what an example is worth, which rows a
-rule admits (learning/datasets).
+Belongs here: examples as of an instant, freezing a version. Does not: writing examples (curation), which rows a rule
+admits (learning/datasets).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -41,25 +41,8 @@ class Version:
     in_force: bool
 
 
-@dataclass(frozen=True)
-class ExampleChanges:
-    """What `replace_examples` did: new and changed examples written, old ones closed, the rest left alone."""
-
-    written: int
-    closed: int
-    unchanged: int
-
-
 class Datasets(Noun):
     queries = "datasets"
-
-    def lock_curation(self) -> None:
-        """Wait for any other curation; held until the transaction ends."""
-        self._run_many("lock_curation", [{}])
-
-    def groups(self, agent: str) -> dict[str, str]:
-        """Example id -> the group it has for ever."""
-        return {row["example_id"]: row["group_key"] for row in self._rows("known_groups", agent=agent)}
 
     def splits(self, agent: str) -> dict[str, Split]:
         """Group -> split."""
@@ -69,59 +52,6 @@ class Datasets(Noun):
         """Give groups their split; a group that has one keeps it."""
         self._run_many(
             "assign_split", ({"agent": agent, "group_key": group, "split": split} for group, split in splits.items())
-        )
-
-    def replace_examples(self, agent: str, examples: Iterable[LearningExample]) -> ExampleChanges:
-        """Make these the examples in force of an agent; what changed gets a new row, what vanished is closed.
-
-        Not what rests on an execution that retention removed: the text is gone, what was learned from it stays.
-        """
-        current = {row["example_id"]: row for row in self._rows("current_examples", agent=agent)}
-        written = unchanged = 0
-        for example in examples:
-            row = current.pop(example.id, None)
-            if row is not None and _same(row, example):
-                unchanged += 1
-                continue
-            if row is not None:
-                self._run("supersede_example", example_version=row["example_version"])
-            self._insert(example)
-            written += 1
-        vanished = [row for row in current.values() if not row["rests_on_expired"]]
-        for row in vanished:
-            self._run("supersede_example", example_version=row["example_version"])
-        return ExampleChanges(written, len(vanished), unchanged)
-
-    def _insert(self, example: LearningExample) -> None:
-        row = self._row(
-            "insert_example",
-            example_id=example.id,
-            agent=example.agent,
-            input=example.input,
-            target=example.target,
-            source=example.source,
-            status=example.status,
-            quality=example.quality,
-            expert_approved=example.expert_approved,
-            group_key=example.group,
-            content_hash=example.content_hash,
-            rule_version=example.rule_version,
-            reason=example.reason,
-            rejected_target=example.rejected_target,
-            domain=example.domain,
-        )
-        assert row is not None
-        self._run_many(
-            "insert_source",
-            (
-                {
-                    "example_version": row["example_version"],
-                    "kind": source.kind,
-                    "source_id": source.id,
-                    "role": source.role,
-                }
-                for source in example.sources
-            ),
         )
 
     def examples_as_of(self, agent: str, as_of: datetime) -> list[tuple[int, LearningExample, Split | None]]:
@@ -188,18 +118,6 @@ def _version(row: Row) -> Version:
     rule = read_rule(row["agent"], row["rule"])
     fields = Version.__dataclass_fields__.keys() - {"rule", "agents"}
     return Version(rule=rule, agents=tuple(row["agents"]), **{name: row[name] for name in fields})
-
-
-def _same(row: Row, example: LearningExample) -> bool:
-    return bool(
-        row["content_hash"] == example.content_hash
-        and row["status"] == example.status
-        and row["source"] == example.source
-        and row["expert_approved"] == example.expert_approved
-        and abs(row["quality"] - example.quality) < 1e-9
-        and row["rejected_target"] == example.rejected_target
-        and row["sources"] == sorted([source.kind, source.id, source.role] for source in example.sources)
-    )
 
 
 def _example(row: Row) -> LearningExample:

@@ -101,8 +101,8 @@ class Imports(Noun):
         self._run("forget_unapplied", import_id=import_id)
 
     def stage(self, copy_lines: Iterable[bytes]) -> None:
-        """Send rows in COPY's text format: import_id, line, part, kind, payload."""
-        statement = "copy glow.import_rows (import_id, line, part, kind, payload) from stdin"
+        """Send batches in COPY's text format: import_id, line, kind, lines, parts, rows."""
+        statement = "copy glow.import_batches (import_id, line, kind, lines, parts, rows) from stdin"
         with self._connection.cursor() as cursor, cursor.copy(statement) as copy:
             for block in copy_lines:
                 copy.write(block)
@@ -112,17 +112,18 @@ class Imports(Noun):
         if refusals:
             self._run("refuse_records", import_id=import_id, refusals=json([asdict(each) for each in refusals]))
 
-    def apply(self, import_id: str, most: int) -> Applied:
-        """Apply up to `most` rows, a line's rows always together.
+    def apply(self, import_id: str) -> Applied:
+        """Apply the next batch.
 
         A line that makes the database itself fail is found and refused, so that it stops no import for ever.
         """
         try:
             with self._connection.transaction():
-                row = self._row("apply", import_id=import_id, most=most)
+                row = self._row("apply", import_id=import_id)
         except _BY_A_ROW as error:
-            if most > 1:
-                return self.apply(import_id, most // 10 or 1)
+            split = self._row("split_batch", import_id=import_id)
+            if split is not None and split["pieces"] > 1:
+                return self.apply(import_id)
             message = error.diag.message_primary or "the database failed over this row"
             code = error.sqlstate or "XX000"
             row = self._row("set_aside", import_id=import_id, code=code, message=message)

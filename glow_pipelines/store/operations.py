@@ -107,15 +107,27 @@ class Operations(Noun):
     def partitioned_tables(self) -> list[str]:
         return [row["name"] for row in self._rows("partitioned_tables")]
 
-    def drop_partitions(self, table: str, months: int) -> list[str]:
-        """Drop the months of a table that ended more than `months` months ago; returns them. Raises TablesBusy.
+    def kept_months(self, months: int | None) -> dict[str, int | None]:
+        """Table → how many months it is kept by its policy, else `months`; None: for ever."""
+        return {row["relation"]: row["months"] for row in self._rows("kept_months", months=months)}
+
+    def prune(self, table: str, most: int) -> int:
+        """Delete at most `most` rows of a table that are older than its policy; returns how many. Never a month."""
+        row = self._row("prune", table=table, most=most)
+        assert row is not None
+        return int(row["deleted"])
+
+    def drop_partitions(self, table: str, months: int | None) -> list[str]:
+        """Drop the months of a table that ended more than `months` months ago, or as long ago as its policy says.
+
+        Returns them; None keeps what has no policy. Raises TablesBusy.
 
         A transaction of its own for each table, please: it locks the whole table until it ends.
         """
         with self._impatient():
             return [row["name"] for row in self._rows("drop_partitions", table=table, months=months)]
 
-    def expire(self, months: int) -> None:
+    def expire(self, months: int | None) -> None:
         """Remove what belonged to dropped months, when all tables have dropped them. Raises TablesBusy."""
         with self._impatient():
             self._rows("expire", months=months)

@@ -14,8 +14,11 @@ from psycopg_pool import ConnectionPool
 
 from glow_pipelines.database import urls
 from glow_pipelines.store.annotations import Annotations
+from glow_pipelines.store.curation import Curation
+from glow_pipelines.store.curation_policies import CurationPolicies
 from glow_pipelines.store.datasets import Datasets
 from glow_pipelines.store.drafts import Drafts
+from glow_pipelines.store.erasure import Erasures
 from glow_pipelines.store.experiments import Experiments
 from glow_pipelines.store.exports import Exports
 from glow_pipelines.store.feedback import Feedback
@@ -23,9 +26,12 @@ from glow_pipelines.store.imports import Imports
 from glow_pipelines.store.models import Models
 from glow_pipelines.store.noun import Row
 from glow_pipelines.store.operations import Operations
+from glow_pipelines.store.patterns import Patterns
 from glow_pipelines.store.prompts import Prompts
+from glow_pipelines.store.quality import AnnotationQuality
 from glow_pipelines.store.requests import Requests
 from glow_pipelines.store.retrieval import Retrieval
+from glow_pipelines.store.reviews import Reviews
 
 
 class Transaction:
@@ -43,8 +49,28 @@ class Transaction:
         return Annotations(self.connection)
 
     @cached_property
+    def reviews(self) -> Reviews:
+        return Reviews(self.connection)
+
+    @cached_property
+    def quality(self) -> AnnotationQuality:
+        return AnnotationQuality(self.connection)
+
+    @cached_property
+    def curation(self) -> Curation:
+        return Curation(self.connection)
+
+    @cached_property
     def datasets(self) -> Datasets:
         return Datasets(self.connection)
+
+    @cached_property
+    def curation_policies(self) -> CurationPolicies:
+        return CurationPolicies(self.connection)
+
+    @cached_property
+    def patterns(self) -> Patterns:
+        return Patterns(self.connection)
 
     @cached_property
     def drafts(self) -> Drafts:
@@ -77,6 +103,10 @@ class Transaction:
     @cached_property
     def requests(self) -> Requests:
         return Requests(self.connection)
+
+    @cached_property
+    def erasures(self) -> Erasures:
+        return Erasures(self.connection)
 
     @cached_property
     def operations(self) -> Operations:

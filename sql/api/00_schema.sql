@@ -126,6 +126,11 @@ exception when others then
 end $$;
 comment on function glow_api.read_instant is 'A text as an instant, or null.';
 
+create function glow_api.past(instant timestamptz) returns timestamptz
+  language sql volatile
+  return case when instant >= timestamptz '2000-01-01 00:00:00+00' then least(instant, clock_timestamp()) else clock_timestamp() end;
+comment on function glow_api.past is 'An instant, or now where it is missing, ahead of our clock or of a clock that was never set.';
+
 -- A vote given before the one on record must not overrule it, so instants decide, and clocks are set wrongly. Where the
 -- sender says when it sends, only the difference of its two readings counts. What is ahead of our clock is cut to now; a
 -- clock that was never set (1970, 1980) says nothing.
@@ -137,8 +142,7 @@ begin
   if sent_at is not null and instant <@ known and sent_at <@ known then
     instant := clock_timestamp() - (sent_at - instant);
   end if;
-  return case when instant >= timestamptz '2000-01-01 00:00:00+00' and isfinite(instant) then least(instant, clock_timestamp())
-              else clock_timestamp() end;
+  return glow_api.past(instant);
 end $$;
 comment on function glow_api.occurred is
   'When something happened by the server''s clock, from the sender''s instants of happening and of sending.';

@@ -2,7 +2,7 @@
 
 create type glow_api.annotation_call as (
   execution_id text, reviewer text, verdict text, output text, dimensions jsonb, notes text, idempotency_key text,
-  tenant text);
+  tenant text, item_id bigint);
 
 create function glow_api.annotation_problem(call glow_api.annotation_call, caller glow_api.caller) returns glow_api.problem
   language plpgsql stable as $$
@@ -40,6 +40,8 @@ declare
   known glow.expert_annotations;
   owner text;
   new_id bigint;
+  item glow.review_items;
+  slot glow.review_slots;
 begin
   if problem.code is not null then return glow_api.refused(problem); end if;
   call.tenant := coalesce(call.tenant, caller.tenant, 'default');
@@ -66,20 +68,40 @@ begin
       return jsonb_build_object('annotation_id', known.annotation_id, 'status', 'replayed');
     end if;
   end if;
+
   select a.* into known from glow.expert_annotations a
    where a.tenant = call.tenant and a.execution_id = call.execution_id and a.reviewer = call.reviewer
      and a.superseded_by is null;
-  if found and known.payload_hash = hash then
+  if known.role = 'adjudication' then
+    return glow_api.refused(row('PT409', 'reviewer', call.reviewer,
+      'somebody else: this person has adjudicated the execution; see adjudicate'));
+  end if;
+  -- Always, also when no item is named: an item with this execution counts what is said of it.
+  select i.* into item from glow.review_items i
+   where i.tenant = call.tenant and i.execution_id = call.execution_id and i.kind = 'judgement' for no key update;
+  if call.item_id is not null and item.item_id is distinct from call.item_id then
+    return glow_api.refused(row('PT404', 'item_id', call.item_id::text, 'the item_id that claim_annotation answered with this execution'));
+  end if;
+  if item.item_id is not null then
+    slot := glow_api.slot_to_fill(item, call.reviewer, call.item_id is not null);
+    if call.item_id is not null and slot.item_id is null then
+      return glow_api.refused(glow_api.not_held(call.item_id));
+    end if;
+  end if;
+  if known.payload_hash = hash then
+    perform glow_api.fill_slot(item, slot, known.annotation_id, null);
     return jsonb_build_object('annotation_id', known.annotation_id, 'status', 'unchanged');
   end if;
 
   new_id := nextval(pg_get_serial_sequence('glow.expert_annotations', 'annotation_id'));
   update glow.expert_annotations a set superseded_by = new_id where a.annotation_id = known.annotation_id;
   insert into glow.expert_annotations (
-    annotation_id, tenant, execution_id, agent, reviewer, verdict, output, dimensions, notes, idempotency_key, payload_hash)
+    annotation_id, tenant, execution_id, agent, reviewer, gold, verdict, output, dimensions, notes, idempotency_key,
+    payload_hash)
   overriding system value
-  values (new_id, call.tenant, call.execution_id, owner, call.reviewer, call.verdict, call.output,
-          coalesce(call.dimensions, '{}'), call.notes, call.idempotency_key, hash);
+  values (new_id, call.tenant, call.execution_id, owner, call.reviewer, coalesce(item.gold, false), call.verdict,
+          call.output, coalesce(call.dimensions, '{}'), call.notes, call.idempotency_key, hash);
+  perform glow_api.fill_slot(item, slot, new_id, null);
   return jsonb_strip_nulls(jsonb_build_object(
     'annotation_id', new_id, 'status', 'accepted', 'supersedes', known.annotation_id));
 end $$;
@@ -87,17 +109,18 @@ comment on function glow_api.record_annotation is 'Writes an expert''s judgement
 
 create function glow_api.submit_annotation(
   execution_id text, reviewer text, verdict text, output text default null, dimensions jsonb default '{}',
-  notes text default null, idempotency_key text default null, tenant text default null
+  notes text default null, idempotency_key text default null, tenant text default null, item_id bigint default null
 ) returns jsonb language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   caller glow_api.caller := glow_api.enter(1, coalesce(octet_length(output), 0)::bigint + coalesce(octet_length(notes), 0));
 begin
   return glow_api.answered(glow_api.record_annotation(
-    row(execution_id, reviewer, verdict, output, dimensions, notes, idempotency_key, tenant), caller));
+    row(execution_id, reviewer, verdict, output, dimensions, notes, idempotency_key, tenant, item_id), caller));
 end $$;
 comment on function glow_api.submit_annotation is
   'Records an expert''s judgement: approve the output, correct it (with the right output) or reject it. '
-  'One current judgement per reviewer and execution; a change supersedes and the old row stays.';
+  'One current judgement per reviewer and execution; a change supersedes and the old row stays. With the item_id of '
+  'claim_annotation it is the review that was claimed, also after the lease ended, as long as nobody else has it.';
 
 create function glow_api.record_annotation_rows(rows jsonb, caller glow_api.caller) returns table (n bigint, result jsonb)
   language plpgsql as $$
@@ -111,7 +134,7 @@ begin
             from jsonb_array_elements(rows) with ordinality as e(entry, n)
             left join glow_api.misfits(rows, '{
     "execution_id": "string", "reviewer": "string", "verdict": "string", "output": "string", "dimensions": "object",
-    "notes": "string", "idempotency_key": "string", "tenant": "string"}') m using (n)
+    "notes": "string", "idempotency_key": "string", "tenant": "string", "item_id": "integer"}') m using (n)
            order by e.entry ->> 'execution_id', e.entry ->> 'reviewer', e.n offset 0) r;
 end $$;
 comment on function glow_api.record_annotation_rows is 'Writes many annotations given as JSON objects; answers for each.';

@@ -41,3 +41,22 @@ begin
     from glow.success_metrics m order by m.metric, m.measured_at desc;
 end $$;
 comment on function glow_api.success_metrics is 'The newest measurement of each success metric, with its interval and its target.';
+
+create function glow_api.set_retention(relation text, months integer default null) returns jsonb
+  language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  perform glow_api.require_everybody();
+  if relation is null or relation not in (select p.relation from glow.prunable() p) then
+    perform glow_api.refuse('PT422', 'relation', relation, (select string_agg(p.relation, ', ') from glow.prunable() p));
+  elsif months not between 1 and 1200 then
+    perform glow_api.refuse('PT422', 'months', months::text, '1 to 1200, or null to keep for ever');
+  end if;
+  insert into glow.retention_policies as p (relation, months, set_by)
+  values (set_retention.relation, set_retention.months, session_user)
+  on conflict on constraint retention_policies_pkey do update
+     set months = excluded.months, set_by = excluded.set_by, set_at = clock_timestamp();
+  return jsonb_build_object('relation', relation, 'months', months, 'status', 'set');
+end $$;
+comment on function glow_api.set_retention is
+  'How many months a table is kept, whatever GLOW_RETENTION_MONTHS says; without months, for ever. Upkeep does it, by whole '
+  'months for executions, feedback and searches. What was learned from them stays.';

@@ -2,7 +2,7 @@
 --
 --   glow_app       backends of apps: write executions, searches and feedback, read their own figures
 --   glow_browser   a page in a browser, through a gateway: one signed vote
---   glow_reviewer  experts: annotations and demonstrations
+--   glow_reviewer  experts: the review queue, annotations and demonstrations
 --   glow_viewer    dashboards
 --   glow_engineer  registers agents, asks for runs, reads lineage; sees every tenant
 --   glow_pipeline  Dagster: the tables themselves
@@ -26,15 +26,27 @@ grant execute on function
   glow_api.submit_demonstration_batch
   to glow_reviewer;
 
+grant execute on function
+  glow_api.annotation_queue, glow_api.claim_annotation, glow_api.skip, glow_api.decline, glow_api.release,
+  glow_api.extend_lease, glow_api.submit_comparison, glow_api.adjudicate
+  to glow_reviewer;
+
+grant execute on function
+  glow_api.set_review_policy, glow_api.request_review, glow_api.request_comparison, glow_api.set_gold, glow_api.unset_gold
+  to glow_engineer;
+
 grant execute on function glow_api.feedback_stats, glow_api.common_issues
   to glow_app, glow_reviewer, glow_viewer, glow_engineer;
 
 grant execute on function glow_api.success_metrics to glow_viewer, glow_engineer;
 
+grant execute on function glow_api.correction_patterns to glow_app, glow_viewer, glow_engineer;
+
 grant execute on function
   glow_api.register_agent, glow_api.learning_stats, glow_api.datasets, glow_api.why, glow_api.effect_of,
+  glow_api.set_curation_policy, glow_api.curation_policy,
   glow_api.request_prompt_optimization, glow_api.request_dataset, glow_api.request_training_run, glow_api.request_status,
-  glow_api.cancel_request
+  glow_api.cancel_request, glow_api.erase_subject, glow_api.erasures, glow_api.set_retention
   to glow_engineer;
 
 -- The views of lineage: their rows are those of the agents that my_agents answers for the login.
@@ -44,6 +56,10 @@ grant select on glow_api.dataset_lineage, glow_api.feedback_lineage to glow_engi
 -- The pipeline reads and writes tables, with every tenant's rows in view, but neither whom logins are bound to nor what
 -- signs tokens.
 grant execute on function glow_api.apply_import, glow_api.learning_stats, glow_api.success_metrics to glow_pipeline;
+grant execute on function
+  glow_api.erase_late, glow_api.replace_quoting, glow_api.name_successor, glow_api.finish_erasure, glow_api.forget_statistics,
+  glow_api.swept_places
+  to glow_pipeline;
 grant usage on schema glow to glow_pipeline;
 do $$
 declare
@@ -58,11 +74,15 @@ begin
     end if;
   end loop;
 end $$;
-revoke all on glow.logins, glow.call_samples, glow.token_keys from glow_pipeline;
+revoke all on glow.logins, glow.call_samples, glow.token_keys, glow.erasure_key, glow.erased_subjects from glow_pipeline;
+revoke insert, update, delete on glow.erasures, glow.erasure_probes, glow.retention_policies from glow_pipeline;
 -- What apps and experts said is written by the functions alone, which check it.
 revoke insert, update, delete on
   glow.execution_keys, glow.executions, glow.current_feedback, glow.feedback_keys, glow.agent_feedback,
-  glow.expert_annotations, glow.demonstrations, glow.retrieval_keys, glow.retrieval_events, glow.retrieval_hits
+  glow.expert_annotations, glow.demonstrations, glow.comparisons, glow.review_policies, glow.review_passes,
+  glow.review_events, glow.retrieval_keys, glow.retrieval_events, glow.retrieval_hits
   from glow_pipeline;
+-- What owners decided is set by them.
+revoke insert, update, delete on glow.curation_policies from glow_pipeline;
 grant execute on all functions in schema glow to glow_pipeline;
-revoke execute on function glow.secure from glow_pipeline;
+revoke execute on function glow.secure, glow.make_erasure_key from glow_pipeline;

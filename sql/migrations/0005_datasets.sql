@@ -21,19 +21,65 @@ create table glow.learning_inputs (
   input_key    bytea not null check (octet_length(input_key) = 32),
   -- Null until it is grouped, then for ever. A key that begins with bridge- lies between two splits and is in neither.
   group_key    text,
-  -- Of the execution whose words were taken, qualified by tenant.
+  -- Of the execution whose words were taken when it was grouped, qualified by tenant.
   conversation text,
+  -- Two bits of each minimum of those words: what is clearly not near need not be read.
+  sketch       bit(256),
+  -- Of those words, where paraphrases are looked for.
+  embedding    vector,
+  embedding_model text,
   first_seen   timestamptz not null default clock_timestamp(),
-  unique (agent, input_key)
+  unique (agent, input_key),
+  unique (input_id, group_key),
+  check ((embedding is null) = (embedding_model is null))
 );
 comment on table glow.learning_inputs is 'The distinct questions of an agent, and the group each belongs to for ever.';
-create index inputs_by_conversation on glow.learning_inputs (agent, conversation) where conversation is not null;
+create index inputs_by_conversation on glow.learning_inputs (agent, conversation, input_id) where conversation is not null;
+
+-- Two near-duplicates share at least one of their 32 keys with chance .99985 (learning/datasets/inputs.near_marks): what a
+-- new question is near to is found without reading the old ones.
+create table glow.near_keys (
+  key      bigint not null,
+  -- No foreign key: 32 more looks at each new question.
+  input_id bigint not null,
+  primary key (key, input_id)
+);
+comment on table glow.near_keys is 'By which the near-duplicates of a new question are found among all that were grouped before.';
+
+-- The columns after the id are the execution's own, kept for the order: see the query heard_executions.
+create table glow.execution_inputs (
+  tenant       glow.tenant_name not null,
+  execution_id glow.identifier not null,
+  input_id     bigint not null references glow.learning_inputs,
+  judged       boolean not null,
+  recorded_at  timestamptz not null,
+  primary key (tenant, execution_id),
+  foreign key (tenant, execution_id) references glow.execution_keys (tenant, execution_id)
+    on delete cascade on update cascade
+);
+comment on table glow.execution_inputs is 'What was asked in the executions that users or experts have spoken of.';
+create index executions_by_input on glow.execution_inputs (input_id, judged desc, recorded_at desc);
+
+create table glow.demonstration_inputs (
+  demonstration_id bigint primary key references glow.demonstrations on delete cascade,
+  input_id         bigint not null references glow.learning_inputs
+);
+comment on table glow.demonstration_inputs is 'What an expert''s own example answers.';
+create index demonstrations_by_input on glow.demonstration_inputs (input_id);
+
+select glow.secure('glow.execution_inputs');
+
+create table glow.stale_inputs (
+  input_id bigint primary key references glow.learning_inputs,
+  because  text not null
+);
+comment on table glow.stale_inputs is 'Questions to learn again although nobody said anything new about them: a rule or a weight has changed.';
 
 create table glow.learning_examples (
   example_version bigint generated always as identity primary key,
   example_id      text not null,
   agent           glow.agent_name not null references glow.agents,
-  input_id        bigint references glow.learning_inputs,
+  input_id        bigint not null,
   -- Null once erased.
   input           text,
   target          text,
@@ -58,17 +104,20 @@ create table glow.learning_examples (
   erased_at       timestamptz,
   check ((erased_at is not null) or (input is not null and target is not null)),
   foreign key (agent, group_key, split) references glow.split_assignments (agent, group_key, split),
+  -- Two answers to one question are never apart; and a group that stands on an example cannot be changed.
+  foreign key (input_id, group_key) references glow.learning_inputs (input_id, group_key),
   check (split is not null or status <> 'approved'),
   unique (example_version, split)
 );
 comment on table glow.learning_examples is 'A curated unit of training data with its history: the row in force has superseded_at null.';
 create unique index one_current_example on glow.learning_examples (example_id) where superseded_at is null;
 create index examples_by_agent on glow.learning_examples (agent, recorded_at);
-create index examples_by_input on glow.learning_examples (input_id) where superseded_at is null;
+-- What is in force comes last, so that one index finds it, and the words of what no longer is.
+create index examples_by_input on glow.learning_examples (input_id, superseded_at);
 
 create table glow.example_sources (
   example_version bigint not null references glow.learning_examples,
-  kind            text not null check (kind in ('execution', 'feedback', 'annotation', 'demonstration')),
+  kind            text not null check (kind in ('execution', 'feedback', 'annotation', 'comparison', 'demonstration')),
   source_id       text not null,
   role            text not null,
   primary key (example_version, kind, source_id, role)
@@ -96,11 +145,12 @@ create table glow.training_datasets (
   revoked_at      timestamptz,
   revoked_because text,
   successor       text references glow.training_datasets,
-  unique (agent, kind, rule_hash, content_hash),
   check ((revoked_at is null) = (revoked_because is null)),
   check (successor is null or revoked_at is not null)
 );
 comment on table glow.training_datasets is 'An immutable dataset version: (rule, as_of) and the hash of the rows they select.';
+-- The same rows under the same rule are the same version; a revoked one stands in the way of no new one.
+create unique index one_version_of_content on glow.training_datasets (agent, kind, rule_hash, content_hash) where revoked_at is null;
 create index datasets_by_agent on glow.training_datasets (agent, created_at);
 
 -- A million rows a version: no more than says which row and where. The split is that of the example's group, by
@@ -195,8 +245,14 @@ create table glow.datasets_in_force (
   primary key (agent, kind)
 );
 
+-- Only erasure changes what is immutable: a function of the owner, that says so. The setting alone lets nobody through,
+-- since no other role becomes the owner but inside the owner's functions, and no other of those changes such a row.
 create function glow.refuse_change() returns trigger language plpgsql as $$
 begin
+  if current_user = 'glow_owner' and current_setting('glow.erasing', true) = 'on' then
+    if tg_op = 'DELETE' then return old; end if;
+    return new;
+  end if;
   raise exception using
     errcode = 'PT409',
     message = format('%s is immutable: a %s was refused', tg_table_name, lower(tg_op)),

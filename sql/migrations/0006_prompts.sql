@@ -7,10 +7,12 @@ create table glow.prompt_versions (
   operator       text not null,
   parent         text,
   created_at     timestamptz not null default clock_timestamp(),
+  -- Set when parts of it were taken out, because a person they came from was erased. Nothing new may rest on it.
+  erased_at      timestamptz,
   primary key (agent, prompt_version),
   foreign key (agent, parent) references glow.prompt_versions (agent, prompt_version),
   -- Content-addressed, and the database checks it: the same prompt is the same version.
-  check (prompt_version = encode(sha256(convert_to(prompt::text, 'UTF8')), 'hex'))
+  check (erased_at is not null or prompt_version = encode(sha256(convert_to(prompt::text, 'UTF8')), 'hex'))
 );
 comment on table glow.prompt_versions is 'Immutable prompts: instruction, rules, demonstrations, parameters.';
 create trigger immutable before update or delete on glow.prompt_versions
@@ -47,7 +49,7 @@ comment on table glow.prompt_alias_history is 'Every move of an alias: who, why,
 create table glow.prompt_lineage (
   agent          text not null,
   prompt_version text not null,
-  kind           text not null check (kind in ('example', 'execution', 'feedback', 'annotation', 'demonstration')),
+  kind           text not null check (kind in ('example', 'execution', 'feedback', 'annotation', 'comparison', 'demonstration')),
   source_id      text not null,
   role           text not null check (role in ('demo', 'rule_evidence', 'reflected')),
   rule_id        text not null default '',

@@ -12,6 +12,8 @@ create table glow.training_runs (
   plan            jsonb not null,
   job_id          text unique,
   intent_at       timestamptz,
+  -- Set when somebody whose rows it was trained on was erased: the weights still know them.
+  retrain_due_at  timestamptz,
   created_at      timestamptz not null default clock_timestamp(),
   updated_at      timestamptz not null default clock_timestamp()
 );

@@ -77,26 +77,73 @@ begin
 end $$;
 comment on function glow.drop_partitions is 'Drops the partitions that end before an instant; returns their names.';
 
+create table glow.retention_policies (
+  relation text primary key,
+  -- Null: for ever, whatever GLOW_RETENTION_MONTHS says.
+  months   integer check (months between 1 and 1200),
+  set_by   text not null,
+  set_at   timestamptz not null default clock_timestamp()
+);
+comment on table glow.retention_policies is 'How long a table is kept, where that differs from GLOW_RETENTION_MONTHS.';
+
+-- What can be kept for a while only: how rows go, and by which instant.
+create function glow.prunable() returns table (relation text, action text, instant text)
+  language sql immutable as $$
+  values ('executions', 'drop', 'recorded_at'), ('agent_feedback', 'drop', 'recorded_at'),
+         ('retrieval_events', 'drop', 'recorded_at'), ('evaluations', 'delete', 'evaluated_at'),
+         ('responses', 'delete', 'created_at'), ('embeddings', 'delete', 'created_at'),
+         ('success_metrics', 'delete', 'measured_at')
+$$;
+comment on function glow.prunable is 'The tables that a retention policy may name. Hits of a search go with it.';
+
+create function glow.retention_cutoff(relation text, before timestamptz) returns timestamptz
+  language sql stable set search_path = pg_catalog, pg_temp as $$
+  select coalesce((select coalesce(glow.month_of(clock_timestamp() - make_interval(months => p.months)), '-infinity')
+                     from glow.retention_policies p
+                    where p.relation = case retention_cutoff.relation when 'retrieval_hits' then 'retrieval_events'
+                                                                      else retention_cutoff.relation end),
+                  glow.month_of(before), '-infinity')
+$$;
+comment on function glow.retention_cutoff is
+  'The instant before which rows of a table go: that of its policy, else the given one; -infinity where all stay.';
+
+create function glow.prune(relation text, most integer) returns bigint
+  language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  instant text := (select p.instant from glow.prunable() p where p.relation = prune.relation and p.action = 'delete');
+  gone bigint;
+begin
+  if instant is null then return 0; end if;
+  execute format('delete from glow.%I where ctid = any(array(select ctid from glow.%1$I where %I < $1 limit $2))', relation, instant)
+    using glow.retention_cutoff(relation, null), most;
+  get diagnostics gone = row_count;
+  return gone;
+end $$;
+comment on function glow.prune is 'Deletes at most so many rows of a table that are older than its policy.';
+
 -- The rows go with their partition, their identities after them: a key outlives its row only where something stands on it.
 create function glow.expire(before timestamptz) returns setof text
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-  month timestamptz := glow.month_of(before);
+  runs timestamptz := glow.retention_cutoff('executions', before);
+  votes timestamptz := glow.retention_cutoff('agent_feedback', before);
 begin
   perform set_config('glow.tenant', '*', true);
   perform glow.ensure_partitions();
-  delete from glow.current_feedback where recorded_at < month;
-  delete from glow.feedback_keys where recorded_at < month;
-  delete from glow.retrieval_keys where recorded_at < month;
+  delete from glow.current_feedback where recorded_at < votes;
+  delete from glow.feedback_keys where recorded_at < votes;
+  delete from glow.retrieval_keys where recorded_at < glow.retention_cutoff('retrieval_events', before);
   update glow.execution_keys k set expired_at = clock_timestamp()
-   where recorded_at < month and expired_at is null
+   where recorded_at < runs and expired_at is null
      and (exists (select from glow.expert_annotations a where a.tenant = k.tenant and a.execution_id = k.execution_id)
+       or exists (select from glow.comparisons c where c.tenant = k.tenant and c.execution_id = k.execution_id)
        or exists (select from glow.current_feedback c where c.tenant = k.tenant and c.execution_id = k.execution_id)
        or exists (select from glow.example_sources s
                    where s.kind = 'execution' and s.source_id = glow.qualified(k.tenant, k.execution_id)));
-  delete from glow.execution_keys where recorded_at < month and expired_at is null;
+  delete from glow.execution_keys where recorded_at < runs and expired_at is null;
   -- Last, because it locks out everybody until the end of the transaction.
-  return query select glow.drop_partitions(t.relation, month) from glow.partitioned_tables() t order by t.name;
+  return query select glow.drop_partitions(t.relation, glow.retention_cutoff(t.name::text, before))
+                 from glow.partitioned_tables() t order by t.name;
 end $$;
 comment on function glow.expire is
   'Retention: removes executions, feedback and searches recorded in months that ended before an instant. What was learned from them stays.';
@@ -112,4 +159,4 @@ begin
   return gone;
 end $$;
 comment on function glow.forget_calls is 'Deletes samples of calls that no limit looks at any more.';
-revoke execute on function glow.ensure_partitions, glow.drop_partitions, glow.expire, glow.forget_calls from public;
+revoke execute on function glow.ensure_partitions, glow.drop_partitions, glow.expire, glow.forget_calls, glow.prune from public;

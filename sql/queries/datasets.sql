@@ -1,24 +1,4 @@
--- Learning examples, splits and dataset versions.
-
--- lock_curation --
--- One curation at a time: runs of several agents share it.
-select pg_advisory_xact_lock(hashtextextended('glow.curation', 0))
-
--- current_examples --
--- The examples in force of an agent with what decides whether a new row is needed.
-select x.example_version, x.example_id, x.content_hash, x.status, x.quality, x.expert_approved, x.source, x.reason,
-       x.rejected_target,
-       coalesce((select jsonb_agg(jsonb_build_array(s.kind, s.source_id, s.role) order by s.kind, s.source_id, s.role)
-                   from glow.example_sources s where s.example_version = x.example_version), '[]') as sources,
-       exists (select from glow.example_sources s
-                 join glow.execution_keys k on k.tenant = glow.tenant_of(s.source_id) and k.execution_id = glow.unqualified(s.source_id)
-                where s.example_version = x.example_version and s.kind = 'execution' and k.expired_at is not null) as rests_on_expired
-  from glow.learning_examples x where x.agent = %(agent)s and x.superseded_at is null
-
--- known_groups --
--- The group each example ever had: groups never change.
-select distinct on (example_id) example_id, group_key
-  from glow.learning_examples where agent = %(agent)s order by example_id, example_version
+-- Splits and dataset versions.
 
 -- assign_split --
 -- Gives a group its split; a group that has one keeps it.
@@ -30,27 +10,6 @@ on conflict (agent, group_key) do nothing
 -- The splits of an agent's groups.
 select group_key, split from glow.split_assignments where agent = %(agent)s
 
--- supersede_example --
--- Closes the row in force.
-update glow.learning_examples set superseded_at = clock_timestamp() where example_version = %(example_version)s
-
--- insert_example --
--- A new version of an example.
-insert into glow.learning_examples (
-  example_id, agent, input, target, source, status, quality, expert_approved, group_key, split, content_hash,
-  rule_version, reason, rejected_target, domain)
-values (
-  %(example_id)s, %(agent)s::glow.agent_name, %(input)s, %(target)s, %(source)s, %(status)s, %(quality)s, %(expert_approved)s,
-  %(group_key)s, (select split from glow.split_assignments where agent = %(agent)s::glow.agent_name and group_key = %(group_key)s),
-  %(content_hash)s, %(rule_version)s, %(reason)s, %(rejected_target)s, %(domain)s)
-returning example_version
-
--- insert_source --
--- Where an example came from.
-insert into glow.example_sources (example_version, kind, source_id, role)
-values (%(example_version)s, %(kind)s, %(source_id)s, %(role)s)
-on conflict do nothing
-
 -- examples_as_of --
 -- The examples of an agent in force at an instant, with their splits.
 select x.example_version, x.example_id as id, x.agent, x.input, x.target, x.source, x.status, x.quality,
@@ -58,7 +17,7 @@ select x.example_version, x.example_id as id, x.agent, x.input, x.target, x.sour
        coalesce((select jsonb_agg(jsonb_build_array(s.kind, s.source_id, s.role) order by s.kind, s.source_id, s.role)
                    from glow.example_sources s where s.example_version = x.example_version), '[]') as sources
   from glow.learning_examples x
- where x.agent = %(agent)s and x.recorded_at <= %(as_of)s
+ where x.agent = %(agent)s and x.recorded_at <= %(as_of)s and x.erased_at is null
    and (x.superseded_at is null or x.superseded_at > %(as_of)s)
  order by x.example_id
 
@@ -98,13 +57,13 @@ select d.dataset_id, d.agent::text as agent, d.kind, d.rows, d.as_of, d.created_
  where %(agent)s::text is null or d.agent = %(agent)s order by d.created_at desc, d.dataset_id limit %(most)s
 
 -- dataset_rows --
--- The rows of a version in their order, with the texts and sources.
+-- The rows of a version in their order, with the texts and sources; of a revoked one, what was not erased.
 select x.example_id as id, x.agent, x.input, x.target, x.source, x.status, x.quality, x.expert_approved, x.group_key,
        d.split, x.content_hash, x.rule_version, x.reason, x.rejected_target, x.domain,
        coalesce((select jsonb_agg(jsonb_build_array(s.kind, s.source_id, s.role) order by s.kind, s.source_id, s.role)
                    from glow.example_sources s where s.example_version = x.example_version), '[]') as sources
   from glow.dataset_examples d join glow.learning_examples x using (example_version)
- where d.dataset_id = %(dataset_id)s order by d.position
+ where d.dataset_id = %(dataset_id)s and x.erased_at is null order by d.position
 
 -- dataset_difference --
 -- What distinguishes version b from a, by example: added, removed, changed (another text) or moved (another split, which

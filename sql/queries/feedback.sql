@@ -21,6 +21,8 @@ select a.agent from glow.agents a
                 where f.agent = a.agent and f.xid >= %(since)s::text::xid8 and f.xid < %(horizon)s::text::xid8)
     or exists (select from glow.expert_annotations x
                 where x.agent = a.agent and x.xid >= %(since)s::text::xid8 and x.xid < %(horizon)s::text::xid8)
+    or exists (select from glow.comparisons c
+                where c.agent = a.agent and c.xid >= %(since)s::text::xid8 and c.xid < %(horizon)s::text::xid8)
     or exists (select from glow.demonstrations d
                 where d.agent = a.agent and d.xid >= %(since)s::text::xid8 and d.xid < %(horizon)s::text::xid8)
  order by a.agent

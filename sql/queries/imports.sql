@@ -1,4 +1,4 @@
--- Files on their way in. Rows come by COPY into glow.import_rows; glow_api.apply_import takes them from there.
+-- Files on their way in. Batches come by COPY into glow.import_batches; glow_api.apply_import takes them from there.
 
 -- lock_import --
 -- Whether this session now holds the lock of an import; it goes with the session, also when that is killed.
@@ -24,8 +24,8 @@ update glow.imports
 
 -- forget_unapplied --
 -- Go back to the last line that is wholly applied: rows beyond it come again from the file, and refusals too.
-with rows_gone as (
-  delete from glow.import_rows where import_id = %(import_id)s
+with batches_gone as (
+  delete from glow.import_batches where import_id = %(import_id)s
 ), refusals_gone as (
   delete from glow.import_refusals r using glow.imports i
    where i.import_id = %(import_id)s and r.import_id = i.import_id and r.line > i.line
@@ -45,22 +45,47 @@ with refused as (
 update glow.imports set refused = refused + (select count(*) from refused) where import_id = %(import_id)s
 
 -- apply --
--- Apply the next rows in one transaction.
-select glow_api.apply_import(%(import_id)s, %(most)s) as done
+-- Apply the next batch in one transaction.
+select glow_api.apply_import(%(import_id)s) as done
+
+-- split_batch --
+-- Make ten of the first waiting batch, whole lines each, and of ten lines or fewer one for each line: it made apply_import
+-- itself fail, and one line of it is why.
+with first as (
+  delete from glow.import_batches b
+   where b.import_id = %(import_id)s and b.line = (select min(line) from glow.import_batches where import_id = %(import_id)s)
+  returning b.*
+), each as (
+  select f.kind, f.line as until, u.line, u.part, u.payload, dense_rank() over (order by u.line) as n
+    from first f, rows from (unnest(f.lines), unnest(f.parts), jsonb_array_elements(f.rows)) as u(line, part, payload)
+), placed as (
+  select e.*, (e.n - 1) * 10 / greatest(10, max(e.n) over ()) as piece from each e
+), pieces as (
+  -- The last one reaches as far as the batch did: lines after its last row gave none.
+  select p.*, case when p.piece = max(p.piece) over () then p.until else max(p.line) over (partition by p.piece) end as ends
+    from placed p
+), made as (
+  insert into glow.import_batches (import_id, line, kind, lines, parts, rows)
+  select %(import_id)s, p.ends, p.kind, array_agg(p.line order by p.line, p.part), array_agg(p.part order by p.line, p.part),
+         jsonb_agg(p.payload order by p.line, p.part)
+    from pieces p group by p.ends, p.kind
+)
+select count(distinct line) as pieces from pieces
 
 -- set_aside --
--- Refuse the first waiting line whole: it made apply_import itself fail.
-with first as (
-  select min(line) as line from glow.import_rows where import_id = %(import_id)s
-), taken as (
-  delete from glow.import_rows r using first f where r.import_id = %(import_id)s and r.line = f.line returning r.*
+-- Refuse the first waiting batch whole: it is of one line, and made apply_import itself fail.
+with taken as (
+  delete from glow.import_batches b
+   where b.import_id = %(import_id)s and b.line = (select min(line) from glow.import_batches where import_id = %(import_id)s)
+  returning b.*
 ), refused as (
   insert into glow.import_refusals (import_id, line, part, kind, code, field, message, hint, payload)
-  select t.import_id, t.line, t.part, t.kind, %(code)s, '', %(message)s, null, t.payload from taken t
+  select t.import_id, u.line, u.part, t.kind, %(code)s, '', %(message)s, null, u.payload
+    from taken t, rows from (unnest(t.lines), unnest(t.parts), jsonb_array_elements(t.rows)) as u(line, part, payload)
   returning line
 )
 update glow.imports i
-   set line = coalesce((select max(line) from refused), i.line), refused = i.refused + (select count(*) from refused),
+   set line = coalesce((select max(line) from taken), i.line), refused = i.refused + (select count(*) from refused),
        updated_at = clock_timestamp()
  where i.import_id = %(import_id)s
 returning i.line, (select count(*) from refused) as rows

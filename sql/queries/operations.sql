@@ -90,13 +90,22 @@ select glow.ensure_partitions() as name
 select name from glow.partitioned_tables() order by name
 
 -- drop_partitions --
--- Drops the months of one table that ended so many months ago.
-select glow.drop_partitions(t.relation, glow.month_of(clock_timestamp() - make_interval(months => %(months)s))) as name
+-- Drops the months of one table that ended so many months ago, or as long ago as its policy says.
+select glow.drop_partitions(t.relation, glow.retention_cutoff(t.name::text, clock_timestamp() - make_interval(months => %(months)s::int))) as name
   from glow.partitioned_tables() t where t.name = %(table)s::name
 
 -- expire --
--- Removes what belongs to rows of months that ended so many months ago.
-select glow.expire(clock_timestamp() - make_interval(months => %(months)s)) as name
+-- Removes what belongs to rows of months that ended so many months ago, or as long ago as policies say.
+select glow.expire(clock_timestamp() - make_interval(months => %(months)s::int)) as name
+
+-- kept_months --
+-- How many months each table is kept that is kept for a while only; null: for ever.
+select p.relation, p.action, case when r.relation is null and p.action = 'drop' then %(months)s::int else r.months end as months
+  from glow.prunable() p left join glow.retention_policies r using (relation) order by p.relation
+
+-- prune --
+-- Deletes some rows of a table that are older than its policy.
+select glow.prune(%(table)s, %(most)s) as deleted
 
 -- forget_calls --
 -- Deletes samples of calls that no limit looks at any more.
@@ -105,7 +114,7 @@ select glow.forget_calls('1 hour') as deleted
 -- forget_staged_rows --
 -- Staged rows of imports that ended, or that nobody went on with for a day: their file is read again from the last
 -- line applied.
-delete from glow.import_rows r
+delete from glow.import_batches r
  where not exists (select from glow.imports i
                     where i.import_id = r.import_id and i.state = 'running'
                       and i.updated_at > clock_timestamp() - interval '1 day')

@@ -7,9 +7,9 @@ select a.prompt_version, a.revision, p.prompt, p.operator, p.parent
  where a.agent = %(agent)s and a.alias = %(alias)s
 
 -- prompt --
--- A prompt version.
+-- A prompt version; none once it has lost a part to an erasure.
 select prompt_version, prompt, operator, parent, created_at
-  from glow.prompt_versions where agent = %(agent)s and prompt_version = %(prompt_version)s
+  from glow.prompt_versions where agent = %(agent)s and prompt_version = %(prompt_version)s and erased_at is null
 
 -- insert_prompt --
 -- A prompt version; the same content is the same row. The database computes the address.
@@ -77,9 +77,13 @@ select gate_id, optimization_id, agent, incumbent, finalist, verdict, evidence, 
   from glow.prompt_gates where gate_id = %(gate_id)s
 
 -- latest_gate --
--- An agent's newest gate.
+-- An agent's newest gate, but for those whose finalist lost a part to an erasure: it is not what passed.
 select gate_id, optimization_id, agent, incumbent, finalist, verdict, evidence, created_at
-  from glow.prompt_gates where agent = %(agent)s order by created_at desc limit 1
+  from glow.prompt_gates g
+ where agent = %(agent)s
+   and not exists (select from glow.prompt_versions p
+                    where p.agent = g.agent and p.prompt_version = g.finalist and p.erased_at is not null)
+ order by created_at desc limit 1
 
 -- spend_test_groups --
 -- Groups of test items of a gate. One that another gate spent violates the primary key, and the gate fails.

@@ -97,6 +97,7 @@ NOUNS = {
         ),
     )
 }
+STAGE = "copy glow.import_batches (import_id, line, kind, lines, parts, rows) from stdin"
 FORMS = ("single", "batch", "import")
 
 
@@ -131,17 +132,17 @@ class Way:
                 )
                 with (
                     self.connection.cursor() as cursor,
-                    cursor.copy("copy glow.import_rows (import_id, line, kind, payload) from stdin") as copy,
+                    cursor.copy(STAGE) as copy,
                 ):
-                    for line, row in enumerate(rows, 1):
-                        copy.write_row(
-                            (import_id, line, self.noun.kind, row if isinstance(row, Written) else json.dumps(row))
-                        )
+                    written = [row if isinstance(row, Written) else json.dumps(row) for row in rows]
+                    lines = list(range(1, len(rows) + 1))
+                    batch = f"[{','.join(written)}]"
+                    copy.write_row((import_id, len(rows), self.noun.kind, lines, [0] * len(rows), batch))
                 done = call(self.connection, "apply_import", import_id=import_id)
         except psycopg.Error as error:
             return Refused(error.sqlstate or "", error.diag.message_primary or "", error.diag.message_hint or "")
         assert done["applied"] == len(rows)
-        assert one(self.connection, "select count(*) from glow.import_rows where import_id = %s", import_id) == 0
+        assert one(self.connection, "select count(*) from glow.import_batches where import_id = %s", import_id) == 0
         refused = {
             line: {"status": "refused", "code": code, "field": field, "message": message, "hint": hint}
             for line, code, field, message, hint in self.connection.execute(

@@ -37,11 +37,19 @@ select c.relname from pg_class c join pg_attribute a on a.attrelid = c.oid and a
 
 LEARNED = """
 insert into glow.split_assignments (agent, group_key, split) values (%(agent)s, 'g', 'train');
-insert into glow.learning_examples (example_id, agent, input, target, source, status, quality, expert_approved, group_key,
-  split, content_hash, rule_version, reason)
-values (%(agent)s, %(agent)s, %(secret)s, %(secret)s, 'vote', 'approved', 1, false, 'g', 'train', 'h', 'r', %(secret)s);
+insert into glow.learning_inputs (agent, input_key, group_key) values (%(agent)s, sha256(%(secret)s::bytea), 'g');
+insert into glow.learning_examples (example_id, agent, input_id, input, target, source, status, quality, expert_approved,
+  group_key, split, content_hash, rule_version, reason)
+select %(agent)s, %(agent)s, input_id, %(secret)s, %(secret)s, 'vote', 'approved', 1, false, 'g', 'train', 'h', 'r', %(secret)s
+  from glow.learning_inputs where agent = %(agent)s;
 insert into glow.example_sources (example_version, kind, source_id, role)
 select example_version, 'feedback', %(feedback)s, 'vote' from glow.learning_examples where example_id = %(agent)s;
+insert into glow.curation_policies (agent, pii, secrets, keep, shortest_input, shortest_target, set_by)
+values (%(agent)s, 'redact', 'quarantine', '{}', 1, 1, %(secret)s);
+insert into glow.correction_snapshots (agent, corrections, outputs) values (%(agent)s, 3, 3);
+insert into glow.correction_patterns (agent, position, kind, about, detail, standing, count, experts, people, conversations,
+  share, share_low, share_high, first_seen, last_seen, feedback, annotations)
+values (%(agent)s, 1, 'missing', '', %(secret)s, 'named', 3, 0, 2, 3, 1, 0, 1, now(), now(), '{}', '{}');
 insert into glow.training_datasets (dataset_id, agent, agents, kind, rule, rule_hash, rule_version, as_of, rows, content_hash,
   statistics)
 values (%(agent)s, %(agent)s, array[%(agent)s], 'sft', '{}', 'h', 'r', now(), 1, 'h', jsonb_build_object('x', %(secret)s::text));
@@ -86,6 +94,12 @@ class Other:
             )
             annotated = self.execution + suffix
             call(app, "submit_annotation", execution_id=annotated, reviewer=self.user, verdict="correct", output=SECRET)
+            call(self.admin, "request_review", execution_id=annotated, reason=SECRET, reviews=2, tenant=tenant)
+            call(self.admin, "request_comparison", execution_id=annotated, alternative=SECRET + "2", tenant=tenant)
+        claimed = call(app, "claim_annotation", n=9, reviewer=f"{self.user}-2")
+        self.item = next(row[0] for row in claimed if row[1] == "comparison" and row[2] == self.agent)
+        call(app, "submit_comparison", item_id=self.item, preferred="first", reviewer=f"{self.user}-2")
+        call(app, "skip", item_id=self.item, reviewer=f"{self.user}-3", reason=SECRET)
         self.feedback = said_ids[0]
         asked = call(self.admin, "request_dataset", agent=self.agent, reason=SECRET)
         self.request = asked["request_id"]
@@ -104,7 +118,14 @@ class Other:
             ).fetchone()
             for name in tables
         ]
-        for name in ("agents", "requests", "prompt_versions", "prompt_aliases"):
+        for name in (
+            "agents",
+            "requests",
+            "prompt_versions",
+            "prompt_aliases",
+            "curation_policies",
+            "correction_patterns",
+        ):
             query = (
                 f"select coalesce(string_agg(t::text, '|' order by t::text), '') from glow.{name} t where agent = %s"
             )
@@ -128,6 +149,9 @@ class Other:
             "common_issues": {"agent": self.agent},
             "register_agent": {"agent": self.agent, "description": "mine now", "issues": ["mine"]},
             "datasets": {"agent": self.agent},
+            "set_curation_policy": {"agent": self.agent, "pii": "quarantine"},
+            "curation_policy": {"agent": self.agent},
+            "correction_patterns": {"agent": self.agent},
             "why": {"dataset": self.agent, "example": self.agent},
             "effect_of": {"feedback": self.feedback},
             "my_agents": {},
@@ -138,6 +162,28 @@ class Other:
             "cancel_request": {"request_id": self.request},
             "success_metrics": {},
             "learning_stats": {},
+            "annotation_queue": {"filters": {"agent": self.agent}, "reviewer": self.user},
+            "claim_annotation": {"filters": {"agent": self.agent}, "reviewer": "r"},
+            **{
+                name: {"item_id": self.item, "reviewer": f"{self.user}-2"}
+                for name in ("skip", "decline", "release", "extend_lease")
+            },
+            "submit_comparison": {"item_id": self.item, "preferred": "tie", "reviewer": f"{self.user}-2"},
+            "adjudicate": {"item_id": self.item, "verdict": "approve", "reviewer": "r"},
+            "set_review_policy": {"agent": self.agent, "blind": False},
+            "request_review": {"execution_id": self.execution},
+            "request_comparison": {"execution_id": self.execution, "alternative": "mine"},
+            "set_gold": {"execution_id": self.execution, "verdict": "approve"},
+            "unset_gold": {"execution_id": self.execution},
+            "erase_subject": {"subject": self.user},
+            "erasures": {},
+            "set_retention": {"relation": "responses"},
+            "erase_late": {"erasure_id": 1},
+            "swept_places": {},
+            "replace_quoting": GOOD["replace_quoting"](1),
+            "name_successor": {"dataset": self.agent, "successor": self.agent},
+            "finish_erasure": {"erasure_id": 1},
+            "forget_statistics": {},
         }
         named = {name: {**arguments, "tenant": self.tenant} for name, arguments in aimed.items()}
         rows = {"log_execution", "submit_feedback", "log_retrieval", "submit_annotation", "submit_demonstration"}
@@ -149,6 +195,9 @@ class Other:
         ]
         tenantless = {
             "datasets",
+            "set_curation_policy",
+            "curation_policy",
+            "correction_patterns",
             "why",
             "effect_of",
             "my_agents",
@@ -156,13 +205,23 @@ class Other:
             "learning_stats",
             "request_status",
             "cancel_request",
+            "erasures",
+            "set_retention",
+            "erase_late",
+            "swept_places",
+            "replace_quoting",
+            "name_successor",
+            "finish_erasure",
+            "forget_statistics",
         }
-        tenantless |= {name for name in aimed if name.startswith("request_")}
+        tenantless |= {"set_review_policy", "request_prompt_optimization", "request_dataset", "request_training_run"}
         shared = [
             ("feedback_stats", {"agent": AGENT}),
             ("common_issues", {"agent": AGENT}),
             ("withdraw_feedback", {"agent": AGENT, "execution_id": f"{self.execution}-shared", "user_id": self.user}),
             ("log_retrieval", {**GOOD["log_retrieval"](2), "event_id": f"{self.execution}-shared"}),
+            ("claim_annotation", {"n": 50, "reviewer": "r"}),
+            ("annotation_queue", {"reviewer": f"{self.user}-2"}),
         ]
         every = [*aimed.items(), *((n, a) for n, a in named.items() if n not in tenantless), *batches, *shared]
         assert {name for name, _ in every} == set(GOOD) - {"apply_import", "submit_feedback_with_token"}

@@ -16,23 +16,37 @@ WRITE = {"log_execution", "log_retrieval", "submit_feedback", "submit_demonstrat
 BATCHES = {f"{name}_batch" for name in WRITE}
 FIGURES = {"feedback_stats", "common_issues"}
 ASKING = {"request_prompt_optimization", "request_dataset", "request_training_run", "request_status", "cancel_request"}
+REVIEWING = {"annotation_queue", "claim_annotation", "skip", "decline", "release", "extend_lease", "submit_comparison"}
+SUPERVISING = {"set_review_policy", "request_review", "request_comparison", "set_gold", "unset_gold"}
+ERASURE = {"erase_subject", "erasures", "set_retention"}
+FINISHING = {"erase_late", "swept_places", "replace_quoting", "name_successor", "finish_erasure", "forget_statistics"}
 LINEAGE = {"datasets", "why", "effect_of", "my_agents"}
 VIEWS = {"dataset_lineage", "feedback_lineage"}
 READERS = {"glow_engineer", "glow_pipeline"}
 # The whole matrix, written down a second time: whoever grants something changes it here too.
+PATTERNS = {"correction_patterns"}
 MAY: dict[str, set[str]] = {
     "glow_app": WRITE
     | BATCHES
     | FIGURES
-    | {"withdraw_feedback", "resolve_prompt", "issue_feedback_token", "submit_feedback_with_token"},
+    | {"withdraw_feedback", "resolve_prompt", "issue_feedback_token", "submit_feedback_with_token"}
+    | PATTERNS,
     "glow_browser": {"submit_feedback_with_token"},
     "glow_reviewer": FIGURES
+    | REVIEWING
+    | {"adjudicate"}
     | {"submit_annotation", "submit_annotation_batch", "submit_demonstration", "submit_demonstration_batch"},
-    "glow_viewer": FIGURES | {"success_metrics"},
-    "glow_engineer": FIGURES | ASKING | LINEAGE | {"success_metrics", "learning_stats", "register_agent"},
-    "glow_pipeline": {"apply_import", "learning_stats", "success_metrics", "my_agents"},
+    "glow_viewer": FIGURES | PATTERNS | {"success_metrics"},
+    "glow_engineer": FIGURES
+    | ASKING
+    | LINEAGE
+    | SUPERVISING
+    | PATTERNS
+    | ERASURE
+    | {"success_metrics", "learning_stats", "register_agent", "set_curation_policy", "curation_policy"},
+    "glow_pipeline": FINISHING | {"apply_import", "learning_stats", "success_metrics", "my_agents"},
 }
-SECRET = {"logins", "call_samples", "token_keys"}
+SECRET = {"logins", "call_samples", "token_keys", "erasure_key", "erased_subjects"}
 DENIED = (
     psycopg.errors.InsufficientPrivilege,
     psycopg.errors.WrongObjectType,

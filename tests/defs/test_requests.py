@@ -41,7 +41,9 @@ def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
 
 
 def tick(database_url: str, instance: dg.DagsterInstance, **environment: str) -> dg.SensorResult | dg.SkipReason:
-    services = Services(Settings.from_environment({"DATABASE_URL": database_url, **environment}))
+    services = Services(
+        Settings.from_environment({"DATABASE_URL": database_url, "GLOW_PARAPHRASES": "false", **environment})
+    )
     try:
         result = requests(dg.build_sensor_context(instance=instance), services=services)
     finally:
@@ -190,7 +192,7 @@ def test_a_failure_tells_the_step_and_the_class_of_the_error_and_quotes_nobody(
     asked = client.request_dataset("tax")
     (request,) = asked_for()
     with connect(database_url) as connection:
-        connection.execute("alter table glow.split_assignments rename to moved_for_a_test")
+        connection.execute("alter table glow.execution_inputs rename to moved_for_a_test")
     client.log_execution("e", "tax", "secret words", "out")
     client.submit_feedback("tax", "e", "u", thumbs=1)
     assert not execute(definitions, instance, request, database_url)

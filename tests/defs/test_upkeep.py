@@ -12,7 +12,8 @@ from psycopg import sql
 
 from glow_pipelines.client import GlowClient
 from glow_pipelines.database import connect
-from glow_pipelines.defs.datasets import learning_examples, training_dataset
+from glow_pipelines.defs.datasets import training_dataset
+from glow_pipelines.defs.examples import learning_examples
 from glow_pipelines.defs.operations import horizon_is_fresh, partitions_are_ahead, storage_upkeep
 from glow_pipelines.services import Services
 from glow_pipelines.settings import Settings
@@ -32,7 +33,11 @@ def open_services(database_url: str) -> Iterator[Callable[..., Services]]:
     opened: list[Services] = []
 
     def make(**environment: str) -> Services:
-        opened.append(Services(Settings.from_environment({"DATABASE_URL": database_url, **environment})))
+        opened.append(
+            Services(
+                Settings.from_environment({"DATABASE_URL": database_url, "GLOW_PARAPHRASES": "false", **environment})
+            )
+        )
         return opened[-1]
 
     yield make
@@ -221,13 +226,14 @@ def test_old_samples_and_rows_that_imports_left_behind_go(services: Services, co
             ],
         )
         cursor.executemany(
-            "insert into glow.import_rows (import_id, line, kind, payload) values (%s, 1, 'execution', '{}')",
+            "insert into glow.import_batches (import_id, line, kind, lines, parts, rows) "
+            "values (%s, 1, 'execution', '{1}', '{0}', '[{}]')",
             [(ended,), (left,), (running,)],
         )
     connection.commit()
     metadata = upkeep(services)
     assert (metadata["call samples deleted"], metadata["staged import rows deleted"]) == ("1", "2")
-    assert connection.execute("select import_id from glow.import_rows").fetchall() == [(running,)]
+    assert connection.execute("select import_id from glow.import_batches").fetchall() == [(running,)]
 
 
 def ahead(services: Services) -> dg.AssetCheckResult:

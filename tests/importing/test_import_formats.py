@@ -6,6 +6,7 @@
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,10 +40,14 @@ def made(name: str) -> str:
     lines: list[str] = []
     with open_source(source) as stream:
         for batch in batches.of(read(format, source, stream, 0), stream.position):
-            for row in batch.lines:
-                _, line, part, kind, payload = row.decode().split("\t")
-                said = json.loads(payload.replace("\\\\", "\\"))
-                lines.append(f"{line}.{part} {kind} {json.dumps(said, ensure_ascii=False, indent=1, sort_keys=True)}")
+            rows: list[tuple[int, int, str, Any]] = []
+            for sent in batch.copy_lines():
+                _, _, kind, numbers, parts, payloads = sent.decode().split("\t")
+                where = (json.loads(f"[{each.strip('{}')}]") for each in (numbers, parts))
+                said = json.loads(payloads.replace("\\\\", "\\"))
+                rows += [(line, part, kind, row) for line, part, row in zip(*where, said, strict=True)]
+            for line, part, kind, row in sorted(rows, key=lambda each: each[:2]):
+                lines.append(f"{line}.{part} {kind} {json.dumps(row, ensure_ascii=False, indent=1, sort_keys=True)}")
             for refusal in batch.refusals:
                 where = f"{refusal.line}.{refusal.part} {refusal.kind or 'record'}"
                 lines.append(f"{where} REFUSED {refusal.code} {refusal.message}; accepted: {refusal.hint}")

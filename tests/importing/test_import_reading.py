@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glow_pipelines.importing import lines, tables
-from glow_pipelines.importing.batches import Batches
-from glow_pipelines.importing.canonical import copy_line, encode
+from glow_pipelines.importing.batches import Batch, Batches
+from glow_pipelines.importing.canonical import encode
 from glow_pipelines.importing.formats import make_parser, read
 from glow_pipelines.importing.lines import read_json
 from glow_pipelines.importing.records import Options, Refusal, Row, Unacceptable
@@ -38,7 +38,7 @@ def results(content: bytes) -> tuple[list[int], dict[int, str]]:
     rows: list[int] = []
     refused: dict[int, str] = {}
     for batch in batches.of(read_json(file(content)), lambda: 0):
-        rows += [int(line.split(b"\t")[1]) for line in batch.lines]
+        rows += [line for each in batch.kinds.values() for line in each.lines]
         refused |= {each.line: each.message for each in batch.refusals}
         assert all(json.loads(each.payload) is not None for each in batch.refusals)
         assert all("\0" not in json.loads(f"[{each.payload}]").__repr__() for each in batch.refusals)
@@ -146,7 +146,10 @@ def test_the_same_content_has_the_same_key_however_it_is_written(payload: dict[s
         key = said.pop("idempotency_key")
         assert said == payload
         assert key.startswith("import:")
-        assert copy_line(b"f", 1, 0, Row("feedback", payload)).count(b"\n") == 1
+        batch = Batch(b"f", line=1)
+        batch.add(1, 0, "feedback", found)
+        (sent,) = batch.copy_lines()
+        assert sent.count(b"\n") == 1
 
 
 def test_keys_differ_by_kind_and_content_and_a_given_one_stays() -> None:

@@ -90,7 +90,7 @@ def test_a_file_is_imported_and_a_second_time_says_so(services: Services, consol
     (outcome,) = run(services, console, path)
     assert (outcome.accepted, outcome.replayed, outcome.refused) == (5000, 0, 0)
     assert ask(services, WROTE) == (0, 5000, 0, 0, 0, 5000)
-    assert ask(services, "select count(*) from glow.import_rows") == (0,)
+    assert ask(services, "select count(*) from glow.import_batches") == (0,)
     state = ask(services, STATE)
     (again,) = run(services, console, path)
     assert again.finished_before is not None
@@ -174,7 +174,7 @@ def test_a_dry_run_tells_what_would_happen_and_changes_nothing(
     records += [{"execution_id": "x", "input": "i", "output": "o"}]
     records += [{"execution_id": "x", "reviewer": "r", "verdict": "approve"}]  # needs the execution above
     path = write(tmp_path / "f.jsonl", records)
-    tables = "select (select count(*) from glow.imports), (select count(*) from glow.import_rows), "
+    tables = "select (select count(*) from glow.imports), (select count(*) from glow.import_batches), "
     tables += "(select count(*) from glow.import_refusals)"
     (rehearsed,) = run(services, console, path, dry_run=True)
     assert ask(services, tables) == (0, 0, 0)
@@ -217,7 +217,7 @@ def killed_import(services: Services, path: Path, least: int) -> int:
 
 
 def test_a_killed_import_goes_on_and_writes_each_row_once(services: Services, console: Console, tmp_path: Path) -> None:
-    count = 20_000
+    count = 60_000
     records: list[Any] = []
     for number in range(count):
         records.append(feedback(number))
@@ -226,22 +226,22 @@ def test_a_killed_import_goes_on_and_writes_each_row_once(services: Services, co
         if number % 1000 == 700:
             records.append(feedback(number) | {"rating": 6})
     path = write(tmp_path / "f.jsonl", records)
-    for least in (1, 6000):
+    for least in (1, 25_000):
         applied = killed_import(services, path, least)
         assert least <= applied < len(records)
         wrote, waits = ask(
-            services, "select (select count(*) from glow.agent_feedback), count(*) from glow.import_rows"
+            services, "select (select count(*) from glow.agent_feedback), count(*) from glow.import_batches"
         )
         assert 0 < wrote <= applied
         assert waits >= 0
     (outcome,) = run(services, console, path)
     assert "going on after line" in console.export_text()
-    assert (outcome.accepted, outcome.replayed, outcome.refused) == (count, 0, 40)
+    assert (outcome.accepted, outcome.replayed, outcome.refused) == (count, 0, 120)
     assert ask(services, WROTE) == (0, count, 0, 0, 0, count)
-    assert ask(services, "select count(*) from glow.import_rows") == (0,)
+    assert ask(services, "select count(*) from glow.import_batches") == (0,)
     lines = [json.loads(line)["line"] for line in (tmp_path / "f.jsonl.rejected.jsonl").read_text("utf-8").splitlines()]
-    assert len(lines) == len(set(lines)) == 40
-    assert [records[line - 1] == "{broken" for line in lines] == [True, False] * 20
+    assert len(lines) == len(set(lines)) == 120
+    assert [records[line - 1] == "{broken" for line in lines] == [True, False] * 60
 
 
 def test_one_file_is_imported_by_one_process_at_a_time(services: Services, console: Console, tmp_path: Path) -> None:
@@ -256,6 +256,7 @@ def test_one_file_is_imported_by_one_process_at_a_time(services: Services, conso
 
 
 def test_a_row_the_database_fails_over_is_set_aside(services: Services, console: Console, tmp_path: Path) -> None:
+    """With its whole record, and nothing beside: whichever of the record's rows it is, wherever it stands."""
     with psycopg.connect(services.database_url) as connection:
         connection.execute("""
             create function glow.trip() returns trigger language plpgsql as $$
@@ -264,13 +265,17 @@ def test_a_row_the_database_fails_over_is_set_aside(services: Services, console:
               return new;
             end $$;
             create trigger trip before insert on glow.agent_feedback for each row execute function glow.trip()""")
-    records = [feedback(number) for number in range(300)]
-    records[150]["comment"] = "trip"
-    (outcome,) = run(services, console, write(tmp_path / "f.jsonl", records))
-    assert (outcome.accepted, outcome.refused) == (299, 1)
-    (line,) = (tmp_path / "f.jsonl.rejected.jsonl").read_text("utf-8").splitlines()
-    assert json.loads(line)["line"] == 151
-    assert json.loads(line)["reason"]["code"] == "22012"
+    records = [feedback(number) | {"input": "question", "output": "answer"} for number in range(300)]
+    for number in (0, 150, 151, 299):
+        records[number]["comment"] = "trip"
+    path = write(tmp_path / "f.jsonl", [*records, "", "{broken"])
+    (outcome,) = run(services, console, path)
+    assert (outcome.accepted, outcome.refused) == (296 * 2, 4 * 2 + 1)
+    refused = [json.loads(line) for line in (tmp_path / "f.jsonl.rejected.jsonl").read_text("utf-8").splitlines()]
+    assert [each["line"] for each in refused] == [1, 1, 151, 151, 152, 152, 300, 300, 302]
+    assert [each["kind"] for each in refused] == ["execution", "feedback"] * 4 + [""]
+    assert {each["reason"]["code"] for each in refused[:-1]} == {"22012"}
+    assert ask(services, "select count(*), count(distinct execution_id) from glow.agent_feedback") == (296, 296)
 
 
 def test_a_database_that_goes_away_is_said_and_the_import_goes_on_later(
@@ -284,15 +289,15 @@ def test_a_database_that_goes_away_is_said_and_the_import_goes_on_later(
               return new;
             end $$;
             create trigger leave before insert on glow.agent_feedback for each row execute function glow.leave()""")
-    records = [feedback(number) for number in range(8000)]
-    records[7000]["comment"] = "leave"
+    records = [feedback(number) for number in range(16_000)]
+    records[15_000]["comment"] = "leave"
     path = write(tmp_path / "f.jsonl", records)
     with pytest.raises(ImportFailed, match=r"the database failed \(AdminShutdown\); what is applied stays"):
         run(services, console, path)
     with psycopg.connect(services.database_url) as connection:
         connection.execute("drop trigger leave on glow.agent_feedback")
     (outcome,) = run(services, console, path)
-    assert (outcome.accepted, outcome.replayed, outcome.refused) == (8000, 0, 0)
+    assert (outcome.accepted, outcome.replayed, outcome.refused) == (16_000, 0, 0)
     assert "going on after line" in console.export_text()
 
 
@@ -394,9 +399,11 @@ def test_rows_that_vanish_from_staging_are_said_to_be_gone(
     path = write(tmp_path / "votes.jsonl", [feedback(n) for n in range(50)])
     with psycopg.connect(services.database_url, autocommit=True) as connection:
         connection.execute("create function public.lose() returns trigger language plpgsql as 'begin return null; end'")
-        connection.execute("create trigger lose before insert on glow.import_rows for each row execute function lose()")
+        connection.execute(
+            "create trigger lose before insert on glow.import_batches for each row execute function lose()"
+        )
         with pytest.raises(ImportFailed, match="staged rows are gone"):
             run(services, console, path)
-        connection.execute("drop trigger lose on glow.import_rows")
+        connection.execute("drop trigger lose on glow.import_batches")
     run(services, console, path)
     assert ask(services, "select count(*) from glow.agent_feedback") == (50,)

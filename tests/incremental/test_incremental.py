@@ -74,11 +74,12 @@ def test_a_batch_and_an_import_are_seen_once(url: str, store: Store, admin: psyc
     seen, mark = arrivals(store, "0")
     assert seen == 50
     admin.execute("insert into glow.imports (import_id, source, format) values (repeat('0', 64), 's', 'jsonl')")
-    for n in range(50, 80):
-        admin.execute(
-            "insert into glow.import_rows (import_id, line, kind, payload) values (repeat('0', 64), %s, 'feedback', %s)",
-            (n, Jsonb(feedback(n))),
-        )
+    lines = list(range(50, 80))
+    admin.execute(
+        "insert into glow.import_batches (import_id, line, kind, lines, parts, rows) "
+        "values (repeat('0', 64), 79, 'feedback', %s, %s, %s)",
+        (lines, [0] * 30, Jsonb([feedback(n) for n in lines])),
+    )
     call(admin, "apply_import", import_id="0" * 64)
     settle(url)
     assert arrivals(store, mark)[0] == 30

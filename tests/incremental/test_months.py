@@ -232,8 +232,10 @@ def test_what_learning_rests_on_outlives_its_month(admin: psycopg.Connection) ->
     call(admin, "submit_annotation", execution_id="e-1", **judged)
     call(admin, "submit_demonstration", agent=AGENT, expert="x", input="in", output="out")
     admin.execute(
-        "with x as (insert into glow.learning_examples (example_id, agent, input, target, source, status, quality, expert_approved,"
-        "  group_key, content_hash, rule_version) values ('x', 'desk', 'in', 'out', 'vote', 'pending', 1, false, 'g', 'h', 'r')"
+        "with i as (insert into glow.learning_inputs (agent, input_key, group_key) values ('desk', sha256('in'), 'g') returning input_id),"
+        "  x as (insert into glow.learning_examples (example_id, agent, input_id, input, target, source, status, quality,"
+        "  expert_approved, group_key, content_hash, rule_version)"
+        "  select 'x', 'desk', input_id, 'in', 'out', 'vote', 'pending', 1, false, 'g', 'h', 'r' from i"
         "  returning example_version)"
         " insert into glow.example_sources (example_version, kind, source_id, role) select example_version, 'execution', 'e-2', 'input' from x"
     )

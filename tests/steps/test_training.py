@@ -24,7 +24,9 @@ def service() -> Iterator[Service]:
 
 
 def services(database_url: str, **environment: str) -> Services:
-    return Services(Settings.from_environment({"DATABASE_URL": database_url, **environment}))
+    return Services(
+        Settings.from_environment({"DATABASE_URL": database_url, "GLOW_PARAPHRASES": "false", **environment})
+    )
 
 
 def enabled(database_url: str, service: Service) -> Services:
@@ -43,7 +45,8 @@ def curated(database_url: str) -> str:
     """An agent with a dataset version of sixty approved examples."""
     import dagster as dg
 
-    from glow_pipelines.defs.datasets import learning_examples, training_dataset
+    from glow_pipelines.defs.datasets import training_dataset
+    from glow_pipelines.defs.examples import learning_examples
 
     with GlowClient(database_url) as client:
         evaluation = {"metric": "label", "choices": ["travel", "meals"]}

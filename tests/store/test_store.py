@@ -1,6 +1,7 @@
 """What the store promises, against a real PostgreSQL."""
 
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -9,11 +10,19 @@ import psycopg
 import pytest
 
 from glow_pipelines.client import GlowClient
-from glow_pipelines.learning.datasets import BehaviorLearner, DatasetRule, assign_splits
-from glow_pipelines.learning.datasets.examples import LearningExample
+from glow_pipelines.learning.datasets import (
+    BehaviorLearner,
+    DatasetRule,
+    LearningExample,
+    LearningInput,
+    assign_splits,
+    input_key,
+    near_marks,
+)
 from glow_pipelines.learning.prompts.types import Candidate, Demonstration, Lineage, Prompt, Rule, Source
 from glow_pipelines.steps.datasets import build_dataset
 from glow_pipelines.store import Store
+from glow_pipelines.store.curation import ExampleChanges
 from glow_pipelines.store.prompts import AliasMoved
 
 SHARES = (0.5, 0.2, 0.3)
@@ -44,10 +53,22 @@ def learned(store: Store) -> list[LearningExample]:
         )
 
 
-def curate(store: Store, examples: list[LearningExample]) -> None:
+def curate(store: Store, examples: list[LearningExample]) -> ExampleChanges:
+    """Make these the agent's examples in force."""
+    said: dict[str, list[LearningExample]] = defaultdict(list)
+    for example in examples:
+        said[input_key(example.input)].append(example)
     with store.transaction() as t:
-        t.datasets.assign_splits("coder", assign_splits({e.group for e in examples}, {}, SHARES))
-        t.datasets.replace_examples("coder", examples)
+        at = t.curation.lock()
+        ids, _ = t.curation.register_inputs("coder", said)
+        inputs = {
+            ids[key]: LearningInput("coder", key, found[0].input, None, tuple(found)) for key, found in said.items()
+        }
+        groups = {id: each.examples[0].group for id, each in inputs.items()}
+        t.curation.assign_splits("coder", assign_splits(set(groups.values()), {}, SHARES))
+        t.curation.assign_groups(inputs, groups, near_marks("coder", [each.words for each in inputs.values()]))
+        known = [row["input_id"] for row in t.connection.execute("select input_id from glow.learning_inputs")]
+        return t.curation.replace_examples("coder", known, {id: each.examples for id, each in inputs.items()}, at)
 
 
 def version(store: Store, as_of: datetime) -> str:
@@ -65,8 +86,7 @@ def test_a_version_is_rebuilt_from_its_instant_after_later_changes(store: Store)
     first, second, *rest = sorted(examples, key=lambda example: example.status)  # approved ones come first
     assert first.status == second.status == "approved"
     changed = [replace(first, status="rejected", reason="spam"), *rest]
-    with store.transaction() as t:
-        changes = t.datasets.replace_examples("coder", changed)
+    changes = curate(store, changed)
     assert (changes.written, changes.closed, changes.unchanged) == (1, 1, len(examples) - 2)
     assert version(store, instant) == before
     assert version(store, datetime.now(UTC)) != before
@@ -75,8 +95,7 @@ def test_a_version_is_rebuilt_from_its_instant_after_later_changes(store: Store)
 def test_writing_the_same_examples_again_writes_nothing(store: Store) -> None:
     examples = learned(store)
     curate(store, examples)
-    with store.transaction() as t:
-        assert t.datasets.replace_examples("coder", examples).unchanged == len(examples)
+    assert curate(store, examples).unchanged == len(examples)
 
 
 def test_the_database_refuses_a_second_split_for_a_group(store: Store) -> None:
@@ -84,7 +103,7 @@ def test_the_database_refuses_a_second_split_for_a_group(store: Store) -> None:
     with store.transaction() as t:
         (group, split) = next(iter(t.datasets.splits("coder").items()))
         other = "test" if split != "test" else "train"
-        t.datasets.assign_splits("coder", {group: other})
+        t.curation.assign_splits("coder", {group: other})
         assert t.datasets.splits("coder")[group] == split
     with pytest.raises(psycopg.ProgrammingError, match="immutable"), store.transaction() as t:
         t.connection.execute("update glow.split_assignments set split = 'test'")
@@ -174,6 +193,7 @@ def test_a_version_taken_back_puts_the_older_one_in_force(store: Store) -> None:
     curate(store, examples)
 
     def freeze(kept: list[LearningExample]) -> str:
+        curate(store, kept)
         with store.transaction() as t:
             t.datasets.replace_examples("coder", kept)
         built = build_dataset(store, DatasetRule("coder", shares=SHARES))
@@ -197,6 +217,7 @@ def test_lineage_stays_when_the_example_loses_its_support(store: Store) -> None:
         prompt = replace(PROMPT, demonstrations=(Demonstration(example.id, example.input, example.target),))
         t.prompts.add("coder", Candidate(prompt, "test", PROMPT.sha256, (Lineage(example.id, "demo"),)))
         before = t.prompts.lineage("coder", prompt.sha256)
-        t.datasets.replace_examples("coder", [])
+    curate(store, [])
+    with store.transaction() as t:
         assert t.prompts.lineage("coder", prompt.sha256) == before
     assert {row["from_kind"] for row in before} >= {"annotation", "execution"}

@@ -9,13 +9,16 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Literal
 
-from glow_pipelines.learning.annotations.consensus import Consensus, Label, dawid_skene, majority
+from glow_pipelines.learning.annotations.consensus import Consensus, DawidSkene, Label, dawid_skene, majority
 from glow_pipelines.learning.feedback.rates import Rate, rate_of
 
 
 @dataclass(frozen=True, slots=True)
 class AggregatorChoice:
-    """The aggregator, the consensus it gives, each one's accuracy on gold (unresolved counts as wrong), and why."""
+    """The aggregator, the consensus it gives, each one's accuracy on gold (unresolved counts as wrong), and why.
+
+    `model` is Dawid-Skene's, where it was estimated.
+    """
 
     name: Literal["majority", "dawid_skene"]
     reason: str
@@ -23,6 +26,7 @@ class AggregatorChoice:
     majority: Rate
     dawid_skene: Rate | None
     labels_per_cell: float
+    model: DawidSkene | None = None
 
 
 def choose_aggregator(
@@ -40,19 +44,20 @@ def choose_aggregator(
     loads = Counter(label.annotator for label in labels).values()
     per_cell = median(loads) / classes if labels else 0.0
 
-    def keep(reason: str, other: Rate | None = None) -> AggregatorChoice:
-        return AggregatorChoice("majority", reason, plain, on_gold, other, per_cell)
+    def keep(reason: str, other: Rate | None = None, model: DawidSkene | None = None) -> AggregatorChoice:
+        return AggregatorChoice("majority", reason, plain, on_gold, other, per_cell, model)
 
     if per_cell < least_per_cell:
         return keep(f"{per_cell:.1f} labels per person and class, fewer than {least_per_cell:g}")
     if on_gold.n < least_gold:
         return keep(f"{on_gold.n} gold items, fewer than {least_gold}")
-    estimated = dawid_skene(labels).consensus
-    rival = _accuracy(estimated, gold)
+    model = dawid_skene(labels)
+    rival = _accuracy(model.consensus, gold)
     if rival.successes <= on_gold.successes:
-        return keep(f"right on {on_gold.successes} of {on_gold.n} gold items, Dawid-Skene on {rival.successes}", rival)
+        reason = f"right on {on_gold.successes} of {on_gold.n} gold items, Dawid-Skene on {rival.successes}"
+        return keep(reason, rival, model)
     reason = f"right on {rival.successes} of {rival.n} gold items, majority on {on_gold.successes}"
-    return AggregatorChoice("dawid_skene", reason, estimated, on_gold, rival, per_cell)
+    return AggregatorChoice("dawid_skene", reason, model.consensus, on_gold, rival, per_cell, model)
 
 
 def _accuracy(found: Mapping[str, Consensus], gold: Mapping[str, str]) -> Rate:

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
-Floats = NDArray[np.float64]
+from glow_pipelines.learning.annotations.units import Floats, codes_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,37 +68,41 @@ def dawid_skene(
     """
     if not labels:
         return DawidSkene({}, {}, (), {}, 0)
-    items, item = np.unique([label.item for label in labels], return_inverse=True)
-    people, person = np.unique([label.annotator for label in labels], return_inverse=True)
-    classes, said = np.unique([label.value for label in labels], return_inverse=True)
+    items, item = codes_of([label.item for label in labels])
+    people, person = codes_of([label.annotator for label in labels])
+    classes, said = codes_of([label.value for label in labels])
     n, p, k = len(items), len(people), len(classes)
-    votes = np.bincount(item * k + said, minlength=n * k).reshape(n, k).astype(np.float64)
+    once = np.ones(len(labels))
+    votes = csr_array((once, (item, said)), shape=(n, k)).toarray()
     truth: Floats = votes / votes.sum(axis=1, keepdims=True)
-    confusion = np.zeros((p, k, k))
-    cell, moved, rounds = person * k + said, np.inf, 0
+    # (person, said) x item: both steps are a product with it. Counting label by label took five times as long.
+    given = csr_array((once, (person * k + said, item)), shape=(p * k, n))
+    taken = given.T.tocsr()
+    confusion, moved, rounds = np.zeros((p, k, k)), np.inf, 0
     while rounds < iterations and moved >= tolerance:
         rounds += 1
-        for true in range(k):
-            weight = np.bincount(cell, weights=truth[item, true], minlength=p * k)
-            confusion[:, true, :] = weight.reshape(p, k) + smoothing
-        confusion /= confusion.sum(axis=2, keepdims=True)
-        log_share = np.log(truth.mean(axis=0) + 1e-12)
-        evidence = np.log(confusion)[person, :, said]
-        score = np.stack([np.bincount(item, weights=evidence[:, t], minlength=n) for t in range(k)], axis=1) + log_share
-        score = np.exp(score - score.max(axis=1, keepdims=True))
-        updated: Floats = score / score.sum(axis=1, keepdims=True)
+        confusion = (given @ truth).reshape(p, k, k) + smoothing  # person, said, true
+        confusion /= confusion.sum(axis=1, keepdims=True)
+        # Classes x items from here: sums over the short axis took half of the time.
+        score = np.ascontiguousarray((taken @ np.log(confusion).reshape(p * k, k)).T)
+        score += np.log(truth.mean(axis=0) + 1e-12)[:, None]
+        score = np.exp(score - score.max(axis=0))
+        updated: Floats = np.ascontiguousarray((score / score.sum(axis=0)).T)
         moved, truth = float(np.abs(updated - truth).max()), updated
-    sizes = votes.sum(axis=1).astype(int)
-    found = {}
-    for i, name in enumerate(items.tolist()):
-        order = np.argsort(-truth[i], kind="stable")
-        tied = k > 1 and truth[i, order[0]] - truth[i, order[1]] < 1e-9
-        value = None if tied else str(classes[order[0]])
-        found[name] = Consensus(name, value, float(truth[i, order[0]]), int(sizes[i]))
+    best = truth.argmax(axis=1)
+    top = truth[np.arange(n), best]
+    others = truth.copy()
+    others[np.arange(n), best] = -np.inf
+    tied = (top - others.max(axis=1) < 1e-9).tolist()
+    rows = zip(items, best.tolist(), top.tolist(), votes.sum(axis=1).astype(int).tolist(), tied, strict=True)
+    reliability = np.diagonal(confusion, axis1=1, axis2=2).tolist()
     return DawidSkene(
-        consensus=found,
-        posterior={name: tuple(truth[i].tolist()) for i, name in enumerate(items.tolist())},
-        classes=tuple(classes.tolist()),
-        reliability={name: tuple(np.diagonal(confusion[i]).tolist()) for i, name in enumerate(people.tolist())},
+        consensus={
+            name: Consensus(name, None if even else classes[place], share, size)
+            for name, place, share, size, even in rows
+        },
+        posterior=dict(zip(items, map(tuple, truth.tolist()), strict=True)),
+        classes=tuple(classes),
+        reliability=dict(zip(people, map(tuple, reliability), strict=True)),
         iterations=rounds,
     )

@@ -5,7 +5,7 @@ versions, checks, lines for export. Does not belong here: SQL (store), assets (d
 """
 
 from glow_pipelines.learning.datasets.admission import Drops, Facts, admit
-from glow_pipelines.learning.datasets.behavior import BehaviorLearner
+from glow_pipelines.learning.datasets.behavior import BehaviorLearner, placed
 from glow_pipelines.learning.datasets.checks import (
     BLOCKING,
     OTHER_SEED,
@@ -36,15 +36,19 @@ from glow_pipelines.learning.datasets.export import (
     sft_line,
 )
 from glow_pipelines.learning.datasets.groups import GroupItem, assign_groups, is_bridge
+from glow_pipelines.learning.datasets.inputs import LearningInput, NearMarks, input_key, near_marks
 from glow_pipelines.learning.datasets.inspection import Faults, Inspection, TextRow
+from glow_pipelines.learning.datasets.language import language_of
 from glow_pipelines.learning.datasets.leaks import SplitLeaks
 from glow_pipelines.learning.datasets.lines import LineKind, Problem, problems_of_block, validate_line, validate_row
 from glow_pipelines.learning.datasets.minhash import near_duplicates
 from glow_pipelines.learning.datasets.patterns import CorrectionPattern, correction_patterns
+from glow_pipelines.learning.datasets.policies import CurationPolicy
 from glow_pipelines.learning.datasets.repeats import Repeats
 from glow_pipelines.learning.datasets.resolve import withdrawn
 from glow_pipelines.learning.datasets.rules import DatasetRule, Kind, RuleProblem, read_rule
-from glow_pipelines.learning.datasets.screens import Finding, screen
+from glow_pipelines.learning.datasets.screens import Finding, screen, screen_example
+from glow_pipelines.learning.datasets.screens.redact import Redacted, redact
 from glow_pipelines.learning.datasets.settings import BehaviorSettings
 from glow_pipelines.learning.datasets.splits import SALT, SHARES, SPLITS, Split, assign_splits, split_of
 from glow_pipelines.learning.datasets.text import canonical_json, normalize, text_key
@@ -70,6 +74,7 @@ __all__ = [
     "ContentHash",
     "Correction",
     "CorrectionPattern",
+    "CurationPolicy",
     "DatasetRule",
     "DatasetVersion",
     "DemonstrationRow",
@@ -84,9 +89,12 @@ __all__ = [
     "Inspection",
     "Kind",
     "LearningExample",
+    "LearningInput",
     "LineKind",
     "Manifest",
+    "NearMarks",
     "Problem",
+    "Redacted",
     "Repeats",
     "RuleProblem",
     "SourceRef",
@@ -108,17 +116,24 @@ __all__ = [
     "example_hash",
     "example_id",
     "export_lines",
+    "input_key",
     "is_bridge",
     "judge",
+    "language_of",
+    "leakage",
     "line_row",
     "manifest",
     "manifest_hash",
     "near_duplicates",
+    "near_marks",
     "normalize",
+    "placed",
     "preference_line",
     "problems_of_block",
     "read_rule",
+    "redact",
     "screen",
+    "screen_example",
     "sft_line",
     "split_of",
     "text_key",

@@ -4,18 +4,19 @@ Belongs here: the five methods and `learn`, each a few calls. Does not belong he
 own (claims, candidates, resolve, groups, versions, patterns).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from numpy.typing import ArrayLike
 
-from glow_pipelines.learning.annotations.rows import AnnotationRow
-from glow_pipelines.learning.datasets.candidates import by_input, candidates_of
+from glow_pipelines.learning.annotations.rows import AnnotationRow, ComparisonRow
+from glow_pipelines.learning.datasets.candidates import by_input, candidates_of, earliest, weighted
 from glow_pipelines.learning.datasets.claims import claims_of
 from glow_pipelines.learning.datasets.corrections import Correction
 from glow_pipelines.learning.datasets.examples import DemonstrationRow, LearningExample
 from glow_pipelines.learning.datasets.groups import GroupItem, assign_groups, is_bridge
+from glow_pipelines.learning.datasets.inputs import LearningInput, key_of
 from glow_pipelines.learning.datasets.patterns import CorrectionPattern, correction_patterns
 from glow_pipelines.learning.datasets.resolve import resolve
 from glow_pipelines.learning.datasets.rules import DatasetRule
@@ -57,27 +58,70 @@ class BehaviorLearner:
         *,
         groups: Mapping[str, str] | None = None,
         splits: Mapping[str, str] | None = None,
+        weights: Mapping[str, float] | None = None,
+        comparisons: Iterable[ComparisonRow] = (),
     ) -> list[LearningExample]:
         """Every example the rows support, by id, in whatever order they are given.
 
-        `embeddings` (input text → vector) let paraphrases share a group. `groups` (example id → group) and `splits`
-        (group → split) are what was persisted before; they win, and a new row between two splits is quarantined.
-        Stored examples missing from the result have lost their support: see `withdrawn`. Rows of one agent only are
-        fine; groups then do not see the other agents' conversations.
+        `embeddings` (input text → vector) let paraphrases share a group. `groups` (input key → group) and `splits`
+        (group → split) are what was persisted before; they win, and a new input between two splits is quarantined.
+        `weights` is what each expert's word counts (1 where missing). Stored examples missing from the result have lost
+        their support: see `withdrawn`. Give all rows about an input or none of them. Rows of one agent only are fine;
+        groups then do not see the other agents' conversations.
         """
-        runs = {execution.id: execution for execution in executions}
-        claims = by_input(claims_of(runs.values(), feedback, annotations, demonstrations))
-        drafts = [draft for said in claims.values() for draft in resolve(candidates_of(said), self.settings)]
+        inputs = self.learn_inputs(
+            executions, feedback, annotations, demonstrations, weights=weights, comparisons=comparisons
+        )
+        extra = paraphrases(inputs, embeddings, self.settings.paraphrase) if embeddings else ()
+        found = self.group(inputs, groups, splits, extra_pairs=extra)
+        return sorted((e for each in inputs for e in placed(each, found[each.key])), key=lambda example: example.id)
+
+    def learn_inputs(
+        self,
+        executions: Iterable[ExecutionRow],
+        feedback: Iterable[FeedbackRow],
+        annotations: Iterable[AnnotationRow],
+        demonstrations: Iterable[DemonstrationRow],
+        *,
+        weights: Mapping[str, float] | None = None,
+        comparisons: Iterable[ComparisonRow] = (),
+    ) -> list[LearningInput]:
+        """The inputs the rows speak of that support an example, each with its examples, before they are grouped."""
+        said = claims_of(executions, feedback, annotations, demonstrations, comparisons=comparisons)
+        claims = weighted(said, weights or {})
+        found = []
+        for (agent, normal), claimed in by_input(claims).items():
+            examples = resolve(candidates_of(claimed), self.settings)
+            if examples:
+                examples.sort(key=lambda example: (example.status == "rejected", example.id))
+                run, words = earliest(claimed), examples[0].input
+                conversation = None if run is None else run.conversation_id
+                found.append(LearningInput(agent, key_of(normal), words, conversation, tuple(examples)))
+        return found
+
+    def group(
+        self,
+        inputs: Iterable[LearningInput],
+        groups: Mapping[str, str] | None = None,
+        splits: Mapping[str, str] | None = None,
+        *,
+        neighbours: Iterable[GroupItem] = (),
+        near_pairs: Sequence[tuple[str, str]] | None = None,
+        extra_pairs: Sequence[tuple[str, str]] = (),
+    ) -> dict[str, str]:
+        """Input key → group, for ever. `neighbours` are inputs known before, for their groups only; the rest as in
+        `assign_groups`."""
         known = splits or {}
-        found = assign_groups(
-            (GroupItem(draft.id, draft.input, _conversation(draft, runs)) for draft in drafts),
+        items = [GroupItem(each.key, each.words, each.conversation) for each in inputs]
+        return assign_groups(
+            [*items, *neighbours],
             groups,
             split=lambda group: known.get(group) or split_of(group, self.settings.shares, self.settings.salt),
             threshold=self.settings.near_duplicate,
             cap=self.settings.group_cap,
-            extra_pairs=paraphrases(drafts, embeddings, self.settings.paraphrase) if embeddings else (),
+            extra_pairs=extra_pairs,
+            near_pairs=near_pairs,
         )
-        return sorted((_placed(draft, found[draft.id]) for draft in drafts), key=lambda example: example.id)
 
     def generate_training_dataset(
         self,
@@ -91,9 +135,11 @@ class BehaviorLearner:
         when it was first learned, for rules with dates."""
         return build_version(rule, examples, assignments, as_of, learned)
 
-    def analyze_correction_patterns(self, corrections: Iterable[Correction]) -> list[CorrectionPattern]:
-        """What people keep changing, most frequent first."""
-        return correction_patterns(corrections)
+    def analyze_correction_patterns(
+        self, corrections: Iterable[Correction], uncorrected: Iterable[tuple[str, str]] = ()
+    ) -> list[CorrectionPattern]:
+        """What people keep changing, the named patterns first; `uncorrected` is (agent, output) to compare with."""
+        return correction_patterns(corrections, uncorrected)
 
     def get_expert_examples(
         self,
@@ -122,18 +168,12 @@ class BehaviorLearner:
         return nearest(query_embedding, fit, embeddings, k)
 
 
-def _conversation(example: LearningExample, runs: Mapping[str, ExecutionRow]) -> str | None:
-    """The conversation of the execution the example carries the text of, not of every one that repeats it.
-
-    "Hello" was said in each of them: linking all would make one group of everything.
-    """
-    ids = (source.id for source in example.sources if source.kind == "execution")
-    first = min(ids, key=lambda id: (len(id), id), default=None)
-    return None if first is None else runs[first].conversation_id
-
-
-def _placed(example: LearningExample, group: str) -> LearningExample:
-    if is_bridge(group) and example.status in ("approved", "pending"):
-        reason = "near rows of two splits: it can be in neither"
-        return replace(example, group=group, status="quarantined", expert_approved=False, reason=reason)
-    return replace(example, group=group)
+def placed(learned: LearningInput, group: str) -> list[LearningExample]:
+    """The examples of an input in their group; what lies between two splits is quarantined."""
+    result = []
+    for example in learned.examples:
+        if is_bridge(group) and example.status in ("approved", "pending"):
+            reason = "near rows of two splits: it can be in neither"
+            example = replace(example, status="quarantined", expert_approved=False, reason=reason)
+        result.append(replace(example, group=group))
+    return result

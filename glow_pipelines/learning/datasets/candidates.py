@@ -4,8 +4,8 @@ Belongs here: who stands for and against each answer now. Does not belong here: 
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from glow_pipelines.learning.datasets.claims import ANONYMOUS, Claim
 from glow_pipelines.learning.datasets.examples import ExampleSource, SourceRef, example_hash, example_id
@@ -17,22 +17,26 @@ _STRENGTH: dict[ExampleSource, int] = {"demonstration": 0, "annotation": 1, "cor
 _PRIOR: dict[ExampleSource, float] = {"demonstration": 0.95, "annotation": 0.9, "correction": 0.6, "vote": 0.55}
 _PRIOR_WEIGHT, _USER_WEIGHT = 2.0, 0.5
 
+Person = tuple[bool, str]  # whether an expert, and the name
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """One answer to one input. People are counted once; the anonymous count among those against, never for.
 
-    `experts_elsewhere` deny it because they hold another answer: in a contest that is one voice, not two.
+    Experts count by their weight. `experts_elsewhere` deny it because they hold another answer: in a contest that is
+    one voice, not two. `decided` is +1 or -1 when an adjudication is for or against it and none says otherwise.
     """
 
     lead: Claim
     claims: tuple[Claim, ...]
     supported: bool
-    experts_for: int
-    experts_against: int
-    experts_elsewhere: int
+    experts_for: float
+    experts_against: float
+    experts_elsewhere: float
     users_for: int
     users_against: int
+    decided: int = 0
 
     @property
     def id(self) -> str:
@@ -41,18 +45,34 @@ class Candidate:
 
     @property
     def quality(self) -> float:
-        """Posterior mean of the chance that the answer is right: origin as prior, an expert 1, a user 1/2."""
-        ups = self.experts_for + _USER_WEIGHT * self.users_for
-        downs = self.experts_against + self.experts_elsewhere + _USER_WEIGHT * self.users_against
-        prior = _PRIOR[self.lead.source] * _PRIOR_WEIGHT
+        """Posterior mean of the chance that the answer is right: origin as prior, an expert 1, a user 1/2.
+
+        (prior · w + for) / (w + for + against), the mean of a Beta posterior after weighted Bernoulli observations
+        (A. Gelman et al., Bayesian Data Analysis, 3rd ed., §2.4), with w = 2 as if two experts had spoken.
+        """
+        parts = self.quality_parts
+        ups = parts["experts_for"] + _USER_WEIGHT * parts["users_for"]
+        downs = parts["experts_against"] + _USER_WEIGHT * parts["users_against"]
+        prior = parts["prior"] * _PRIOR_WEIGHT
         return round((prior + ups) / (_PRIOR_WEIGHT + ups + downs), 6)
+
+    @property
+    def quality_parts(self) -> Mapping[str, float]:
+        """What the quality is made of: the prior of its origin, experts by weight, users by head."""
+        return {
+            "prior": _PRIOR[self.lead.source],
+            "prior_weight": _PRIOR_WEIGHT,
+            "experts_for": self.experts_for,
+            "experts_against": round(self.experts_against + self.experts_elsewhere, 6),
+            "users_for": self.users_for,
+            "users_against": self.users_against,
+            "user_weight": _USER_WEIGHT,
+        }
 
     @property
     def execution(self) -> ExecutionRow | None:
         """The earliest execution the answer was claimed for; None for an expert's own example."""
-        found = {c.execution.id: c.execution for c in self.claims if c.execution is not None}
-        first = min(found, key=lambda id: (len(id), id), default=None)
-        return None if first is None or self.lead.source == "demonstration" else found[first]
+        return None if self.lead.source == "demonstration" else earliest(self.claims)
 
     @property
     def input(self) -> str:
@@ -76,6 +96,13 @@ class Candidate:
         return tuple(sorted(of | {c.ref for c in self.claims}))
 
 
+def earliest(claims: Iterable[Claim]) -> ExecutionRow | None:
+    """The execution with the smallest id of those the claims speak of."""
+    found = {c.execution.id: c.execution for c in claims if c.execution is not None}
+    first = min(found, key=lambda id: (len(id), id), default=None)
+    return None if first is None else found[first]
+
+
 def by_input(claims: Iterable[Claim]) -> dict[tuple[str, str], list[Claim]]:
     """Claims about the same input of the same agent, keys sorted."""
     found: dict[tuple[str, str], list[Claim]] = defaultdict(list)
@@ -84,36 +111,60 @@ def by_input(claims: Iterable[Claim]) -> dict[tuple[str, str], list[Claim]]:
     return dict(sorted(found.items()))
 
 
+def weighted(claims: Iterable[Claim], weights: Mapping[str, float]) -> list[Claim]:
+    """The claims with what each expert's word counts; who is not in `weights` keeps 1."""
+    return [replace(c, weight=weights[c.person]) if c.expert and c.person in weights else c for c in claims]
+
+
 def candidates_of(claims: Sequence[Claim]) -> list[Candidate]:
-    """The answers claimed for one input. A person holds one answer at a time, the one they named last."""
-    holds: dict[tuple[bool, str], str] = {}
-    denies: dict[str, set[tuple[bool, str]]] = defaultdict(set)
+    """The answers claimed for one input. A person holds one answer at a time, the one they named last.
+
+    Where an execution was adjudicated, other experts' words about it are kept as sources and count no more.
+    """
+    settled = {c.execution.id for c in claims if c.decisive and c.execution is not None}
+    holds: dict[Person, tuple[str, Claim]] = {}
+    denies: dict[str, dict[Person, Claim]] = defaultdict(dict)
     about: dict[str, list[Claim]] = defaultdict(list)
     for claim in claims:
         who, answer = (claim.expert, claim.person), text_key(claim.target)
         about[answer].append(claim)
+        if _overruled(claim, settled):
+            continue
         if claim.stance > 0:
-            holds[who] = answer
-            denies[answer].discard(who)
+            holds[who] = answer, claim
+            denies[answer].pop(who, None)
         else:
-            denies[answer].add(who)
-            if holds.get(who) == answer:
+            denies[answer][who] = claim
+            if who in holds and holds[who][0] == answer:
                 del holds[who]
-    result = []
-    for answer, said in sorted(about.items()):
-        ups = {who for who, held in holds.items() if held == answer}
-        # Someone whose mind changed is no longer the voice the text is taken from.
-        speaking = [c for c in said if c.stance > 0 and (c.expert, c.person) in ups]
-        result.append(
-            Candidate(
-                lead=min(speaking or said, key=lambda c: (_STRENGTH[c.source], c.order)),
-                claims=tuple(said),
-                supported=bool(speaking),
-                experts_for=sum(expert for expert, _ in ups),
-                experts_against=sum(who[0] and who not in holds for who in denies[answer]),
-                experts_elsewhere=sum(who[0] and who in holds for who in denies[answer]),
-                users_for=sum(not expert and person != ANONYMOUS for expert, person in ups),
-                users_against=sum(not expert for expert, _ in denies[answer]),
-            )
-        )
-    return result
+    return [_counted(answer, said, holds, denies[answer]) for answer, said in sorted(about.items())]
+
+
+def _overruled(claim: Claim, settled: set[str]) -> bool:
+    return claim.expert and not claim.decisive and claim.execution is not None and claim.execution.id in settled
+
+
+def _counted(
+    answer: str, said: Sequence[Claim], holds: Mapping[Person, tuple[str, Claim]], denied: Mapping[Person, Claim]
+) -> Candidate:
+    ups = {who: claim for who, (held, claim) in holds.items() if held == answer}
+    # Someone whose mind changed is no longer the voice the text is taken from.
+    speaking = [c for c in said if c.stance > 0 and (c.expert, c.person) in ups]
+    for_it = any(claim.decisive for claim in ups.values())
+    against_it = any(claim.decisive for claim in denied.values())
+    return Candidate(
+        lead=min(speaking or said, key=lambda c: (_STRENGTH[c.source], c.order)),
+        claims=tuple(said),
+        supported=bool(speaking),
+        experts_for=_weight(ups[who] for who in ups if who[0]),
+        experts_against=_weight(denied[who] for who in denied if who[0] and who not in holds),
+        experts_elsewhere=_weight(denied[who] for who in denied if who[0] and who in holds),
+        users_for=sum(not expert and person != ANONYMOUS for expert, person in ups),
+        users_against=sum(not expert for expert, _ in denied),
+        decided=for_it - against_it,
+    )
+
+
+def _weight(claims: Iterable[Claim]) -> float:
+    """Rounded, so that equal support is equal in whatever order it was added up."""
+    return round(sum(claim.weight for claim in claims), 6)

@@ -4,10 +4,10 @@ Belongs here: rows → claims. Does not belong here: weighing them against each 
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from glow_pipelines.learning.annotations.rows import AnnotationRow
+from glow_pipelines.learning.annotations.rows import AnnotationRow, ComparisonRow
 from glow_pipelines.learning.datasets.examples import DemonstrationRow, ExampleSource, SourceKind, SourceRef
 from glow_pipelines.learning.datasets.text import text_key
 from glow_pipelines.learning.feedback.rows import ExecutionRow, FeedbackRow, sentiment
@@ -19,7 +19,8 @@ ANONYMOUS = "\0anonymous"  # all anonymous users are one: nobody can agree with 
 class Claim:
     """`person` holds (+1) or denies (-1) that `target` answers `input`. `replaces` is the output it was put in for.
 
-    `order` sorts claims by their row within a source; `execution` is None for a demonstration.
+    `order` sorts claims by their row within a source; `execution` is None for a demonstration. `weight` is what an
+    expert's word counts; `decisive` is that of an adjudication, which beats other experts' about the same execution.
     """
 
     agent: str
@@ -33,6 +34,8 @@ class Claim:
     execution: ExecutionRow | None = None
     replaces: str | None = None
     domain: str | None = None
+    weight: float = 1.0
+    decisive: bool = False
 
     @property
     def expert(self) -> bool:
@@ -45,18 +48,31 @@ def claims_of(
     feedback: Iterable[FeedbackRow],
     annotations: Iterable[AnnotationRow],
     demonstrations: Iterable[DemonstrationRow],
+    *,
+    comparisons: Iterable[ComparisonRow] = (),
 ) -> Iterator[Claim]:
-    """Every claim, in an order that does not depend on the order given. Rows of unknown executions wait: no claim."""
+    """Every claim, in an order that does not depend on the order given. Rows of unknown executions wait: no claim.
+
+    Where an execution was adjudicated, reviews and comparisons of it claim nothing.
+    """
     known = {execution.id: execution for execution in executions}
     for demo in sorted(demonstrations, key=lambda row: row.id):
         ref = SourceRef("demonstration", str(demo.id), "supports")
         yield Claim(
             demo.agent, demo.input, demo.output, "demonstration", demo.expert, 1, ref, demo.id, domain=demo.domain
         )
-    for row in sorted(annotations, key=lambda row: row.id):
+    judgements = sorted(annotations, key=lambda row: row.id)
+    decided = {row.execution_id for row in judgements if row.role == "adjudication"}
+    for row in judgements:
+        if row.execution_id in decided and row.role != "adjudication":
+            continue
         if execution := known.get(row.execution_id):
             right = execution.output if row.verdict == "approve" else row.output if row.verdict == "correct" else None
-            yield from _judged(execution, "annotation", "annotation", row.reviewer, row.id, right)
+            for claim in _judged(execution, "annotation", "annotation", row.reviewer, row.id, right):
+                yield replace(claim, decisive=row.role == "adjudication")
+    for choice in sorted(comparisons, key=lambda row: row.id):
+        if choice.execution_id not in decided and (execution := known.get(choice.execution_id)):
+            yield from _chosen(execution, choice)
     for vote in sorted(feedback, key=lambda row: row.id):
         if execution := known.get(vote.execution_id):
             person = vote.user_id if vote.user_id is not None else ANONYMOUS
@@ -82,3 +98,26 @@ def _judged(
         yield claim(execution.output, -1, None)
     if right is not None:
         yield claim(right, 1, None if same else execution.output)
+
+
+def _chosen(execution: ExecutionRow, row: ComparisonRow) -> Iterator[Claim]:
+    """For the preferred answer and against the other; against both when neither is right; nothing of a tie."""
+    if row.preferred == "tie":
+        return
+    for shown, text, other in (("first", row.first, row.second), ("second", row.second, row.first)):
+        stance: Literal[-1, 1] = 1 if row.preferred == shown else -1
+        ref = SourceRef("comparison", str(row.id), "supports" if stance > 0 else "opposes")
+        replaces = other if stance > 0 and text_key(text) != text_key(execution.output) else None
+        yield Claim(
+            execution.agent,
+            execution.input,
+            text,
+            "annotation",
+            row.reviewer,
+            stance,
+            ref,
+            row.id,
+            execution,
+            replaces,
+            execution.domain,
+        )

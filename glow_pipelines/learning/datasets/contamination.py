@@ -6,7 +6,7 @@ what happens to the row (inspection).
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from glow_pipelines.learning.datasets.leaks import grams, jaccard
+from glow_pipelines.learning.datasets.jaccard import WINDOW
 from glow_pipelines.learning.datasets.text import normalize
 
 LONG, SHORT = 13, 8  # words in a run that is no coincidence; of texts that have no 13, 8
@@ -17,7 +17,8 @@ class Demonstrations:
 
     def __init__(self, inputs: Iterable[str]) -> None:
         self._texts = sorted({text for each in inputs if (text := normalize(each))})
-        self._grams = frozenset().union(*(grams(text) for text in self._texts))
+        self._sets = [_grams(text) for text in self._texts]
+        self._grams = frozenset().union(*self._sets)
         words = [text.split() for text in self._texts]
         self._long = frozenset(run for each in words for run in _runs(each, LONG))
         self._short = frozenset(run for each in words if len(each) < LONG for run in _runs(each, SHORT))
@@ -27,16 +28,22 @@ class Demonstrations:
 
     def show(self, text: str, threshold: float = 0.7) -> bool:
         """Whether a normalised text is, nearly is, or shares a run of words with a demonstration."""
-        own = grams(text)
+        own = _grams(text)
         # The intersection with all of them is at least that with one, and that is at least threshold times its size.
         if len(own & self._grams) >= threshold * len(own) and any(
-            jaccard(text, each) >= threshold for each in self._texts
+            len(own & each) >= threshold * len(own | each) for each in self._sets
         ):
             return True
         words = text.split()
         return any(run in self._long for run in _runs(words, LONG)) or (
             bool(self._short) and any(run in self._short for run in _runs(words, SHORT))
         )
+
+
+def _grams(text: str) -> frozenset[str]:
+    """The character 5-grams of a text; of a shorter one the text itself, filled up."""
+    padded = text.ljust(WINDOW, "\0")
+    return frozenset(padded[at : at + WINDOW] for at in range(len(padded) - WINDOW + 1))
 
 
 def _runs(words: Sequence[str], length: int) -> Iterator[tuple[str, ...]]:

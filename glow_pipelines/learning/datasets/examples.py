@@ -4,14 +4,15 @@ Belongs here: `LearningExample`, its identity, `SourceRef`, `DemonstrationRow`. 
 is decided (claims, resolve), grouped (groups) or chosen for a dataset (versions).
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from glow_pipelines.learning.datasets.text import content_hash, digest, text_key
 
 ExampleSource = Literal["annotation", "correction", "demonstration", "vote"]
 Status = Literal["approved", "pending", "rejected", "quarantined"]
-SourceKind = Literal["execution", "feedback", "annotation", "demonstration"]
+SourceKind = Literal["execution", "feedback", "annotation", "demonstration", "comparison"]
 Role = Literal["input", "supports", "opposes"]
 
 
@@ -42,8 +43,10 @@ class LearningExample:
     """One (input, target) of one agent.
 
     `id` is the identity (agent, normalised input, normalised target) and outlives rewording; `content_hash` is over
-    the exact text. `quality` is an estimated chance in [0, 1] that the target is right. `rejected_target` is the
-    output the target replaced: the other half of a preference pair. `reason` says why the status is what it is.
+    the exact text. `quality` is an estimated chance in [0, 1] that the target is right, `quality_parts` what it was
+    estimated from (candidates.Candidate.quality). `rejected_target` is the output the target replaced: the other half
+    of a preference pair. `reason` says why the status is what it is. `language` is ISO 639-1, "und" when unsure, None
+    where there are no words.
     """
 
     id: str
@@ -61,6 +64,8 @@ class LearningExample:
     reason: str
     rejected_target: str | None = None
     domain: str | None = None
+    language: str | None = None
+    quality_parts: Mapping[str, float] = field(default_factory=dict, hash=False)
 
 
 def example_id(agent: str, input: str, target: str) -> str:

@@ -22,7 +22,7 @@ _TALK = "\0conversation\0"  # a conversation is a node of its own: n links where
 
 @dataclass(frozen=True, slots=True)
 class GroupItem:
-    """An example as the grouping sees it; `text` is the user's input only, not an agent's fixed phrases."""
+    """An input as the grouping sees it; `text` is what the user said only, not an agent's fixed phrases."""
 
     id: str
     text: str
@@ -42,6 +42,7 @@ def assign_groups(
     threshold: float = 0.7,
     cap: int | None = None,
     extra_pairs: Sequence[tuple[str, str]] = (),
+    near_pairs: Sequence[tuple[str, str]] | None = None,
 ) -> dict[str, str]:
     """Item id → group key, for the items given. What `existing` (id → group) says is never changed.
 
@@ -49,11 +50,16 @@ def assign_groups(
     above `cap` items (5 % of all, at least 50) is cut into stars around its busiest members. A new row that would
     still touch two splits becomes a bridge: a group of its own that no dataset admits and that links nothing later,
     so what was published never moves and nothing leaks. `split` says where a group lies; `extra_pairs` are further
-    ids that belong together (paraphrases, by embedding).
+    ids that belong together (paraphrases, by embedding). `near_pairs` are the near-duplicates where they are known;
+    without them all items are compared. Items beside the new ones need only be their neighbours.
     """
     known = dict(existing or {})
     rows = sorted({item.id: item for item in items}.values(), key=lambda item: item.id)
-    graph = _graph([row for row in rows if not is_bridge(known.get(row.id, ""))], threshold, extra_pairs)
+    linking = [row for row in rows if not is_bridge(known.get(row.id, ""))]
+    if near_pairs is None:
+        found = near_duplicates([normalize(row.text) for row in linking], threshold)
+        near_pairs = [(linking[a].id, linking[b].id) for a, b in found.tolist()]
+    graph = _graph(linking, [*near_pairs, *extra_pairs])
     most = max(50, len(rows) // 20) if cap is None else cap
     result = {row.id: known[row.id] for row in rows if row.id in known}
     seen: set[str] = set()
@@ -73,11 +79,9 @@ def assign_groups(
     return result
 
 
-def _graph(rows: list[GroupItem], threshold: float, extra: Sequence[tuple[str, str]]) -> Graph:
-    pairs = near_duplicates([normalize(row.text) for row in rows], threshold)
-    links = [(rows[a].id, rows[b].id) for a, b in pairs.tolist()]
+def _graph(rows: list[GroupItem], pairs: Iterable[tuple[str, str]]) -> Graph:
     ids = {row.id for row in rows}
-    links += [(a, b) for a, b in extra if a in ids and b in ids and a != b]
+    links = [(a, b) for a, b in pairs if a in ids and b in ids and a != b]
     links += [(row.id, _TALK + row.conversation) for row in rows if row.conversation is not None]
     graph: Graph = defaultdict(set)
     for a, b in links:

@@ -10,17 +10,15 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from glow_pipelines.learning.datasets.minhash import BANDS, ROWS, WINDOW, shingles, signatures
+from glow_pipelines.learning.datasets.jaccard import verify
+from glow_pipelines.learning.datasets.minhash import BANDS, band_keys, first_look, most_differing, signatures
 
 Ints = NDArray[np.int64]
 
 _RECORD = np.dtype([("key", "<u8"), ("turn", "<u4"), ("split", "u1")])
 _FILES = 64  # a million texts make 32 million records: half a million in a file, sorted in 7 MB
 _WHOLE_BUCKET = 64  # larger buckets are chained: n² of boilerplate is what would not end
-_SKETCH = np.dtype([("place", "<i8"), ("bits", "u1", 16)])  # one bit of each of 128 minima
-# Two texts at Jaccard .7 agree in 109 ± 4 of 128 such bits, at .3 in 83 ± 5: four deviations below .7 lets one in
-# 30 000 pass unseen and spares reading nine in ten texts that only share a band.
-_AGREEING = 92
+_SKETCH = np.dtype([("place", "<i8"), ("bits", "<u8", 4)])
 
 
 class SplitLeaks:
@@ -32,10 +30,6 @@ class SplitLeaks:
     def __init__(self, lend: Callable[[], BinaryIO], seed: int) -> None:
         self._bands = [lend() for _ in range(_FILES)]
         self._sketches = lend()
-        self._odds = (
-            np.random.default_rng([0x1EA5, seed]).integers(0, 2**63, size=(BANDS, ROWS), dtype=np.uint64) * 2 + 1
-        )
-        self._salts = np.random.default_rng([0xBA2D, seed]).integers(0, 2**63, size=BANDS, dtype=np.uint64)
         self._seed = seed
         self._count = 0
 
@@ -43,15 +37,12 @@ class SplitLeaks:
         """Normalised texts, what the caller calls them, and the numbers of their splits."""
         if not texts:
             return
-        signed = signatures(*shingles(texts), self._seed)
+        signed = signatures(texts, self._seed)
         sketches = np.empty(len(texts), dtype=_SKETCH)
-        sketches["place"] = places
-        # Not the lowest bit: of an odd multiple it is that of the gram itself.
-        sketches["bits"] = np.packbits((signed >> np.uint64(17) & np.uint64(1)).astype(np.uint8), axis=1)
+        sketches["place"], sketches["bits"] = places, first_look(signed)
         self._sketches.write(sketches.tobytes())
-        keys = (signed.reshape(len(texts), BANDS, ROWS) * self._odds).sum(axis=2, dtype=np.uint64)
-        keys ^= self._salts  # equal rows in two bands are no match
-        keys ^= keys >> np.uint64(32)
+        # Equal minima in two bands are no match.
+        keys = band_keys(signed, self._seed) ^ np.arange(BANDS, dtype=np.uint64)
         records = np.empty(keys.size, dtype=_RECORD)
         records["key"] = keys.ravel()
         records["turn"] = np.repeat(np.arange(self._count, self._count + len(texts)), BANDS)
@@ -71,11 +62,12 @@ class SplitLeaks:
         only of those that share a band and look alike."""
         told: set[tuple[int, int]] = set()
         for lent in self._bands:
-            for part in self._alike(_crossing(_read(lent))):
-                wanted = sorted(set(part.ravel().tolist()))
-                texts = texts_of(wanted)
-                for a, b in part.tolist():
-                    if (a, b) not in told and jaccard(texts[a], texts[b]) >= threshold:
+            for part in self._alike(_crossing(_read(lent)), most_differing(threshold)):
+                wanted, at = np.unique(part, return_inverse=True)
+                texts = texts_of(wanted.tolist())
+                near = verify(at.reshape(-1, 2), [texts[place] for place in wanted.tolist()], threshold)
+                for a, b in wanted[near].tolist():
+                    if (a, b) not in told:
                         told.add((a, b))
                         yield a, b
 
@@ -83,7 +75,7 @@ class SplitLeaks:
         for lent in (*self._bands, self._sketches):
             lent.close()
 
-    def _alike(self, pairs: Iterable[Ints]) -> Iterator[Ints]:
+    def _alike(self, pairs: Iterable[Ints], most: float) -> Iterator[Ints]:
         """Of pairs of turns those that look alike, as places."""
         for part in pairs:
             turns, at = np.unique(part, return_inverse=True)
@@ -93,24 +85,11 @@ class SplitLeaks:
                 sketches[row] = np.frombuffer(self._sketches.read(_SKETCH.itemsize), dtype=_SKETCH)[0]
             left, right = at.reshape(-1, 2).T
             bits = sketches["bits"]
-            agree = 128 - np.bitwise_count(bits[left] ^ bits[right]).sum(axis=1, dtype=np.int64)
-            near = agree >= _AGREEING
+            near = np.bitwise_count(bits[left] ^ bits[right]).sum(axis=1, dtype=np.int64) <= most
             if near.any():
                 found = np.column_stack([sketches["place"][left[near]], sketches["place"][right[near]]])
                 found.sort(axis=1)
                 yield found
-
-
-def jaccard(one: str, other: str) -> float:
-    """Of the sets of character 5-grams of two normalised texts."""
-    a, b = grams(one), grams(other)
-    return len(a & b) / len(a | b)
-
-
-def grams(text: str) -> set[str]:
-    """The character 5-grams of a text; of a shorter one the text itself, filled up."""
-    padded = text.ljust(WINDOW, "\0")
-    return {padded[at : at + WINDOW] for at in range(len(padded) - WINDOW + 1)}
 
 
 def _read(lent: BinaryIO) -> "np.ndarray[tuple[int], np.dtype[np.void]]":

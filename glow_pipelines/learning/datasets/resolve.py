@@ -1,6 +1,7 @@
 """What becomes of the answers claimed for one input.
 
-Belongs here: status and reason of each candidate, and which of several wins: expert over correction over vote.
+Belongs here: status and reason of each candidate, and which of several wins: adjudication over expert over correction
+over vote.
 Does not belong here: counting who said what (candidates), groups.
 """
 
@@ -9,10 +10,11 @@ from dataclasses import replace
 
 from glow_pipelines.learning.datasets.candidates import Candidate
 from glow_pipelines.learning.datasets.examples import LearningExample, Status
-from glow_pipelines.learning.datasets.screens import screen
+from glow_pipelines.learning.datasets.screens import screen_example
 from glow_pipelines.learning.datasets.settings import BehaviorSettings
 
 _RANK = {"demonstration": 2, "annotation": 2, "correction": 1, "vote": 0}
+_ADJUDICATED = 3
 
 
 def resolve(candidates: Sequence[Candidate], settings: BehaviorSettings) -> list[LearningExample]:
@@ -27,6 +29,7 @@ def resolve(candidates: Sequence[Candidate], settings: BehaviorSettings) -> list
             source=candidate.lead.source,
             status=status,
             quality=candidate.quality,
+            quality_parts=candidate.quality_parts,
             group=f"g-{candidate.id}",
             expert_approved=status == "approved" and candidate.experts_for > 0,
             content_hash=candidate.content_hash,
@@ -38,7 +41,7 @@ def resolve(candidates: Sequence[Candidate], settings: BehaviorSettings) -> list
         )
         for candidate, status, reason in _contest(judged)
     ]
-    return [_screened(example) for example in examples]
+    return [screen_example(example, settings.policy) for example in examples]
 
 
 def withdrawn(stored: Iterable[LearningExample], found: Iterable[LearningExample]) -> list[LearningExample]:
@@ -68,12 +71,16 @@ def _judge(candidate: Candidate, settings: BehaviorSettings) -> tuple[Status, st
             return "rejected", f"empty {name}"
         if len(text) > longest:
             return "rejected", f"{name} of {len(text)} characters, more than {longest}"
+    if candidate.decided:
+        return ("approved", "an adjudication is for it") if candidate.decided > 0 else ("rejected", "adjudicated")
     if candidate.experts_for or denied:
-        if candidate.experts_for < max(candidate.experts_against, 1):
+        if not candidate.experts_for or candidate.experts_for < candidate.experts_against:
             return "rejected", "an expert rejected it"
         if candidate.experts_for == candidate.experts_against:
             return "pending", "experts disagree whether it is right"
-        return "approved", f"{candidate.experts_for} expert(s) for, {denied} against"
+        if candidate.experts_for < settings.enough_experts:
+            return "pending", f"experts of weight {candidate.experts_for:g} for; needs another"
+        return "approved", f"{candidate.experts_for:g} expert(s) for, {denied:g} against"
     if candidate.lead.source == "vote":
         clean = ups >= settings.agreeing_users and not downs
         return ("approved", f"{ups} users for, none against") if clean else None
@@ -87,15 +94,16 @@ def _judge(candidate: Candidate, settings: BehaviorSettings) -> tuple[Status, st
 def _contest(judged: Sequence[tuple[Candidate, Status, str]]) -> list[tuple[Candidate, Status, str]]:
     """Of several answers to one input at most one stays approved."""
 
-    def force(candidate: Candidate) -> tuple[int, int]:
-        rank = _RANK[candidate.lead.source]
-        return rank, (candidate.experts_for - candidate.experts_against if rank == 2 else candidate.users_for)
+    def force(candidate: Candidate) -> tuple[int, float]:
+        rank = _ADJUDICATED if candidate.decided > 0 else _RANK[candidate.lead.source]
+        lead = round(candidate.experts_for - candidate.experts_against, 6)
+        return rank, (lead if rank >= 2 else candidate.users_for)
 
     approved = [candidate for candidate, status, _ in judged if status == "approved"]
     open_experts = any(status == "pending" and _RANK[c.lead.source] == 2 for c, status, _ in judged)
     best = max(map(force, approved), default=(-1, 0))
     leaders = [candidate for candidate in approved if force(candidate) == best]
-    winner = leaders[0] if len(leaders) == 1 and (best[0] == 2 or not open_experts) else None
+    winner = leaders[0] if len(leaders) == 1 and (best[0] >= 2 or not open_experts) else None
     result = []
     for candidate, status, reason in judged:
         below = winner is not None and candidate is not winner and status in ("approved", "pending")
@@ -108,13 +116,3 @@ def _contest(judged: Sequence[tuple[Candidate, Status, str]]) -> list[tuple[Cand
             )
         result.append((candidate, status, reason))
     return result
-
-
-def _screened(example: LearningExample) -> LearningExample:
-    if example.status == "rejected":
-        return example
-    texts = (("input", example.input), ("target", example.target), ("rejected_target", example.rejected_target or ""))
-    found = sorted({f"{f.kind}: {f.name} in {name}" for name, text in texts for f in screen(text)})
-    if not found:
-        return example
-    return replace(example, status="quarantined", expert_approved=False, reason="; ".join(found))

@@ -1,4 +1,4 @@
-"""Examples near each other by embedding.
+"""Inputs and examples near each other by embedding.
 
 Belongs here: cosine over vectors given. Does not belong here: making vectors (providers), searching documents
 (retrieval).
@@ -10,22 +10,25 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from glow_pipelines.learning.datasets.examples import LearningExample
+from glow_pipelines.learning.datasets.inputs import LearningInput
 
 Vectors = Mapping[str, ArrayLike]  # input text → its embedding
 _BLOCK = 1024
 
 
-def paraphrases(examples: Sequence[LearningExample], embeddings: Vectors, threshold: float) -> list[tuple[str, str]]:
-    """Pairs of example ids whose inputs have cosine ≥ threshold. Cost is quadratic in the examples with a vector."""
-    known = [example for example in examples if example.input in embeddings]
+def paraphrases(inputs: Sequence[LearningInput], embeddings: Vectors, threshold: float) -> list[tuple[str, str]]:
+    """Pairs of keys of inputs with cosine ≥ threshold. Cost is quadratic in the inputs with a vector."""
+    known = [each for each in inputs if each.words in embeddings]
     if len(known) < 2:
         return []
-    unit = _unit([embeddings[example.input] for example in known])
+    unit = _unit([embeddings[each.words] for each in known])
     pairs = []
     for begin in range(0, len(known), _BLOCK):
         a, b = np.nonzero(unit[begin : begin + _BLOCK] @ unit.T >= threshold)
         keep = a + begin < b
-        pairs += [(known[i].id, known[j].id) for i, j in zip((a[keep] + begin).tolist(), b[keep].tolist(), strict=True)]
+        pairs += [
+            (known[i].key, known[j].key) for i, j in zip((a[keep] + begin).tolist(), b[keep].tolist(), strict=True)
+        ]
     return pairs
 
 

@@ -11,7 +11,7 @@ from glow_pipelines.learning.prompts.jsonable import Jsonable
 from glow_pipelines.learning.prompts.prompt import Prompt, RenderedPrompt
 
 Split = Literal["train", "val", "test"]
-SourceKind = Literal["feedback", "annotation", "demonstration", "execution"]
+SourceKind = Literal["feedback", "annotation", "comparison", "demonstration", "execution"]
 LineageRole = Literal["demo", "rule_evidence", "reflected"]
 
 

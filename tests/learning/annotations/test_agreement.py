@@ -146,3 +146,25 @@ def test_order_of_items_and_people_does_not_matter(rows: list[list[float]]) -> N
     table = np.array(rows)
     a, b = krippendorff_alpha(table, "ordinal"), krippendorff_alpha(table[::-1, ::-1], "ordinal")
     assert a == b or (a is not None and b == pytest.approx(a))
+
+
+@settings(max_examples=300, deadline=None)
+@given(TABLES, st.sampled_from(["nominal", "ordinal", "interval"]))
+def test_alpha_is_that_of_another_implementation(rows: list[list[float]], level: str) -> None:
+    oracle = pytest.importorskip("krippendorff", reason="the reference implementation is in the extra dev")
+    table = np.array(rows)
+    found = krippendorff_alpha(table, level)
+    if found is not None:  # it refuses what has no alpha
+        assert oracle.alpha(reliability_data=table.T, level_of_measurement=level) == pytest.approx(found, abs=1e-9)
+
+
+@pytest.mark.skipif(not XSUM.exists(), reason="../shared/data/xsum is absent")
+def test_alpha_of_real_judgements_is_that_of_another_implementation() -> None:
+    oracle = pytest.importorskip("krippendorff", reason="the reference implementation is in the extra dev")
+    with XSUM.open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    worth = {"no": 0.0, "NULL": 1.0, "yes": 2.0}
+    table = label_table((f"{row['bbcid']}/{row['system']}", row["worker_id"], worth[row["is_factual"]]) for row in rows)
+    for level in ("nominal", "ordinal", "interval"):
+        expected = oracle.alpha(reliability_data=table.T, level_of_measurement=level)
+        assert krippendorff_alpha(table, level) == pytest.approx(expected, abs=1e-9)

@@ -8,18 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glow_pipelines.learning.annotations import Label, choose_aggregator, dawid_skene, majority
-
-
-def planted(skills: list[float], items: int, seed: int, classes: str = "xyz") -> tuple[list[Label], dict[str, str]]:
-    rng = np.random.default_rng(seed)
-    truth = {f"i{i:04}": classes[rng.integers(len(classes))] for i in range(items)}
-    labels = []
-    for item, right in truth.items():
-        for person, skill in enumerate(skills):
-            wrong = [c for c in classes if c != right]
-            said = right if rng.random() < skill else wrong[rng.integers(len(wrong))]
-            labels.append(Label(item, f"p{person}", said))
-    return labels, truth
+from tests.learning.annotations.judging import planted
 
 
 def accuracy(found: dict, truth: dict[str, str]) -> float:

@@ -1,5 +1,7 @@
 """What feedback, annotations and demonstrations amount to: expert over correction over vote."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from dataset_builders import example, judge, run, vote
@@ -13,9 +15,13 @@ from glow_pipelines.learning.datasets import (
     LearningExample,
     SourceRef,
     example_id,
+    input_key,
     split_of,
     withdrawn,
 )
+from glow_pipelines.learning.datasets.candidates import candidates_of
+from glow_pipelines.learning.datasets.claims import claims_of
+from glow_pipelines.learning.datasets.resolve import resolve
 
 LEARNER = BehaviorLearner()
 
@@ -83,6 +89,35 @@ def test_experts_who_disagree_leave_it_open_and_a_third_decides() -> None:
     assert (changed["6200"].status, changed["6100"].status) == ("approved", "rejected")
 
 
+def test_experts_count_by_their_weight() -> None:
+    said = [judge(1, "1", "eve", "approve"), judge(2, "1", "max", "correct", "6200")]
+    found = by_target(LEARNER.learn([run("1")], [], said, [], weights={"eve": 0.6, "max": 0.9}))
+    assert (found["6200"].status, found["6100"].status) == ("approved", "rejected")
+    assert found["6100"].quality_parts["experts_against"] == 0.9
+    assert found["6200"].quality_parts["experts_for"] == 0.9
+    assert found["6200"].quality == pytest.approx((0.9 * 2 + 0.9) / (2 + 0.9))
+    (alone,) = LEARNER.learn([run("1")], [], said[:1], [], weights={"eve": 0.4})
+    assert (alone.status, alone.expert_approved) == ("pending", False)
+    third = [*said, judge(3, "1", "ida", "approve")]
+    weights = {"eve": 0.1, "max": 0.3, "ida": 0.2}  # .1 + .2 is not .3 in floating point
+    assert {e.status for e in LEARNER.learn([run("1")], [], third, [], weights=weights)} == {"pending"}
+
+
+def test_an_adjudication_beats_what_others_said_of_that_execution() -> None:
+    said = [judge(i, "1", name, "correct", "6200") for i, name in enumerate("abc")]
+    claims = list(claims_of([run("1")], [], [*said, judge(9, "1", "chief", "correct", "6300")], []))
+    decided = [replace(claim, decisive=claim.person == "chief") for claim in claims]
+    found = {c.lead.target: c for c in candidates_of(decided)}
+    assert (found["6300"].decided, found["6100"].decided, found["6200"].decided) == (1, -1, 0)
+    assert found["6200"].experts_for == 0
+    examples = {e.target: e for e in resolve(list(found.values()), BehaviorSettings())}
+    assert {target: e.status for target, e in examples.items()} == {"6300": "approved", "6100": "rejected"}
+    assert SourceRef("annotation", "1", "opposes") in examples["6100"].sources
+    elsewhere = claims_of([run("2")], [], [judge(i + 10, "2", name, "approve") for i, name in enumerate("abcd")], [])
+    both = {e.target: e.status for e in resolve(candidates_of([*decided, *elsewhere]), BehaviorSettings())}
+    assert both == {"6300": "approved", "6100": "rejected"}
+
+
 def test_expert_overrules_corrections_and_those_overrule_votes() -> None:
     runs = [run("1"), run("2", "Taxi to the airport!", "6300")]
     votes = [vote(1, "1", "ann", 1), vote(2, "1", "bob", 1)]
@@ -128,14 +163,14 @@ def test_groups_given_win_and_rows_between_two_splits_are_quarantined() -> None:
     runs = [run("1", "hotel in berlin two nights", "a", "c1"), run("2", "parcel to the client", "b", "c2")]
     said = [judge(1, "1", "eve", "approve"), judge(2, "2", "eve", "approve")]
     first = LEARNER.learn(runs, [], said, [])
-    groups = {e.id: e.group for e in first}
+    groups = {input_key(e.input): e.group for e in first}
     splits = {first[0].group: "train", first[1].group: "test"}
     between = run("3", "Hotel in Berlin, two nights please", "c", "c2")
     found = LEARNER.learn(
         [*runs, between], [], [*said, judge(3, "3", "eve", "approve")], [], groups=groups, splits=splits
     )
-    assert {e.id: e.group for e in found if e.id in groups} == groups
-    (added,) = (e for e in found if e.id not in groups)
+    assert {input_key(e.input): e.group for e in found if e.input != between.input} == groups
+    (added,) = (e for e in found if e.input == between.input)
     assert (added.status, added.reason) == ("quarantined", "near rows of two splits: it can be in neither")
 
 
@@ -221,3 +256,12 @@ def test_whatever_people_say_at_most_one_answer_is_approved(
     for rows in mixed:
         random.shuffle(rows)  # type: ignore[attr-defined]
     assert LEARNER.learn(*mixed, []) == found
+
+
+@settings(max_examples=60, deadline=None)
+@given(RUNS, VOTES, JUDGEMENTS, st.sets(INPUTS))
+def test_an_input_is_learned_from_its_own_rows_alone(runs: list, votes: list, judged: list, chosen: set[str]) -> None:
+    keys = {input_key(text) for text in chosen}
+    whole = {each.key: each for each in LEARNER.learn_inputs(runs, votes, judged, [])}
+    part = LEARNER.learn_inputs([each for each in runs if input_key(each.input) in keys], votes, judged, [])
+    assert {each.key: each for each in part} == {key: each for key, each in whole.items() if key in keys}

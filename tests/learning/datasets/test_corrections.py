@@ -1,15 +1,14 @@
-"""Edits told apart by kind, and counted."""
+"""Edits told apart by kind and topic."""
 
-from datetime import UTC, datetime, timedelta
+import json
+import time
 
 import pytest
 from dataset_builders import run, vote
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glow_pipelines.learning.datasets import BehaviorLearner, Change, Correction, changes, corrections_of
-
-AT = datetime(2026, 3, 1, tzinfo=UTC)
+from glow_pipelines.learning.datasets import Change, changes, corrections_of
 
 
 @pytest.mark.parametrize(
@@ -26,18 +25,35 @@ AT = datetime(2026, 3, 1, tzinfo=UTC)
         ),
         ("No refund", "Sorry, no refund", [("tone", "∅ → sorry")]),
         ("Book it", "Book it with prior approval", [("policy", "∅ → with prior approval")]),
-        ('{"account": "6100"}', '{"account": "6200"}', [("wrong_value", "$.account")]),
+        (
+            '{"account": "6100"}',
+            '{"account": "6200"}',
+            [("wrong_value", "$.account"), ("wrong_value", "$.account: 6100 → 6200")],
+        ),
         ('{"account": "6100"}', '{"account": 6100}', [("format", "$.account")]),
         ('{"a": 1}', '{"a": 1, "tax": 19}', [("missing", "$.tax")]),
         ('{"a": 1, "b": {"c": 2}}', '{"a": 1, "b": {}}', [("hallucination", "$.b.c")]),
         (
             '{"items": [{"x": 1}, {"x": 2}]}',
             '{"items": [{"x": 9}]}',
-            [("hallucination", "$.items[]"), ("wrong_value", "$.items[].x")],
+            [
+                ("hallucination", "$.items[]"),
+                ("wrong_value", "$.items[].x"),
+                ("wrong_value", "$.items[].x: 1 → 9"),
+            ],
         ),
         ('```json\n{"a": 1}\n```', '{"a": 1}', [("format", "layout")]),
         ("account 6100", '{"account": "6100"}', [("format", "JSON")]),
         ("Dear sir, 42 it is", "Dear sir, 43 it is, please", [("tone", "∅ → please"), ("wrong_value", "42 → 43")]),
+        ("It is due 2026-03-01", "It is due 01.03.2026", [("format", "2026-03-01 → 01.03.2026")]),
+        ("It costs 1,234.50 EUR", "It costs 1234.5 EUR", [("format", "1,234.50 → 1234.5")]),
+        ("It costs 1,234.50 EUR", "It costs 1235.5 EUR", [("wrong_value", "1,234.50 → 1235.5")]),
+        ("You owe 50", "You probably owe 50", [("tone", "∅ → probably")]),
+        (
+            "The hotel is booked on travel costs by the clerk",
+            "Nobody books such things here because taxes would differ then",
+            [("rewrite", "less than .3 of the words stay")],
+        ),
     ],
 )
 def test_kinds(before: str, after: str, expected: list[tuple[str, str]]) -> None:
@@ -53,7 +69,47 @@ def test_hostile_length_is_cut() -> None:
     assert changes("a b " * 50_000, "b a " * 50_000)
     assert changes("[" * 100_000, "x")
     same = "word " * 1000
-    assert changes(same + "x", same + "y") == (Change("wrong_value", "beyond the words compared"),)
+    assert [change.detail for change in changes(same + "x", same + "y")] == ["x → y"]
+    assert changes(same * 20 + "x", same * 20 + "y") == (Change("wrong_value", "beyond the words compared"),)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("a " * 5000, "a b " * 5000),
+        ("a b " * 5000, "a c " * 5000),
+        ("a a b " * 5000, "c a a " * 5000),
+        ("x" * 500_000, "y" * 500_000),
+        (json.dumps({str(i): i for i in range(5000)}), json.dumps({str(i): -i for i in range(5000)})),
+        ("[" * 5000 + "]" * 5000, "{" * 5000),
+    ],
+)
+def test_no_correction_takes_long(before: str, after: str) -> None:
+    start = time.process_time()
+    found = changes(before, after)
+    assert time.process_time() - start < 0.5
+    assert 1 <= len(found) <= 30
+    assert all(len(change.detail) < 600 for change in found)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "about"),
+    [
+        ("due in March", "due in April", "date"),
+        ("due 2026-03-01 then", "due 2026-04-01 then", "date"),
+        ("it is 5 kg now", "it is 5 g now", "unit"),
+        ("it is 5 EUR now", "it is 5 USD now", "unit"),
+        ("it is 19 % now", "it is 7 % now", "number"),
+        ("see § 4 of it", "see it", "citation"),
+        ("as said [3] there", "as said [4] there", "citation"),
+        ("it is so", "it is perhaps so", "hedge"),
+        ("No refund", "Sorry, no refund", "manners"),
+        ("Book it", "Book it with approval", "rules"),
+        ("the hotel", "the motel", ""),
+    ],
+)
+def test_topics(before: str, after: str, about: str) -> None:
+    assert {change.about for change in changes(before, after)} == {about}
 
 
 def test_corrections_are_those_that_change_something() -> None:
@@ -63,24 +119,3 @@ def test_corrections_are_those_that_change_something() -> None:
         vote(3, "9", "cy", correction="x"),
     ]
     assert [(c.before, c.after, c.source) for c in corrections_of([run("1")], rows)] == [("6100", "6200", 2)]
-
-
-def correction(i: int, before: str, after: str, person: str = "ann", agent: str = "coder") -> Correction:
-    return Correction(agent, str(i), before, after, person, AT + timedelta(days=i), i)
-
-
-def test_patterns_count_show_and_date_what_people_change() -> None:
-    said = [correction(i, "6100", "6200", "ann" if i % 2 else "bob") for i in range(5)]
-    said += [correction(5, "6100", "6300"), correction(6, "x", "Sorry x"), correction(0, "a", "b", agent="other")]
-    found = BehaviorLearner().analyze_correction_patterns(reversed(said))
-    assert [(p.agent, p.kind, p.detail, p.count, p.share.n) for p in found] == [
-        ("coder", "wrong_value", "", 6, 7),
-        ("coder", "wrong_value", "6100 → 6200", 5, 7),
-        ("coder", "tone", "", 1, 7),
-        ("other", "wrong_value", "", 1, 1),
-    ]
-    pattern = found[1]
-    assert pattern.people == 2
-    assert [c.source for c in pattern.examples] == [0, 1, 2]
-    assert (pattern.first_seen, pattern.last_seen) == (AT, AT + timedelta(days=4))
-    assert pattern.share.low < 5 / 7 < pattern.share.high

@@ -5,7 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glow_pipelines.learning.datasets import near_duplicates
-from glow_pipelines.learning.datasets.minhash import shingles, signatures
+from glow_pipelines.learning.datasets.jaccard import jaccard as exact
+from glow_pipelines.learning.datasets.minhash import signatures
+from glow_pipelines.steps.nearness import near_duplicates_on
 
 
 def grams(text: str) -> set[str]:
@@ -26,7 +28,8 @@ def sentences(count: int, rng: np.random.Generator) -> list[str]:
 def edited(text: str, rng: np.random.Generator) -> str:
     words = text.split()
     for _ in range(rng.integers(1, 4)):
-        words[rng.integers(len(words))] = "changed"
+        # Another word each time: one and the same would lie in every pair, and the same way off in all of them.
+        words[rng.integers(len(words))] = "".join(rng.choice(list("abcdefghijklmnopqrstuvwxyz"), size=7))
     return " ".join(words)
 
 
@@ -37,7 +40,7 @@ def test_recall_on_a_planted_set_and_exact_precision() -> None:
     planted = {(i, i + 1500) for i in range(1500) if jaccard(texts[i], texts[i + 1500]) >= 0.7}
     assert len(planted) > 500
     found = {(a, b) for a, b in near_duplicates(texts).tolist()}
-    assert len(found & planted) / len(planted) >= 0.99
+    assert len(found & planted) / len(planted) >= 0.999
     assert all(jaccard(texts[a], texts[b]) >= 0.7 for a, b in found)
 
 
@@ -46,12 +49,39 @@ def test_the_estimate_is_unbiased() -> None:
     rng = np.random.default_rng(12)
     texts = sentences(400, rng)
     others = [edited(text, rng) for text in texts]
-    signed = signatures(*shingles([*texts, *others]))
+    signed = signatures([*texts, *others])
     estimate = (signed[:400] == signed[400:]).mean(axis=1)
     truth = np.array([jaccard(a, b) for a, b in zip(texts, others, strict=True)])
     error = estimate - truth
     assert abs(error.mean()) < 4 * np.sqrt((truth * (1 - truth)).mean() / 128 / 400) + 0.003
     assert error.std() < 1.5 * np.sqrt((truth * (1 - truth)).mean() / 128)
+
+
+def test_several_processes_find_what_one_finds() -> None:
+    rng = np.random.default_rng(13)
+    texts = sentences(300, rng)
+    texts += [edited(text, rng) for text in texts] + texts[:20]
+    alone = near_duplicates(texts)
+    assert len(alone) > 100
+    assert np.array_equal(near_duplicates_on(2, texts, least=2), alone)
+
+
+def test_nothing_is_lost_among_rows_that_share_a_frequent_gram() -> None:
+    """A bucket was large because its minima were frequent grams, and its pairs were never looked at: 1 % was lost."""
+    rng = np.random.default_rng(14)
+    texts = [f"{text} please tell me what to do in this case thank you" for text in sentences(2500, rng)]
+    texts += [edited(text, rng) for text in texts[:500]]
+    planted = {(i, i + 2500) for i in range(500) if jaccard(texts[i], texts[i + 2500]) >= 0.7}
+    assert len(planted) > 300
+    found = set(map(tuple, near_duplicates(texts).tolist()))
+    assert len(found & planted) >= len(planted) - 1
+
+
+@given(st.lists(st.tuples(st.text(max_size=30), st.text(max_size=30)), min_size=1, max_size=5))
+def test_the_decision_is_exact(pairs: list[tuple[str, str]]) -> None:
+    texts = [text for pair in pairs for text in pair]
+    places = np.arange(len(texts)).reshape(-1, 2)
+    assert exact(places, texts).tolist() == [jaccard(a, b) for a, b in pairs]
 
 
 def test_a_large_bucket_stays_one_cluster() -> None:

@@ -74,7 +74,17 @@ def test_at_most_one_per_cent_of_random_amounts_and_references_hit() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["a" * 50_000, "ignore " * 8_000, "1" * 50_000, "sk-" * 15_000, "a@" * 20_000, "DE12 " * 9_000, "x." * 20_000],
+    [
+        *("a" * 50_000, "ignore " * 8_000, "1" * 50_000, "sk-" * 15_000, "a@" * 20_000, "DE12 " * 9_000, "x." * 20_000),
+        *("<!--" * 12_000, '<a style="' * 5_000, "ignore all " * 5_000, "QUJD" * 12_000, "1 2 " * 12_000),
+        *("from " + "a:b:" * 12_000, "a@b.de " * 7_000, "tel +1 23456789 " * 3_000, "password is " * 4_000),
+        *(
+            "my name is Anna " * 3_000,
+            "show system " * 4_000,
+            "-----BEGIN PRIVATE KEY-----" * 1_900,
+            "a\u200b" * 25_000,
+        ),
+    ],
 )
 def test_no_text_makes_them_explode(text: str) -> None:
     start = time.process_time()

@@ -1,0 +1,1 @@
+"""Parts of benchmarks/datasets.py: each measures one claim and returns its figures. None of them asserts."""

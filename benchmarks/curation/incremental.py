@@ -1,0 +1,205 @@
+"""Claim: a night of 10,000 new rows costs the same whether 100,000 or 10,000,000 came before.
+
+History is written set by set, as curation would have left it: ten votes on each question, an example of each, its near
+keys. The night is 10,000 new executions with a vote each: 9,000 on old questions, 1,000 corrections of new questions, one
+in five of which is nearly an old one. Measured is the step that the asset calls, and apart from it the counts it shows.
+
+Usage: python benchmarks/curation/incremental.py [--quick] [--sizes N,…]
+"""
+# ruff: noqa: E501 -- SQL is read best unbroken
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[2]))  # run as a file, its folder is where Python looks first
+
+import psycopg
+
+from benchmarks.curation.variants import Writer
+from benchmarks.ingest.world import World, world
+from glow_pipelines.database import migrate
+from glow_pipelines.learning.datasets import example_hash, example_id, input_key, near_marks
+from glow_pipelines.services import Services
+from glow_pipelines.settings import Settings
+from glow_pipelines.steps.curation import CONSUMER, Curated, curate
+
+SIZES, QUICK = (100_000, 10_000_000), (100_000, 1_000_000)
+AGENT, VOTES, NIGHT, NEW = "desk", 10, 10_000, 0.1
+_PART = 20_000
+
+_STAGED = """
+create unlogged table staged (input_id bigint, input_key bytea, words text, example_id text, content_hash text, sketch text);
+"""
+# Without triggers: a foreign key looks up each of 80 million rows. What is written is right by construction.
+_HISTORY = (
+    """set session_replication_role = replica""",
+    """insert into glow.learning_inputs (input_id, agent, input_key, group_key, sketch) overriding system value
+       select input_id, %(agent)s, input_key, 'g-' || encode(input_key, 'hex'), sketch::bit(256) from staged""",
+    """insert into glow.split_assignments (agent, group_key, split)
+       select %(agent)s, 'g-' || encode(input_key, 'hex'),
+              case input_id %% 10 when 0 then 'test' when 1 then 'val' else 'train' end from staged""",
+    """insert into glow.execution_keys (tenant, execution_id, agent, payload_hash, recorded_at)
+       select 'default', 'e-' || input_id || '-' || k, %(agent)s, '', %(at)s
+         from staged, generate_series(1, %(votes)s) k""",
+    """insert into glow.executions (tenant, execution_id, agent, input, output, started_at, recorded_at)
+       select 'default', 'e-' || input_id || '-' || k, %(agent)s, words, 'answer', %(at)s, %(at)s
+         from staged, generate_series(1, %(votes)s) k""",
+    """insert into glow.agent_feedback (feedback_id, tenant, agent, execution_id, user_id, kind, thumbs, occurred_at, recorded_at)
+       select (input_id - 1) * %(votes)s + k, 'default', %(agent)s, 'e-' || input_id || '-' || k, 'u-' || k, 'vote', 1, %(at)s, %(at)s
+         from staged, generate_series(1, %(votes)s) k""",
+    """insert into glow.current_feedback (tenant, execution_id, user_id, kind, agent, feedback_id, withdrawn, occurred_at, corrected, recorded_at)
+       select 'default', 'e-' || input_id || '-' || k, 'u-' || k, 'vote', %(agent)s, (input_id - 1) * %(votes)s + k, false, %(at)s, false, %(at)s
+         from staged, generate_series(1, %(votes)s) k""",
+    """insert into glow.execution_inputs (tenant, execution_id, input_id, judged, recorded_at)
+       select 'default', 'e-' || input_id || '-' || k, input_id, false, %(at)s
+         from staged, generate_series(1, %(votes)s) k""",
+    """insert into glow.learning_examples (example_version, example_id, agent, input_id, input, target, source, status, quality,
+         expert_approved, group_key, split, content_hash, rule_version, reason) overriding system value
+       select input_id, example_id, %(agent)s, input_id, words, 'answer', 'vote', 'approved', 0.8, false,
+              'g-' || encode(input_key, 'hex'), case input_id %% 10 when 0 then 'test' when 1 then 'val' else 'train' end,
+              content_hash, 'behavior-1', '10 users for, none against' from staged""",
+    """insert into glow.example_sources (example_version, kind, source_id, role)
+       select input_id, 'execution', 'e-' || input_id || '-' || k, 'input' from staged, generate_series(1, %(votes)s) k
+       union all
+       select input_id, 'feedback', ((input_id - 1) * %(votes)s + k)::text, 'supports' from staged, generate_series(1, %(votes)s) k""",
+    """select setval('glow.feedback_ids', %(rows)s + 1),
+              setval(pg_get_serial_sequence('glow.learning_inputs', 'input_id'), %(rows)s / %(votes)s + 1),
+              setval(pg_get_serial_sequence('glow.learning_examples', 'example_version'), %(rows)s / %(votes)s + 1)""",
+    """drop table staged""",
+    """reset session_replication_role""",
+)  # fmt: skip
+_NIGHT = (
+    """create temporary table night on commit drop as
+       select n, case when n > %(new)s then n - %(new)s end as input_id from generate_series(1, %(night)s) n""",
+    """insert into glow.execution_keys (tenant, execution_id, agent, payload_hash, recorded_at)
+       select 'default', 'night-' || n, %(agent)s, '', %(at)s from night""",
+    """insert into glow.executions (tenant, execution_id, agent, input, output, started_at, recorded_at)
+       select 'default', 'night-' || n, %(agent)s, coalesce(x.input, (%(texts)s::text[])[n]), 'answer', %(at)s, %(at)s
+         from night left join glow.learning_examples x on x.input_id = night.input_id * %(step)s and x.superseded_at is null""",
+    """insert into glow.agent_feedback (tenant, agent, execution_id, user_id, kind, thumbs, correction, occurred_at, recorded_at)
+       select 'default', %(agent)s, 'night-' || n, 'late-' || n, 'vote', case when input_id is not null then 1 end,
+              case when input_id is null then 'rather this' end, %(at)s, %(at)s from night""",
+    """insert into glow.current_feedback (tenant, execution_id, user_id, kind, agent, feedback_id, withdrawn, occurred_at, corrected, recorded_at)
+       select f.tenant, f.execution_id, f.user_id, f.kind, f.agent, f.feedback_id, false, f.occurred_at, false, f.recorded_at
+         from glow.agent_feedback f where f.execution_id like 'night-%%' and f.recorded_at = %(at)s""",
+)  # fmt: skip
+
+
+def measure(place: World) -> dict[str, Any]:
+    """Both sizes of history, one night each."""
+    return compare(place, SIZES)
+
+
+def compare(place: World, sizes: tuple[int, ...]) -> dict[str, Any]:
+    """Figures of a night over each size of history, and how much longer the last took than the first."""
+    figures = {f"{rows} rows": night_over(place, rows) for rows in sizes}
+    seconds = [each["seconds"] for each in figures.values()]
+    return figures | {"ratio": round(seconds[-1] / seconds[0], 3)}
+
+
+def night_over(place: World, rows: int) -> dict[str, Any]:
+    """Write the history and the night, then curate it."""
+    url = place.database(f"history_{rows}")
+    migrate(url)
+    begin = time.perf_counter()
+    with psycopg.connect(url, autocommit=True) as admin:
+        admin.execute("select glow_api.register_agent(%s)", (AGENT,))
+        texts = _history(admin, rows)
+        seeded = time.perf_counter() - begin
+        services = Services(Settings.from_environment({"DATABASE_URL": url, "GLOW_PARAPHRASES": "false"}))
+        with services.store.transaction() as t:
+            t.operations.set_watermark(CONSUMER, t.feedback.horizon())
+        _night(admin, rows, texts)
+    done, seconds, cpu = _timed(services)
+    with psycopg.connect(url) as admin:
+        counted = time.perf_counter()
+        with services.store.transaction() as t:
+            t.datasets.example_counts()
+        counted = time.perf_counter() - counted
+        size = admin.execute("select pg_database_size(current_database()) / 1e9").fetchone()
+    services.store.close()
+    return {
+        "seconds": round(seconds, 3),
+        "seconds of Python": round(cpu, 3),
+        "seconds for the counts it shows": round(counted, 3),
+        "seconds to write the history": round(seeded),
+        "gigabytes": round(float(size[0]), 2) if size else None,
+        **{name: getattr(done, name) for name in ("inputs", "new_inputs", "written", "closed", "joined", "bridges")},
+    }
+
+
+def _timed(services: Services) -> tuple[Curated, float, float]:
+    wall, cpu = time.perf_counter(), time.process_time()
+    (done,) = curate(services)
+    return done, time.perf_counter() - wall, time.process_time() - cpu
+
+
+def _history(admin: psycopg.Connection, rows: int) -> list[str]:
+    """Everything that came before. Returns texts of some of it."""
+    at = admin.execute("select clock_timestamp() - interval '1 minute'").fetchone()
+    admin.execute(_STAGED)
+    texts: list[str] = []
+    with admin.cursor() as cursor:
+        for begin, part, marks in _parts(rows // VOTES):
+            texts += part[: NIGHT // 5]
+            with cursor.copy("copy staged from stdin") as copy:
+                for n, words in enumerate(part):
+                    key = bytes.fromhex(input_key(words))
+                    hashed = example_hash(words, "answer")
+                    copy.write_row(
+                        (begin + n + 1, key, words, example_id(AGENT, words, "answer"), hashed, marks.bit_string(n))
+                    )
+            with cursor.copy("copy glow.near_keys (key, input_id) from stdin (format binary)") as copy:
+                copy.set_types(["int8", "int8"])
+                for n, keys in enumerate(marks.keys.tolist(), begin + 1):
+                    for key in keys:
+                        copy.write_row((key, n))
+    assert at is not None
+    for statement in _HISTORY:
+        admin.execute(statement.encode(), {"agent": AGENT, "votes": VOTES, "rows": rows, "at": at[0]})
+    admin.execute("vacuum analyze")
+    admin.execute("checkpoint")
+    return texts
+
+
+def _parts(inputs: int) -> Iterator[tuple[int, list[str], Any]]:
+    """Distinct texts, some at a time, with their near marks."""
+    writer, seen = Writer(3), set[str]()
+    begin = 0
+    while begin < inputs:
+        fresh = [text for text in writer.texts(min(_PART, inputs - begin)) if text not in seen]
+        seen.update(fresh)
+        yield begin, fresh, near_marks(AGENT, fresh)
+        begin += len(fresh)
+
+
+def _night(admin: psycopg.Connection, rows: int, old: list[str]) -> None:
+    writer, new = Writer(8), int(NIGHT * NEW)
+    texts = writer.texts(new)
+    texts[::5] = [writer.edited(old[n]) for n in range(len(texts[::5]))]
+    # Old questions from all over the history, none twice.
+    step = max(1, rows // VOTES // NIGHT)
+    with admin.transaction():
+        (at,) = admin.execute("select clock_timestamp()").fetchone() or (None,)
+        values = {"agent": AGENT, "night": NIGHT, "new": new, "texts": texts, "step": step, "at": at}
+        for statement in _NIGHT:
+            admin.execute(statement.encode(), values)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help=f"sizes of {QUICK[0]} and {QUICK[1]} rows")
+    parser.add_argument("--sizes", help="rows of history, by comma")
+    arguments = parser.parse_args()
+    sizes = tuple(map(int, arguments.sizes.split(","))) if arguments.sizes else QUICK if arguments.quick else SIZES
+    with world() as place:
+        print(json.dumps(compare(place, sizes), indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,342 @@
+"""What curation reads and writes: news, the rows about some inputs, groups, near keys, examples.
+
+Belongs here: SQL over sets of inputs, none of it over a whole agent. Does not: what an example is worth, which inputs
+belong together (learning/datasets), in which order it is done (steps/curation), versions (datasets).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glow_pipelines.learning.annotations import AnnotationRow, ComparisonRow
+from glow_pipelines.learning.datasets import (
+    DemonstrationRow,
+    LearningExample,
+    LearningInput,
+    NearMarks,
+    SourceRef,
+    Split,
+    input_key,
+    is_bridge,
+    text_key,
+)
+from glow_pipelines.learning.feedback import ExecutionRow, FeedbackRow
+from glow_pipelines.store.noun import Noun, Row, json
+from glow_pipelines.store.queries import load
+
+HEARD = 200
+"""Executions of one input that are heard, words of users on one execution, own examples of experts for one input.
+
+Those that experts judged come first, then the newest. Two hundred people say what is the right answer as well as a
+hundred thousand do; reading them all, each night anew, took minutes for one input."""
+CROWD = 64
+"""Inputs grouped before that are looked at for one near key: enough to find where a crowd lies."""
+
+
+@dataclass(frozen=True)
+class KnownInput:
+    """An input that was grouped before. `place`: of the text asked about that it may be near to."""
+
+    id: int
+    key: str
+    group: str
+    place: int = -1
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """Words → their embedding by a model."""
+
+    model: str
+    vectors: Mapping[str, NDArray[np.floating[Any]]]
+
+
+@dataclass(frozen=True)
+class Said:
+    """All that is heard about some inputs."""
+
+    executions: list[ExecutionRow]
+    feedback: list[FeedbackRow]
+    annotations: list[AnnotationRow]
+    comparisons: list[ComparisonRow]
+    demonstrations: list[DemonstrationRow]
+
+
+@dataclass(frozen=True)
+class ExampleChanges:
+    """What `replace_examples` did: new and changed examples written, old ones closed, the rest left alone."""
+
+    written: int
+    closed: int
+    unchanged: int
+
+
+class Curation(Noun):
+    queries = "curation"
+
+    def lock(self) -> datetime:
+        """Wait for any other curation; held until the transaction ends. Returns the instant it was got."""
+        row = self._row("lock")
+        assert row is not None
+        at: datetime = row["at"]
+        return at
+
+    def slice_end(self, agent: str, since: str, horizon: str, most: int) -> str:
+        """The transaction id at which about `most` rows of news since `since` end."""
+        row = self._row("slice_end", agent=agent, since=since, horizon=horizon, most=most)
+        assert row is not None
+        return str(row["until"])
+
+    def register(self, agent: str, since: str, until: str) -> tuple[set[int], int]:
+        """The inputs with news between two transaction ids, known from now on, and how many of them were not before."""
+        runs = self._rows("spoken_of", agent=agent, since=since, until=until)
+        demos = self._rows("new_demonstrations", agent=agent, since=since, until=until)
+        touched = {row["input_id"] for row in (*runs, *demos) if row["input_id"] is not None}
+        new = [row for row in (*runs, *demos) if row["input_id"] is None]
+        keys = [input_key(row["input"]) for row in new]
+        ids, made = self.register_inputs(agent, keys)
+        for row, key in zip(new, keys, strict=True):
+            row["input_id"] = ids[key]
+        runs = [row for row in runs if row["known_judged"] is None or (row["judged"] and not row["known_judged"])]
+        self._run(
+            "register_executions",
+            tenants=[row["tenant"] for row in runs],
+            executions=[row["execution_id"] for row in runs],
+            inputs=[row["input_id"] for row in runs],
+            judged=[row["judged"] for row in runs],
+            recorded=[row["recorded_at"] for row in runs],
+        )
+        self._run(
+            "register_demonstrations",
+            demonstrations=[row["demonstration_id"] for row in demos],
+            inputs=[row["input_id"] for row in demos],
+        )
+        return touched | set(ids.values()), made
+
+    def register_inputs(self, agent: str, keys: Iterable[str]) -> tuple[dict[str, int], int]:
+        """Input key → id, made where it is new; and how many were."""
+        wanted = [bytes.fromhex(key) for key in keys]
+        rows = self._rows("register_inputs", agent=agent, keys=wanted) if wanted else []
+        return {row["key"]: row["input_id"] for row in rows}, sum(row["made"] for row in rows)
+
+    def said_of(self, agent: str, inputs: Sequence[int], most: int = HEARD) -> Said:
+        """What people say of these inputs now: see HEARD for what is heard of an input that many spoke of."""
+        runs = self._rows("heard_executions", inputs=list(inputs), most=most)
+        where = {
+            "agent": agent,
+            "tenants": [row.pop("tenant") for row in runs],
+            "executions": [row.pop("execution_id") for row in runs],
+        }
+        return Said(
+            [ExecutionRow(**row) for row in runs],
+            [
+                FeedbackRow(**{**row, "issues": tuple(row["issues"])})
+                for row in self._rows("feedback_of_executions", **where, most=most)
+            ],
+            [AnnotationRow(**row) for row in self._rows("annotations_of_executions", **where)],
+            [ComparisonRow(**row) for row in self._rows("comparisons_of_executions", **where)],
+            [DemonstrationRow(**row) for row in self._rows("demonstrations_of_inputs", inputs=list(inputs), most=most)],
+        )
+
+    def inputs(self, inputs: Sequence[int]) -> dict[str, tuple[int, str | None]]:
+        """Input key → (id, group)."""
+        rows = self._rows("inputs", inputs=list(inputs))
+        return {row["key"]: (row["input_id"], row["group_key"]) for row in rows}
+
+    def near(self, agent: str, marks: NearMarks, differing: float) -> list[KnownInput]:
+        """Inputs grouped before that share a key with one of the marked texts and differ in few enough bits."""
+        n, bands = marks.keys.shape
+        rows = self._rows(
+            "near_inputs",
+            agent=agent,
+            places=[place for place in range(n) for _ in range(bands)],
+            keys=marks.keys.ravel().tolist(),
+            sketches=[marks.bit_string(place) for place in range(n)],
+            differing=int(differing),
+            most=CROWD,
+        )
+        return [KnownInput(row["input_id"], row["key"], row["group_key"], row["place"]) for row in rows]
+
+    def words(self, inputs: Sequence[int]) -> dict[int, str]:
+        """The words of inputs as their examples say them."""
+        return {row["input_id"]: row["words"] for row in self._rows("words_of_inputs", inputs=list(inputs))}
+
+    def alike(self, agent: str, embedded: Embedded, cosine: float) -> list[KnownInput]:
+        """Inputs grouped before whose embedding by the same model is this near at least; `place` is the words'."""
+        vectors = [_literal(vector) for vector in embedded.vectors.values()]
+        rows = self._rows("alike_inputs", agent=agent, model=embedded.model, vectors=vectors, cosine=cosine)
+        return [KnownInput(row["input_id"], row["key"], row["group_key"], row["place"]) for row in rows]
+
+    def of_conversations(self, agent: str, conversations: Sequence[str]) -> list[tuple[str, KnownInput]]:
+        """(conversation, input grouped before), a few of each."""
+        rows = self._rows("inputs_of_conversations", agent=agent, conversations=list(conversations))
+        return [(row["conversation"], KnownInput(row["input_id"], row["key"], row["group_key"])) for row in rows]
+
+    def splits(self, agent: str, groups: Iterable[str]) -> dict[str, Split]:
+        """Group → split, of those that have one."""
+        rows = self._rows("splits_of_groups", agent=agent, groups=sorted(groups))
+        return {row["group_key"]: row["split"] for row in rows}
+
+    def assign_splits(self, agent: str, splits: Mapping[str, Split]) -> None:
+        """Give groups their split; a group that has one keeps it."""
+        self._run("assign_splits", agent=agent, groups=list(splits), splits=list(splits.values()))
+
+    def assign_groups(
+        self,
+        inputs: Mapping[int, LearningInput],
+        groups: Mapping[int, str],
+        marks: NearMarks,
+        embedded: Embedded | None = None,
+    ) -> None:
+        """Give inputs their group for ever. `marks` are in the order of `inputs`; a bridge is found by none later."""
+        vectors = {} if embedded is None else embedded.vectors
+        self._run(
+            "assign_groups",
+            inputs=list(inputs),
+            groups=[groups[id] for id in inputs],
+            conversations=[each.conversation for each in inputs.values()],
+            sketches=[marks.bit_string(place) for place in range(len(inputs))],
+            embeddings=[_literal(vectors[e.words]) if e.words in vectors else None for e in inputs.values()],
+            model=None if embedded is None else embedded.model,
+        )
+        found = [(place, id) for place, id in enumerate(inputs) if not is_bridge(groups[id])]
+        keys = marks.keys[[place for place, _ in found]]
+        self._run(
+            "insert_near_keys", keys=keys.ravel().tolist(), inputs=[id for _, id in found for _ in range(keys.shape[1])]
+        )
+
+    def replace_examples(
+        self,
+        agent: str,
+        inputs: Sequence[int],
+        examples: Mapping[int, Sequence[LearningExample]],
+        at: datetime,
+    ) -> ExampleChanges:
+        """Make these the examples in force of some inputs from an instant on: what changed gets a new row, what
+        vanished is closed.
+
+        Not what rests on an execution that retention removed: the text is gone, what was learned from it stays.
+        """
+        current = {row["example_id"]: row for row in self._rows("current_examples", inputs=list(inputs))}
+        fresh: list[tuple[int, LearningExample]] = []
+        replaced: list[int] = []
+        unchanged = 0
+        for id, example in ((id, example) for id, found in examples.items() for example in found):
+            row = current.pop(example.id, None)
+            if row is not None and _same(row, example):
+                unchanged += 1
+                continue
+            if row is not None:
+                replaced.append(row["example_version"])
+            fresh.append((id, example))
+        vanished = [row["example_version"] for row in current.values() if not row["rests_on_expired"]]
+        self._run("close_examples", at=at, versions=[*replaced, *vanished])
+        self._insert(agent, fresh, at)
+        return ExampleChanges(len(fresh), len(vanished), unchanged)
+
+    def _insert(self, agent: str, examples: Sequence[tuple[int, LearningExample]], at: datetime) -> None:
+        rows = self._rows(
+            "insert_examples", agent=agent, at=at, examples=json([_written(id, each) for id, each in examples])
+        )
+        version = {row["example_id"]: row["example_version"] for row in rows}
+        sources = [(version[each.id], source) for _, each in examples for source in each.sources]
+        self._run(
+            "insert_sources",
+            versions=[number for number, _ in sources],
+            kinds=[source.kind for _, source in sources],
+            sources=[source.id for _, source in sources],
+            roles=[source.role for _, source in sources],
+        )
+
+    def expert_examples(
+        self, agent: str, embedded: Embedded, query: str, label: str | None = None, k: int = 5
+    ) -> list[LearningExample]:
+        """The k expert-approved examples in train nearest to the query (one of the embedded words), best first; of one
+        answer when `label` is given.
+
+        The store's way of `BehaviorLearner.get_expert_examples`: nothing but the nearest leaves the database. Found is
+        only what was embedded by the same model when it was grouped.
+        """
+        found: list[LearningExample] = []
+        with self._connection.cursor(name="expert_examples") as cursor:
+            cursor.itersize = 4 * max(k, 1)
+            cursor.execute(
+                load(self.queries)["expert_examples"],
+                {"agent": agent, "model": embedded.model, "query": _literal(embedded.vectors[query])},
+            )
+            for row in cursor:
+                if len(found) == max(k, 0):
+                    break
+                # What makes two answers the same is not for SQL to say.
+                if label is None or text_key(row["target"]) == text_key(label):
+                    found.append(_example(row))
+        return found
+
+    def stale_agents(self) -> list[str]:
+        """Agents with inputs to learn again although nothing new was said."""
+        return [row["agent"] for row in self._rows("stale_agents")]
+
+    def stale_inputs(self, agent: str, most: int) -> list[int]:
+        return [row["input_id"] for row in self._rows("stale_inputs", agent=agent, most=most)]
+
+    def forget_stale(self, inputs: Sequence[int]) -> None:
+        self._run("forget_stale", inputs=list(inputs))
+
+    def mark_stale(self, agent: str, because: str) -> int:
+        """Have all inputs of an agent learned again by the next curation; returns how many were not waiting yet."""
+        return self._run("mark_stale", agent=agent, because=because)
+
+    def mark_judged_stale(self, agent: str, because: str) -> int:
+        """The same, of those that experts judged."""
+        return self._run("mark_judged_stale", agent=agent, because=because)
+
+
+def _same(row: Row, example: LearningExample) -> bool:
+    return bool(
+        row["content_hash"] == example.content_hash
+        and row["status"] == example.status
+        and row["source"] == example.source
+        and row["expert_approved"] == example.expert_approved
+        and abs(row["quality"] - example.quality) < 1e-9
+        and row["quality_parts"] == example.quality_parts
+        and row["rejected_target"] == example.rejected_target
+        and row["domain"] == example.domain
+        and row["language"] == example.language
+        and row["sources"] == sorted([source.kind, source.id, source.role] for source in example.sources)
+    )
+
+
+def _written(input_id: int, example: LearningExample) -> dict[str, object]:
+    return {
+        "input_id": input_id,
+        "example_id": example.id,
+        "input": example.input,
+        "target": example.target,
+        "source": example.source,
+        "status": example.status,
+        "quality": example.quality,
+        "expert_approved": example.expert_approved,
+        "group_key": example.group,
+        "content_hash": example.content_hash,
+        "rule_version": example.rule_version,
+        "reason": example.reason,
+        "rejected_target": example.rejected_target,
+        "domain": example.domain,
+        "language": example.language,
+        "quality_parts": dict(example.quality_parts),
+    }
+
+
+def _example(row: Row) -> LearningExample:
+    values = {key: value for key, value in row.items() if key not in ("example_version", "group_key", "sources")}
+    return LearningExample(
+        **values, group=row["group_key"], sources=tuple(SourceRef(*source) for source in row["sources"])
+    )
+
+
+def _literal(vector: NDArray[np.floating[Any]]) -> str:
+    return "[" + ",".join(f"{float(value):.8g}" for value in vector) + "]"

@@ -1,0 +1,219 @@
+-- Erasure, second part: what was learned from a person. Each takes and answers the receipt so far.
+
+-- Examples whose text came from the person, in every version they ever had.
+create function glow_api.erase_examples(erasure_id bigint, tenant text, receipt jsonb) returns jsonb
+  language plpgsql as $$
+#variable_conflict use_column
+declare
+  the_id bigint := erase_examples.erasure_id;
+  whose text := erase_examples.tenant;
+  runs text[];
+  votes bigint[];
+  verdicts bigint[];
+  shown bigint[];
+  n bigint;
+begin
+  insert into glow.erasure_probes
+  select distinct the_id, 'version', s.example_version::text from glow.example_sources s
+   where s.kind = 'execution' and s.source_id in (select glow.qualified(whose, x) from glow_api.probes(the_id, 'execution') x)
+      or s.role = 'supports' and s.kind in ('feedback', 'annotation', 'demonstration') and s.source_id in (
+        select p.value from glow.erasure_probes p where p.erasure_id = the_id and p.kind = s.kind);
+  insert into glow.erasure_probes
+  select distinct the_id, 'example', x.example_id from glow.learning_examples x
+   where x.example_version in (select v::bigint from glow_api.probes(the_id, 'version') v) and x.erased_at is null;
+  insert into glow.erasure_probes
+  select distinct the_id, 'text', t.value from glow.learning_examples x, unnest(array[x.input, x.target, x.rejected_target]) t(value)
+   where x.example_version in (select v::bigint from glow_api.probes(the_id, 'version') v) and t.value <> '';
+  -- Where others said the same, curation shall learn it from them: their rows become news.
+  select array_agg(distinct s.source_id) filter (where s.kind = 'execution'),
+         array_agg(distinct s.source_id) filter (where s.kind = 'feedback')::bigint[],
+         array_agg(distinct s.source_id) filter (where s.kind = 'annotation')::bigint[],
+         array_agg(distinct s.source_id) filter (where s.kind = 'demonstration')::bigint[]
+    into runs, votes, verdicts, shown
+    from glow.example_sources s where s.example_version in (select v::bigint from glow_api.probes(the_id, 'version') v);
+  update glow.executions e set xid = pg_current_xact_id() from unnest(runs) o
+   where e.tenant = glow.tenant_of(o) and e.execution_id = glow.unqualified(o);
+  update glow.agent_feedback f set xid = pg_current_xact_id() where f.feedback_id = any(votes);
+  update glow.expert_annotations a set xid = pg_current_xact_id() where a.annotation_id = any(verdicts);
+  update glow.demonstrations d set xid = pg_current_xact_id() where d.demonstration_id = any(shown);
+  with gone as (
+    update glow.learning_examples x
+       set input = null, target = null, rejected_target = null, status = 'rejected', reason = 'erased',
+           expert_approved = false, erased_at = clock_timestamp(), superseded_at = coalesce(x.superseded_at, clock_timestamp())
+     where x.example_version in (select v::bigint from glow_api.probes(the_id, 'version') v) and x.erased_at is null
+    returning x.input_id
+  ), inputs as (
+    insert into glow.erasure_probes select distinct the_id, 'input', g.input_id::text from gone g where g.input_id is not null
+  )
+  select count(*) into n from gone;
+  receipt := glow_api.counted(receipt, 'learning_examples', n);
+  update glow.learning_inputs i set conversation = null
+   where i.conversation in (select glow.qualified(whose, c) from glow_api.probes(the_id, 'conversation') c);
+  get diagnostics n = row_count;
+  receipt := glow_api.counted(receipt, 'learning_inputs', n);
+  -- A short text that others use too is nobody's: a label, "yes", "thank you".
+  delete from glow.erasure_probes p
+   where p.erasure_id = the_id and p.kind = 'text' and length(p.value) < 60
+     and (exists (select from glow.agents a where a.evaluation -> 'choices' ? p.value)
+       or exists (select from glow.prompt_versions v where v.prompt -> 'choices' ? p.value)
+       or exists (select from glow.learning_examples x
+                   where x.superseded_at is null and x.erased_at is null and (x.target = p.value or x.input = p.value)));
+  return receipt;
+end $$;
+comment on function glow_api.erase_examples is 'Takes a person''s words out of learning examples.';
+
+create function glow_api.revoke_datasets(erasure_id bigint, receipt jsonb) returns jsonb
+  language plpgsql as $$
+declare
+  revoked text[];
+  n bigint;
+begin
+  with hit as (
+    update glow.training_datasets t set revoked_at = clock_timestamp(), revoked_because = 'erasure ' || revoke_datasets.erasure_id
+     where t.revoked_at is null and exists (
+       select from glow.dataset_examples d
+        where d.dataset_id = t.dataset_id
+          and d.example_version in (select v::bigint from glow_api.probes(revoke_datasets.erasure_id, 'version') v))
+    returning t.dataset_id)
+  select coalesce(array_agg(h.dataset_id order by h.dataset_id), '{}') into revoked from hit h;
+  -- In force it comes back with its successor: the task remembers by the target's order, the newest last.
+  insert into glow.erasure_tasks (erasure_id, kind, target, outcome)
+  select revoke_datasets.erasure_id, k.kind, t.dataset_id,
+         jsonb_build_object('in_force', exists (select from glow.datasets_in_force f where f.dataset_id = t.dataset_id))
+    from glow.training_datasets t, unnest('{exports,rebuild}'::text[]) with ordinality as k(kind, place)
+   where t.dataset_id = any(revoked) order by k.place, t.created_at;
+  delete from glow.datasets_in_force f where f.dataset_id = any(revoked);
+  get diagnostics n = row_count;
+  receipt := glow_api.counted(receipt, 'datasets_in_force', n);
+  update glow.training_runs r set retrain_due_at = clock_timestamp()
+   where r.dataset_id = any(revoked) and r.retrain_due_at is null;
+  get diagnostics n = row_count;
+  receipt := glow_api.counted(receipt, 'training_runs', n);
+  receipt := glow_api.counted(receipt, 'training_datasets', cardinality(revoked));
+  return receipt || jsonb_build_object('revoked', to_jsonb(revoked));
+end $$;
+comment on function glow_api.revoke_datasets is 'Marks dataset versions that hold erased rows, and models trained on them.';
+
+-- The same demonstrations and rules again, if a run that had read them before the erasure writes them after it: whatever
+-- is asked for here can be asked for twice.
+create function glow_api.erase_prompts(erasure_id bigint, receipt jsonb) returns jsonb
+  language plpgsql as $$
+#variable_conflict use_column
+declare
+  the_id bigint := erase_prompts.erasure_id;
+  -- Not what others have taught again since.
+  examples text[] := array(
+    select e from glow_api.probes(the_id, 'example') e
+     where not exists (select from glow.learning_examples x
+                        where x.example_id = e and x.superseded_at is null and x.erased_at is null));
+  old record;
+  moved record;
+  fresh text;
+  kept jsonb;
+  n bigint;
+begin
+  for old in
+    select p.agent, p.prompt_version, p.prompt from glow.prompt_versions p
+     where p.erased_at is null
+       and (exists (select from jsonb_array_elements(p.prompt -> 'demonstrations') d where d ->> 'example_id' = any(examples))
+         or exists (select from jsonb_array_elements(p.prompt -> 'rules') r where r -> 'evidence' ?| examples))
+     order by p.created_at
+  loop
+    kept := old.prompt || jsonb_build_object(
+      'demonstrations', (select coalesce(jsonb_agg(d.value order by d.place), '[]')
+                           from jsonb_array_elements(old.prompt -> 'demonstrations') with ordinality as d(value, place)
+                          where d.value ->> 'example_id' <> all(examples)),
+      'rules', (select coalesce(jsonb_agg(r.value order by r.place), '[]')
+                  from jsonb_array_elements(old.prompt -> 'rules') with ordinality as r(value, place)
+                 where not (r.value -> 'evidence' ?| examples)));
+    insert into glow.erasure_probes
+    select the_id, 'text', t.text from (
+      select r ->> 'text' as text from jsonb_array_elements(old.prompt -> 'rules') r where r -> 'evidence' ?| examples
+      union all
+      select unnest(array[d ->> 'input', d ->> 'output']) from jsonb_array_elements(old.prompt -> 'demonstrations') d
+       where d ->> 'example_id' = any(examples) and not (coalesce(old.prompt -> 'choices', '[]') ? (d ->> 'output'))) t
+     where length(t.text) >= 12;
+    fresh := encode(sha256(convert_to(kept::text, 'UTF8')), 'hex');
+    insert into glow.prompt_versions (agent, prompt_version, prompt, operator, parent)
+    values (old.agent, fresh, kept, 'erasure', old.prompt_version)
+    on conflict do nothing;
+    insert into glow.prompt_lineage (agent, prompt_version, kind, source_id, role, rule_id, example_version)
+    select l.agent, fresh, l.kind, l.source_id, l.role, l.rule_id, l.example_version from glow.prompt_lineage l
+     where l.agent = old.agent and l.prompt_version = old.prompt_version and (
+       l.role = 'demo' and exists (select from jsonb_array_elements(kept -> 'demonstrations') d where d ->> 'example_id' = l.source_id)
+       or l.rule_id <> '' and exists (select from jsonb_array_elements(kept -> 'rules') r where r ->> 'id' = l.rule_id))
+    on conflict do nothing;
+    update glow.prompt_versions p set prompt = kept, erased_at = clock_timestamp()
+     where p.agent = old.agent and p.prompt_version = old.prompt_version;
+    receipt := glow_api.counted(receipt, 'prompt_versions', 1);
+    delete from glow.evaluations e where e.agent = old.agent and e.prompt_version = old.prompt_version;
+    get diagnostics n = row_count;
+    receipt := glow_api.counted(receipt, 'evaluations', n);
+    update glow.learning_experiments x
+       set state = 'stopped', stopped_at = clock_timestamp(), reason = 'a prompt under test lost a part: erasure ' || the_id
+     where x.agent = old.agent and x.state = 'running' and old.prompt_version in (x.control, x.treatment);
+    get diagnostics n = row_count;
+    receipt := glow_api.counted(receipt, 'learning_experiments', n);
+    -- By compare-and-swap like every move: whoever reads the alias before sees the old revision and fails.
+    for moved in
+      update glow.prompt_aliases a set prompt_version = fresh, revision = a.revision + 1, moved_at = clock_timestamp()
+       where a.agent = old.agent and a.prompt_version = old.prompt_version and a.alias <> 'candidate'
+      returning a.alias, a.revision, fresh as prompt_version
+    loop
+      insert into glow.prompt_alias_history (agent, alias, prompt_version, previous, revision, moved_by, reason)
+      values (old.agent, moved.alias, moved.prompt_version, old.prompt_version, moved.revision, 'erasure', 'erasure ' || the_id);
+      receipt := glow_api.counted(receipt, 'prompt_aliases', 1);
+    end loop;
+    for moved in
+      delete from glow.prompt_aliases a
+       where a.agent = old.agent and a.prompt_version = old.prompt_version and a.alias = 'candidate'
+      returning a.alias, a.revision
+    loop
+      insert into glow.prompt_alias_history (agent, alias, prompt_version, previous, revision, moved_by, reason)
+      values (old.agent, moved.alias, null, old.prompt_version, moved.revision + 1, 'erasure', 'erasure ' || the_id);
+      receipt := glow_api.counted(receipt, 'prompt_aliases', 1);
+    end loop;
+  end loop;
+  delete from glow.evaluations e where e.example_id = any(examples);
+  get diagnostics n = row_count;
+  return glow_api.counted(receipt, 'evaluations', n);
+end $$;
+comment on function glow_api.erase_prompts is 'Takes erased examples out of prompts, and those prompts out of use.';
+
+-- A question that others asked in the same words stays, without the person's searches behind it.
+create function glow_api.erase_retrieval(erasure_id bigint, tenant text, receipt jsonb) returns jsonb
+  language plpgsql as $$
+declare
+  events text[] := array(select glow.qualified(erase_retrieval.tenant, e) from glow_api.probes(erase_retrieval.erasure_id, 'event') e);
+  place text;
+  gone bigint;
+  shared bigint;
+begin
+  if cardinality(events) > 0 then
+    foreach place in array '{retrieval_memory,embedding_training_pairs}'::text[] loop
+      execute format($sql$
+        with hit as (
+          select m.ctid as at, array(select e from unnest(m.event_ids) e where e <> all($1)) as others,
+                 m.query in (select glow_api.probes($2, 'text')) as is_theirs, m.query
+            from glow.%1$I m where m.event_ids && $1
+        ), judged as (
+          select h.at, h.others, cardinality(h.others) > 0 and (not h.is_theirs or exists (
+                   select from glow.retrieval_events r
+                    where r.query = h.query and glow.qualified(r.tenant, r.event_id) = any(h.others))) as stays
+            from hit h
+        ), kept as (
+          update glow.%1$I m set event_ids = j.others from judged j where m.ctid = j.at and j.stays returning 1
+        ), gone as (
+          delete from glow.%1$I m using judged j where m.ctid = j.at and not j.stays returning 1
+        )
+        select (select count(*) from gone), (select count(*) from kept)$sql$, place)
+        into gone, shared using events, erase_retrieval.erasure_id;
+      receipt := glow_api.counted(receipt, place, gone + shared);
+    end loop;
+  end if;
+  delete from glow.embeddings m
+   where m.content_hash in (select encode(sha256(convert_to(t, 'UTF8')), 'hex') from glow_api.probes(erase_retrieval.erasure_id, 'text') t);
+  get diagnostics gone = row_count;
+  return glow_api.counted(receipt, 'embeddings', gone);
+end $$;
+comment on function glow_api.erase_retrieval is 'Takes a person''s searches out of what retrieval learned.';

@@ -1,0 +1,286 @@
+-- From what people said to learning examples: what is new, the rows about it, groups, and what is written.
+
+-- lock --
+-- One curation at a time; who freezes a dataset version shares the lock with its like.
+select pg_advisory_xact_lock(hashtextextended('glow.curation', 0)), clock_timestamp() as at
+
+-- slice_end --
+-- Where to stop after `most` rows of a kind (ten times as many executions: few of them have feedback already), but never
+-- within a transaction: its rows share one xid.
+select least(%(horizon)s::text::numeric, min(greatest(x.xid::text::numeric, %(since)s::text::numeric + 1)))::text as until
+  from (
+    (select f.xid from glow.agent_feedback f
+      where f.agent = %(agent)s and f.xid >= %(since)s::text::xid8 and f.xid < %(horizon)s::text::xid8
+      order by f.xid offset %(most)s limit 1)
+    union all
+    (select e.xid from glow.executions e
+      where e.agent = %(agent)s and e.xid >= %(since)s::text::xid8 and e.xid < %(horizon)s::text::xid8
+      order by e.xid offset 10 * %(most)s limit 1)
+    union all
+    (select a.xid from glow.expert_annotations a
+      where a.agent = %(agent)s and a.xid >= %(since)s::text::xid8 and a.xid < %(horizon)s::text::xid8
+      order by a.xid offset %(most)s limit 1)
+    union all
+    (select c.xid from glow.comparisons c
+      where c.agent = %(agent)s and c.xid >= %(since)s::text::xid8 and c.xid < %(horizon)s::text::xid8
+      order by c.xid offset %(most)s limit 1)
+    union all
+    (select d.xid from glow.demonstrations d
+      where d.agent = %(agent)s and d.xid >= %(since)s::text::xid8 and d.xid < %(horizon)s::text::xid8
+      order by d.xid offset %(most)s limit 1)) x
+
+-- spoken_of --
+-- Executions that somebody said something new about, or that came after what was said of them. With the words where it
+-- is not known yet which question they are.
+with said as (
+  select s.tenant, s.execution_id, bool_or(s.judged) as judged from (
+    select f.tenant, f.execution_id, false as judged from glow.agent_feedback f
+     where f.agent = %(agent)s and f.xid >= %(since)s::text::xid8 and f.xid < %(until)s::text::xid8
+    union all
+    select a.tenant, a.execution_id, true from glow.expert_annotations a
+     where a.agent = %(agent)s and a.xid >= %(since)s::text::xid8 and a.xid < %(until)s::text::xid8
+    union all
+    select c.tenant, c.execution_id, true from glow.comparisons c
+     where c.agent = %(agent)s and c.xid >= %(since)s::text::xid8 and c.xid < %(until)s::text::xid8
+    union all
+    select e.tenant, e.execution_id, false from glow.executions e
+     where e.agent = %(agent)s and e.xid >= %(since)s::text::xid8 and e.xid < %(until)s::text::xid8
+       and exists (select from glow.current_feedback c where c.tenant = e.tenant and c.execution_id = e.execution_id and c.agent = e.agent)
+  ) s group by s.tenant, s.execution_id
+)
+select s.tenant, s.execution_id, s.judged, known.judged as known_judged, known.input_id, k.recorded_at,
+       case when known.input_id is null then e.input end as input
+  from said s
+  join glow.execution_keys k on k.tenant = s.tenant and k.execution_id = s.execution_id and k.agent = %(agent)s
+  join glow.executions e on e.tenant = k.tenant and e.execution_id = k.execution_id and e.recorded_at = k.recorded_at
+  left join glow.execution_inputs known on known.tenant = s.tenant and known.execution_id = s.execution_id
+
+-- new_demonstrations --
+-- Experts' own examples, new or seen before.
+select d.demonstration_id, d.input, known.input_id
+  from glow.demonstrations d
+  left join glow.demonstration_inputs known using (demonstration_id)
+ where d.agent = %(agent)s and d.xid >= %(since)s::text::xid8 and d.xid < %(until)s::text::xid8
+
+-- register_inputs --
+-- The questions of these keys, made where they are new.
+with given as (
+  select distinct key from unnest(%(keys)s::bytea[]) as key
+), made as (
+  insert into glow.learning_inputs (agent, input_key)
+  select %(agent)s::glow.agent_name, g.key from given g
+   where not exists (select from glow.learning_inputs i where i.agent = %(agent)s::glow.agent_name and i.input_key = g.key)
+  returning input_id, input_key
+)
+select m.input_id, encode(m.input_key, 'hex') as key, true as made from made m
+union all
+select i.input_id, encode(i.input_key, 'hex'), false from given g join glow.learning_inputs i on i.agent = %(agent)s::glow.agent_name and i.input_key = g.key
+
+-- register_executions --
+-- Which question each execution asked; that an expert judged it is added later.
+insert into glow.execution_inputs as x (tenant, execution_id, input_id, judged, recorded_at)
+select * from unnest(%(tenants)s::text[], %(executions)s::text[], %(inputs)s::bigint[], %(judged)s::boolean[], %(recorded)s::timestamptz[])
+on conflict (tenant, execution_id) do update set judged = true where excluded.judged and not x.judged
+
+-- register_demonstrations --
+-- Which question each of an expert's own examples answers.
+insert into glow.demonstration_inputs (demonstration_id, input_id)
+select * from unnest(%(demonstrations)s::bigint[], %(inputs)s::bigint[])
+on conflict do nothing
+
+-- heard_executions --
+-- The executions of each question that are heard: those that experts judged, then the newest, `most` at the most. A
+-- question that was asked 100,000 times ("hello") costs no more than one asked `most` times, and what is heard does not
+-- depend on when it was curated.
+select x.tenant, x.execution_id, glow.qualified(e.tenant, e.execution_id) as id, e.agent, e.input, e.output,
+       glow.qualified(e.tenant, e.user_id) as user_id, glow.qualified(e.tenant, e.conversation_id) as conversation_id, e.prompt_version
+  from unnest(%(inputs)s::bigint[]) as i(input_id)
+ cross join lateral (
+   select x.tenant, x.execution_id, x.recorded_at from glow.execution_inputs x where x.input_id = i.input_id
+    order by x.judged desc, x.recorded_at desc, x.tenant, x.execution_id limit %(most)s) x
+  join glow.executions e on e.tenant = x.tenant and e.execution_id = x.execution_id and e.recorded_at = x.recorded_at
+ order by x.tenant, x.execution_id
+
+-- feedback_of_executions --
+-- What users say of these executions now, the `most` newest words on each.
+select f.feedback_id as id, f.agent, glow.qualified(f.tenant, f.execution_id) as execution_id,
+       glow.qualified(f.tenant, f.user_id) as user_id, f.kind, f.thumbs, f.rating, f.issues, f.comment, f.correction,
+       glow.qualified(f.tenant, f.conversation_id) as conversation_id, f.recorded_at
+  from unnest(%(tenants)s::text[], %(executions)s::text[]) as x(tenant, execution_id)
+ cross join lateral (
+   select c.feedback_id, c.recorded_at from glow.current_feedback c
+    where c.tenant = x.tenant and c.execution_id = x.execution_id and c.agent = %(agent)s and not c.withdrawn
+    order by c.feedback_id desc limit %(most)s) c
+  join glow.agent_feedback f on f.feedback_id = c.feedback_id and f.recorded_at = c.recorded_at
+ where f.superseded_by is null
+
+-- annotations_of_executions --
+-- What experts say of these executions now. Not reviews of gold: they measure reviewers.
+select a.annotation_id as id, glow.qualified(a.tenant, a.execution_id) as execution_id, a.agent, a.reviewer, a.verdict, a.output, a.dimensions, a.notes, a.role
+  from unnest(%(tenants)s::text[], %(executions)s::text[]) as x(tenant, execution_id)
+  join glow.expert_annotations a on a.tenant = x.tenant and a.execution_id = x.execution_id and a.superseded_by is null
+ where a.agent = %(agent)s and not a.gold
+
+-- comparisons_of_executions --
+-- Which of two answers experts prefer now.
+select c.comparison_id as id, glow.qualified(c.tenant, c.execution_id) as execution_id, c.agent, c.reviewer, c.first, c.second, c.preferred
+  from unnest(%(tenants)s::text[], %(executions)s::text[]) as x(tenant, execution_id)
+  join glow.comparisons c on c.tenant = x.tenant and c.execution_id = x.execution_id and c.superseded_by is null
+ where c.agent = %(agent)s
+
+-- demonstrations_of_inputs --
+-- Experts' own examples of these questions, the `most` newest of each.
+select d.demonstration_id as id, d.agent, d.expert, d.input, d.output, d.notes
+  from unnest(%(inputs)s::bigint[]) as i(input_id)
+ cross join lateral (
+   select n.demonstration_id from glow.demonstration_inputs n where n.input_id = i.input_id
+    order by n.demonstration_id desc limit %(most)s) n
+  join glow.demonstrations d using (demonstration_id)
+
+-- inputs --
+-- These questions and their groups.
+select i.input_id, encode(i.input_key, 'hex') as key, i.group_key
+  from glow.learning_inputs i where i.input_id = any(%(inputs)s)
+
+-- near_inputs --
+-- What was grouped before and shares a key with one of these texts, less what is clearly too far: of 120 that share a key
+-- with a new question among a million, one or two are left. At most `most` for a key: enough to find where a crowd lies.
+with given as materialized (
+  select n::integer - 1 as place, sketch::bit(256) as sketch from unnest(%(sketches)s::text[]) with ordinality as s(sketch, n)
+), found as (
+  select distinct n.place, k.input_id
+    from unnest(%(places)s::integer[], %(keys)s::bigint[]) as n(place, key)
+   cross join lateral (
+     select k.input_id from glow.near_keys k where k.key = n.key order by k.input_id limit %(most)s) k
+)
+select f.place, i.input_id, encode(i.input_key, 'hex') as key, i.group_key
+  from found f
+  join given g on g.place = f.place
+  join glow.learning_inputs i on i.input_id = f.input_id and i.agent = %(agent)s and bit_count(i.sketch # g.sketch) <= %(differing)s
+
+-- words_of_inputs --
+-- What examples of these questions say, as they are now or last were. What was erased says nothing.
+select i.input_id, x.input as words
+  from unnest(%(inputs)s::bigint[]) as i(input_id)
+ cross join lateral (
+   select x.input from glow.learning_examples x where x.input_id = i.input_id and x.input is not null
+    order by x.superseded_at desc, x.status = 'rejected', x.example_id limit 1) x
+
+-- alike_inputs --
+-- What was grouped before and says the same as one of these texts in other words, the nearest few of each. Reads every
+-- embedding of the agent for each text: exact, and 0.4 ms a text and thousand inputs.
+select n.place::integer - 1 as place, i.input_id, i.key, i.group_key
+  from unnest(%(vectors)s::text[]) with ordinality as n(vector, place)
+ cross join lateral (
+   select i.input_id, encode(i.input_key, 'hex') as key, i.group_key, i.embedding <=> n.vector::vector as distance
+     from glow.learning_inputs i
+    where i.agent = %(agent)s and i.embedding_model = %(model)s and i.group_key not like 'bridge-%%'
+    order by i.embedding <=> n.vector::vector limit 8) i
+ where i.distance <= 1 - %(cosine)s
+
+-- inputs_of_conversations --
+-- Questions of these conversations that were grouped before, a few of each: all of one conversation lie in one split.
+select c.conversation, i.input_id, i.key, i.group_key
+  from (select distinct conversation from unnest(%(conversations)s::text[]) as conversation) c
+ cross join lateral (
+   select i.input_id, encode(i.input_key, 'hex') as key, i.group_key from glow.learning_inputs i
+    where i.agent = %(agent)s and i.conversation = c.conversation and i.group_key not like 'bridge-%%'
+    order by i.input_id limit 8) i
+
+-- splits_of_groups --
+-- Where these groups lie.
+select group_key, split from glow.split_assignments where agent = %(agent)s and group_key = any(%(groups)s)
+
+-- assign_splits --
+-- Gives groups their split; a group that has one keeps it.
+insert into glow.split_assignments (agent, group_key, split)
+select %(agent)s::glow.agent_name, * from unnest(%(groups)s::text[], %(splits)s::text[])
+on conflict (agent, group_key) do nothing
+
+-- assign_groups --
+-- Gives questions their group, for ever.
+update glow.learning_inputs i
+   set group_key = g.group_key, conversation = g.conversation, sketch = g.sketch::bit(256),
+       embedding = g.embedding::vector, embedding_model = case when g.embedding is not null then %(model)s::text end
+  from unnest(%(inputs)s::bigint[], %(groups)s::text[], %(conversations)s::text[], %(sketches)s::text[], %(embeddings)s::text[])
+    as g(input_id, group_key, conversation, sketch, embedding)
+ where i.input_id = g.input_id and i.group_key is null
+
+-- insert_near_keys --
+-- By which later questions find these.
+insert into glow.near_keys (key, input_id)
+select * from unnest(%(keys)s::bigint[], %(inputs)s::bigint[])
+on conflict do nothing
+
+-- current_examples --
+-- The examples in force of some questions, with what decides whether a new row is needed.
+select x.example_version, x.example_id, x.content_hash, x.status, x.quality, x.expert_approved, x.source, x.reason,
+       x.rejected_target, x.domain, x.language, x.quality_parts, x.group_key,
+       coalesce((select jsonb_agg(jsonb_build_array(s.kind, s.source_id, s.role) order by s.kind, s.source_id, s.role)
+                   from glow.example_sources s where s.example_version = x.example_version), '[]') as sources,
+       exists (select from glow.example_sources s
+                 join glow.execution_keys k on k.tenant = glow.tenant_of(s.source_id) and k.execution_id = glow.unqualified(s.source_id)
+                where s.example_version = x.example_version and s.kind = 'execution' and k.expired_at is not null) as rests_on_expired
+  from glow.learning_examples x where x.input_id = any(%(inputs)s) and x.superseded_at is null
+
+-- close_examples --
+-- Ends what is in force, at the instant at which what takes its place begins.
+update glow.learning_examples set superseded_at = %(at)s where example_version = any(%(versions)s)
+
+-- insert_examples --
+-- New versions of examples.
+insert into glow.learning_examples (
+  example_id, agent, input_id, input, target, source, status, quality, expert_approved, group_key, split, content_hash,
+  rule_version, reason, rejected_target, domain, language, quality_parts, recorded_at)
+select x.example_id, %(agent)s::glow.agent_name, x.input_id, x.input, x.target, x.source, x.status, x.quality, x.expert_approved, x.group_key, a.split,
+       x.content_hash, x.rule_version, x.reason, x.rejected_target, x.domain, x.language, x.quality_parts, %(at)s
+  from jsonb_to_recordset(%(examples)s) as x(
+         example_id text, input_id bigint, input text, target text, source text, status text, quality float8,
+         expert_approved boolean, group_key text, content_hash text, rule_version text, reason text, rejected_target text,
+         domain text, language text, quality_parts jsonb)
+  left join glow.split_assignments a on a.agent = %(agent)s::glow.agent_name and a.group_key = x.group_key
+returning example_version, example_id
+
+-- insert_sources --
+-- Where examples came from.
+insert into glow.example_sources (example_version, kind, source_id, role)
+select * from unnest(%(versions)s::bigint[], %(kinds)s::text[], %(sources)s::text[], %(roles)s::text[])
+on conflict do nothing
+
+-- stale_agents --
+-- Agents with questions to learn again.
+select distinct i.agent from glow.stale_inputs s join glow.learning_inputs i using (input_id) order by i.agent
+
+-- stale_inputs --
+-- Questions of an agent to learn again.
+select s.input_id from glow.stale_inputs s join glow.learning_inputs i using (input_id)
+ where i.agent = %(agent)s order by s.input_id limit %(most)s
+
+-- forget_stale --
+-- They have been learned again.
+delete from glow.stale_inputs where input_id = any(%(inputs)s)
+
+-- mark_stale --
+-- All questions of an agent are to be learned again.
+insert into glow.stale_inputs (input_id, because)
+select i.input_id, %(because)s from glow.learning_inputs i where i.agent = %(agent)s
+on conflict do nothing
+
+-- mark_judged_stale --
+-- The questions of an agent that experts judged are to be learned again.
+insert into glow.stale_inputs (input_id, because)
+select distinct x.input_id, %(because)s from glow.execution_inputs x join glow.learning_inputs i using (input_id)
+ where i.agent = %(agent)s and x.judged
+on conflict do nothing
+
+-- expert_examples --
+-- Approved examples of experts in train, the nearest first; their own inputs' embeddings, of one model.
+select x.example_version, x.example_id as id, x.agent, x.input, x.target, x.source, x.status, x.quality, x.expert_approved,
+       x.group_key, x.content_hash, x.rule_version, x.reason, x.rejected_target, x.domain, x.language, x.quality_parts,
+       coalesce((select jsonb_agg(jsonb_build_array(s.kind, s.source_id, s.role) order by s.kind, s.source_id, s.role)
+                   from glow.example_sources s where s.example_version = x.example_version), '[]') as sources
+  from glow.learning_inputs i
+  join glow.learning_examples x on x.input_id = i.input_id and x.superseded_at is null
+ where i.agent = %(agent)s and i.embedding_model = %(model)s
+   and x.status = 'approved' and x.expert_approved and x.split = 'train'
+ order by i.embedding <=> %(query)s::text::vector, x.example_id
