@@ -362,15 +362,16 @@ end $$;
 GRANT ALL ON FUNCTION glow.refuse_change() TO glow_pipeline;
 
 CREATE FUNCTION glow.retention_cutoff(relation text, before timestamp with time zone) RETURNS timestamp with time zone
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-  select coalesce((select coalesce(glow.month_of(clock_timestamp() - make_interval(months => p.months)), '-infinity')
+begin
+  return coalesce((select coalesce(glow.month_of(clock_timestamp() - make_interval(months => p.months)), '-infinity')
                      from glow.retention_policies p
                     where p.relation = case retention_cutoff.relation when 'retrieval_hits' then 'retrieval_events'
                                                                       else retention_cutoff.relation end),
-                  glow.month_of(before), '-infinity')
-$$;
+                  glow.month_of(before), '-infinity');
+end $$;
 COMMENT ON FUNCTION glow.retention_cutoff(relation text, before timestamp with time zone) IS 'The instant before which rows of a table go: that of its policy, else the given one; -infinity where all stay.';
 
 

@@ -7,6 +7,7 @@ from collections import Counter
 from contextlib import closing
 from typing import BinaryIO, cast
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
