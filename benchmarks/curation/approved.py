@@ -7,8 +7,9 @@ not: how they are curated, what is measured.
 import psycopg
 
 AGENT = "bench"
-# Every text is four of 65 536 phrases, so that texts resemble each other here and there, as those of people do. In normal
-# form already: ids and hashes made here are those that learning makes. Drawn from a hash of the row: the same every time.
+# Every text is four of 65 536 phrases, so that texts resemble each other here and there, as those of people do. In
+# normal form already: ids and hashes made here are those that learning makes. Drawn from a hash of the row: the same
+# every time.
 _TEXTS = """
 set local work_mem = '256MB';
 create unlogged table bench_phrases as
