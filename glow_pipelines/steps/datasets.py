@@ -166,13 +166,11 @@ def _freeze(
     t: Transaction, rule: DatasetRule, as_of: datetime, rows: int, content_hash: str, statistics: Mapping[str, Any]
 ) -> tuple[str, bool]:
     """The id of the version that holds the draft's rows, and whether it was written now."""
-    known = t.drafts.known(rule, content_hash)
-    if known is not None and known["revoked_at"] is not None:
-        raise CannotBuild(f"just these rows were revoked as {known['dataset_id']}: something erased came back")
+    known, revoked = t.drafts.known(rule, content_hash)
     if known is not None:
-        return str(known["dataset_id"]), False
+        return known, False
     before = t.drafts.newest(rule)
     parent = None if before is None else str(before["dataset_id"])
-    dataset_id = rule.dataset_id(content_hash)
+    dataset_id = rule.dataset_id(content_hash, revoked)
     t.drafts.freeze(dataset_id, rule, as_of, rows, content_hash, statistics, parent)
     return dataset_id, True

@@ -99,11 +99,17 @@ class Drafts(Noun):
             {str(each["id"]): str(each["input"]) for row in showing for each in row["demonstrations"]},
         )
 
-    def known(self, rule: DatasetRule, content_hash: str) -> Row | None:
-        """The version that holds exactly these rows under this rule: dataset_id, revoked_at."""
-        return self._row(
-            "version_with_content", agent=rule.agent, kind=rule.kind, rule_hash=rule.hash, content_hash=content_hash
+    def known(self, rule: DatasetRule, content_hash: str) -> tuple[str | None, int]:
+        """The version that holds exactly these rows under this rule, and how many that did were revoked."""
+        rows = self._rows(
+            "versions_with_content",
+            agent=rule.agent,
+            kind=rule.kind,
+            rule_hash=rule.hash,
+            content_hash=content_hash,
         )
+        usable = next((str(row["dataset_id"]) for row in rows if not row["revoked"]), None)
+        return usable, sum(row["revoked"] for row in rows)
 
     def newest(self, rule: DatasetRule) -> Row | None:
         """The version before under the same rule: dataset_id, rows, statistics."""
