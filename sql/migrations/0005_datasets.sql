@@ -58,7 +58,8 @@ create table glow.execution_inputs (
     on delete cascade on update cascade
 );
 comment on table glow.execution_inputs is 'What was asked in the executions that users or experts have spoken of.';
-create index executions_by_input on glow.execution_inputs (input_id, judged desc, recorded_at desc);
+-- With the id, so that the table itself need not be read: one random page less for each of 100,000 executions a night.
+create index executions_by_input on glow.execution_inputs (input_id, judged desc, recorded_at desc) include (tenant, execution_id);
 
 create table glow.demonstration_inputs (
   demonstration_id bigint primary key references glow.demonstrations on delete cascade,
