@@ -11,7 +11,7 @@ from glow_pipelines.settings import Settings
 
 @pytest.fixture
 def services(database_url: str) -> Iterator[Services]:
-    services = Services(Settings.from_environment({"DATABASE_URL": database_url, "GLOW_PARAPHRASES": "false"}))
+    services = Services(Settings.from_environment({"DATABASE_URL": database_url}))
     yield services
     services.store.close()
 
