@@ -17,9 +17,13 @@ WINDOW = 24
 """Characters in a row that make a quotation. Two people's texts share fewer by chance; a sample is cut at 120."""
 _GRAM = 12
 _STEP = WINDOW - _GRAM + 1  # every window of 24 holds a whole gram that begins at a multiple of 13
+_CUT = 119  # a cell of a table shows so many characters of an id, which may have 200
 _SHORTEST = 6
 """Below it a text or id ("17", "yes") is found only where it is the whole value: it is in half of all lines."""
+PEOPLE = frozenset({"reviewer", "reviewers", "user", "person", "expert"})
+"""Columns of Markdown tables whose cells name people, several between commas: even the shortest id is found there."""
 _WORD = re.compile(r"[^\W_]+")
+_CELL = re.compile(r"(?<!\\)\|")
 
 
 def words(text: str) -> str:
@@ -32,7 +36,7 @@ class Traces:
 
     def __init__(self, ids: Iterable[str], texts: Iterable[str]) -> None:
         plain = {words(each) for each in texts} - {"  "}
-        named = {words(each) for each in ids} - {"  "}
+        named = {words(shown) for each in ids for shown in (each, each[:_CUT])} - {"  "}
         self._long = [each.strip() for each in plain if len(each) - 2 >= WINDOW]
         whole = {each for each in plain if len(each) - 2 < WINDOW} | named
         self._whole = frozenset(whole)
@@ -73,6 +77,28 @@ class Traces:
         for begin, end in self._spans(words(text)):
             first = max(0, bisect_right(starts, begin) - 1)
             found.update(lines[first : bisect_left(starts, end)])
+        return found | self._naming_rows(text)
+
+    def _naming_rows(self, text: str) -> set[int]:
+        """Rows of Markdown tables that name an erased id in a column of people."""
+        found: set[int] = set()
+        naming: list[int] = []
+        inside = False
+        for number, line in enumerate(text.split("\n")):
+            if not line.startswith("|"):
+                inside = False
+                continue
+            cells = [cell.strip() for cell in _CELL.split(line)]
+            if not inside:
+                naming = [place for place, cell in enumerate(cells) if cell in PEOPLE]
+            elif any(
+                words(name) in self._whole
+                for at in naming
+                if at < len(cells)
+                for name in (cells[at], *cells[at].split(","))
+            ):
+                found.add(number)
+            inside = True
         return found
 
     def without(self, text: str) -> str:

@@ -100,10 +100,16 @@ class Drafts(Noun):
         )
 
     def known(self, rule: DatasetRule, content_hash: str) -> Row | None:
-        """The version that holds exactly these rows under this rule: dataset_id, revoked_at."""
+        """The version that holds exactly these rows under this rule and was not revoked: dataset_id."""
         return self._row(
             "version_with_content", agent=rule.agent, kind=rule.kind, rule_hash=rule.hash, content_hash=content_hash
         )
+
+    def free_id(self, dataset_id: str) -> str:
+        """The id, or one made of it when a revoked version of the same rows has it."""
+        row = self._row("ids_taken", dataset_id=dataset_id)
+        assert row is not None
+        return f"{dataset_id}-{row['taken'] + 1}" if row["taken"] else dataset_id
 
     def newest(self, rule: DatasetRule) -> Row | None:
         """The version before under the same rule: dataset_id, rows, statistics."""

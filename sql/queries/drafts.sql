@@ -101,9 +101,14 @@ select distinct p.agent::text as agent, p.prompt_version, coalesce(p.prompt -> '
  order by p.prompt_version
 
 -- version_with_content --
--- The version that holds exactly these rows under this rule.
-select dataset_id, revoked_at from glow.training_datasets
+-- The version that holds exactly these rows under this rule, if there is one that was not revoked.
+select dataset_id from glow.training_datasets
  where agent = %(agent)s and kind = %(kind)s and rule_hash = %(rule_hash)s and content_hash = %(content_hash)s
+   and revoked_at is null
+
+-- ids_taken --
+-- How many versions have an id or one made of it: the same rows, revoked when they were erased, and taught by others since.
+select count(*)::int as taken from glow.training_datasets where dataset_id = %(dataset_id)s or dataset_id ^@ (%(dataset_id)s || '-')
 
 -- newest_version --
 -- The version before, under the same rule.

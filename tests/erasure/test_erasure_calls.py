@@ -9,7 +9,8 @@ import dagster as dg
 import psycopg
 import pytest
 
-from glow_pipelines.defs.datasets import learning_examples, training_dataset
+from glow_pipelines.defs.datasets import training_dataset
+from glow_pipelines.defs.examples import learning_examples
 from glow_pipelines.erasure import finish_erasures
 from glow_pipelines.services import Services
 from glow_pipelines.settings import Settings
