@@ -64,6 +64,9 @@ CREATE SEQUENCE glow.feedback_ids
     NO MAXVALUE
     CACHE 1;
 
+
+SET default_tablespace = '';
+
 -- What tables rely on
 
 CREATE FUNCTION glow.answer_key(value text) RETURNS text
@@ -362,31 +365,32 @@ end $$;
 GRANT ALL ON FUNCTION glow.refuse_change() TO glow_pipeline;
 
 CREATE FUNCTION glow.retention_cutoff(relation text, before timestamp with time zone) RETURNS timestamp with time zone
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-  select coalesce((select coalesce(glow.month_of(clock_timestamp() - make_interval(months => p.months)), '-infinity')
+begin
+  return coalesce((select coalesce(glow.month_of(clock_timestamp() - make_interval(months => p.months)), '-infinity')
                      from glow.retention_policies p
                     where p.relation = case retention_cutoff.relation when 'retrieval_hits' then 'retrieval_events'
                                                                       else retention_cutoff.relation end),
-                  glow.month_of(before), '-infinity')
-$$;
+                  glow.month_of(before), '-infinity');
+end $$;
 COMMENT ON FUNCTION glow.retention_cutoff(relation text, before timestamp with time zone) IS 'The instant before which rows of a table go: that of its policy, else the given one; -infinity where all stay.';
-
-
-SET default_tablespace = '';
-
-SET default_table_access_method = heap;
 GRANT ALL ON FUNCTION glow.retention_cutoff(relation text, before timestamp with time zone) TO glow_pipeline;
 
-CREATE FUNCTION glow.review_policy(agent text) RETURNS glow.review_policies
-    LANGUAGE sql STABLE
+CREATE FUNCTION glow.review_policy(agent text, OUT reviews smallint, OUT most_reviews smallint, OUT blind boolean, OUT lease interval, OUT control_share double precision, OUT gold_share double precision) RETURNS record
+    LANGUAGE plpgsql STABLE
     AS $$
-  select coalesce((select p from glow.review_policies p where p.agent = review_policy.agent),
-                  row(review_policy.agent, 2, 3, true, interval '15 minutes', 0.02, 0.05, '', null)::glow.review_policies)
-$$;
-COMMENT ON FUNCTION glow.review_policy(agent text) IS 'The policy of an agent, or the defaults.';
-GRANT ALL ON FUNCTION glow.review_policy(agent text) TO glow_pipeline;
+begin
+  select p.reviews, p.most_reviews, p.blind, p.lease, p.control_share, p.gold_share
+    into reviews, most_reviews, blind, lease, control_share, gold_share
+    from glow.review_policies p where p.agent = review_policy.agent;
+  if not found then
+    reviews := 2; most_reviews := 3; blind := true; lease := '15 minutes'; control_share := 0.02; gold_share := 0.05;
+  end if;
+end $$;
+COMMENT ON FUNCTION glow.review_policy(agent text, OUT reviews smallint, OUT most_reviews smallint, OUT blind boolean, OUT lease interval, OUT control_share double precision, OUT gold_share double precision) IS 'The policy of an agent, or the defaults.';
+GRANT ALL ON FUNCTION glow.review_policy(agent text, OUT reviews smallint, OUT most_reviews smallint, OUT blind boolean, OUT lease interval, OUT control_share double precision, OUT gold_share double precision) TO glow_pipeline;
 
 CREATE FUNCTION glow.secure(relation regclass) RETURNS void
     LANGUAGE plpgsql
@@ -406,7 +410,7 @@ CREATE FUNCTION glow.settle_review(item_id bigint) RETURNS void
     LANGUAGE plpgsql
     AS $$
 declare
-  item glow.review_items;
+  item record;
   filled integer;
   best record;
 begin
@@ -588,6 +592,9 @@ CREATE TABLE glow.agent_feedback (
 PARTITION BY RANGE (recorded_at);
 ALTER TABLE ONLY glow.agent_feedback FORCE ROW LEVEL SECURITY;
 COMMENT ON TABLE glow.agent_feedback IS 'Votes, ratings, issues, comments and corrections. The current one of a person has superseded_by null.';
+
+
+SET default_table_access_method = heap;
 CREATE INDEX corrections_by_agent ON glow.agent_feedback USING btree (agent, feedback_id) WHERE (correction IS NOT NULL);
 CREATE INDEX feedback_by_agent ON glow.agent_feedback USING btree (agent, xid);
 CREATE INDEX feedback_by_execution ON glow.agent_feedback USING btree (tenant, execution_id);
@@ -1031,6 +1038,7 @@ CREATE TABLE glow.learning_examples (
 COMMENT ON TABLE glow.learning_examples IS 'A curated unit of training data with its history: the row in force has superseded_at null.';
 CREATE INDEX examples_by_agent ON glow.learning_examples USING btree (agent, recorded_at);
 CREATE INDEX examples_by_input ON glow.learning_examples USING btree (input_id, superseded_at);
+CREATE INDEX examples_in_force ON glow.learning_examples USING btree (agent, status, source, split) WHERE (superseded_at IS NULL);
 CREATE UNIQUE INDEX one_current_example ON glow.learning_examples USING btree (example_id) WHERE (superseded_at IS NULL);
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.learning_examples TO glow_pipeline;
 
@@ -5549,13 +5557,14 @@ CREATE FUNCTION glow_api.set_review_policy(agent text, reviews integer DEFAULT N
     AS $$
 declare
   caller glow_api.caller := glow_api.require_caller(null, agent);
-  policy glow.review_policies;
+  policy record;
+  known glow.review_policies;
 begin
   if not glow_api.is_mine(agent, caller) then
     perform glow_api.refuse('PT403', 'agent', agent, 'an agent of this login''s own tenant');
   end if;
   perform pg_advisory_xact_lock(hashtextextended(agent, 13));
-  policy := glow.review_policy(agent);
+  select p.* into policy from glow.review_policy(agent) p;
   if reviews not between 1 and 20 then
     perform glow_api.refuse('PT422', 'reviews', reviews::text, 'a number of reviews from 1 to 20');
   end if;
@@ -5578,8 +5587,8 @@ begin
      set reviews = excluded.reviews, most_reviews = excluded.most_reviews, blind = excluded.blind, lease = excluded.lease,
          control_share = excluded.control_share, gold_share = excluded.gold_share, set_by = excluded.set_by,
          set_at = clock_timestamp()
-  returning p.* into policy;
-  return to_jsonb(policy);
+  returning p.* into known;
+  return to_jsonb(known);
 end $$;
 COMMENT ON FUNCTION glow_api.set_review_policy(agent text, reviews integer, most_reviews integer, blind boolean, lease interval, control_share double precision, gold_share double precision) IS 'How an agent''s items are reviewed: how many reviews, the most when they disagree, blind or not, how long a claim lasts, the shares of controls and of gold. What is left out stays. Counts of reviews hold for items that enter from now on.';
 REVOKE ALL ON FUNCTION glow_api.set_review_policy(agent text, reviews integer, most_reviews integer, blind boolean, lease interval, control_share double precision, gold_share double precision) FROM PUBLIC;

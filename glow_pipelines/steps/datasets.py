@@ -85,7 +85,7 @@ def build_dataset(store: Store, rule: DatasetRule, as_of: datetime | None = None
     """The version a rule makes of the examples in force at an instant (now), unless one with these rows is there.
 
     A version that fails a blocking check is not written. One of now that takes all of the agent's own examples is put
-    in force. Raises CannotBuild for an instant to come.
+    in force. Raises CannotBuild for an instant to come, and when just these rows were revoked.
     """
     with store.transaction() as t:
         now = t.drafts.begin()
@@ -166,11 +166,11 @@ def _freeze(
     t: Transaction, rule: DatasetRule, as_of: datetime, rows: int, content_hash: str, statistics: Mapping[str, Any]
 ) -> tuple[str, bool]:
     """The id of the version that holds the draft's rows, and whether it was written now."""
-    known = t.drafts.known(rule, content_hash)
+    known, revoked = t.drafts.known(rule, content_hash)
     if known is not None:
-        return str(known["dataset_id"]), False
+        return known, False
     before = t.drafts.newest(rule)
     parent = None if before is None else str(before["dataset_id"])
-    dataset_id = t.drafts.free_id(rule.dataset_id(content_hash))
+    dataset_id = rule.dataset_id(content_hash, revoked)
     t.drafts.freeze(dataset_id, rule, as_of, rows, content_hash, statistics, parent)
     return dataset_id, True

@@ -5,7 +5,7 @@ what happens to the version (steps/datasets), what a rule admits or a check says
 """
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any, BinaryIO
@@ -21,7 +21,6 @@ from glow_pipelines.learning.datasets import (
     Inspection,
     Repeats,
     SplitLeaks,
-    TextRow,
     admit,
     normalize,
 )
@@ -72,9 +71,9 @@ class Draft:
         if not demonstrations:
             return
         for rows in self._t.drafts.texts(held_out=True):
-            shown = [row for row in rows if demonstrations.show(normalize(row.input))]
+            shown = {row.place: row.id for row in rows if demonstrations.show(normalize(row.input))}
             self._drop("a prompt in force demonstrates it", shown)
-            self.demonstrated += tuple(row.id for row in shown if row.id in inputs)
+            self.demonstrated += tuple(each for each in shown.values() if each in inputs)
 
     def _keep_agents_apart(self) -> None:
         """Groups are of one agent: where another one's question is nearly the same and held out further, the row
@@ -88,18 +87,19 @@ class Draft:
                     [SPLITS.index(row.split) for row in rows],
                 )
             texts = _Texts(self._t)
-            gone: set[int] = set()
+            gone: dict[int, str] = {}
             for pair in near.pairs(texts):
                 less, more = sorted((texts.rows[place] for place in pair), key=lambda row: SPLITS.index(row["split"]))
-                if less["agent"] != more["agent"] and not gone & {less["place"], more["place"]}:
-                    gone.add(less["place"])
-                    self._drop("near a question held out for another agent", [_text_row(less)])
+                if less["agent"] != more["agent"] and not gone.keys() & set(pair):
+                    gone[less["place"]] = less["id"]
+        self._drop("near a question held out for another agent", gone)
 
-    def _drop(self, reason: str, rows: Sequence[TextRow]) -> None:
-        self._t.drafts.drop([row.place for row in rows])
-        self.rows -= len(rows)
-        for row in rows:
-            self.drops.add(reason, row.id)
+    def _drop(self, reason: str, gone: Mapping[int, str]) -> None:
+        """Take rows (place -> example) out again."""
+        self._t.drafts.drop(list(gone))
+        self.rows -= len(gone)
+        for example in gone.values():
+            self.drops.add(reason, example)
 
     def content_hash(self) -> str:
         found = ContentHash()
@@ -140,10 +140,6 @@ class _Texts:
 
     def id_of(self, place: int) -> str:
         return str(self._t.drafts.inputs_of([place])[place]["id"])
-
-
-def _text_row(row: Row) -> TextRow:
-    return TextRow(row["place"], row["id"], row["agent"], row["split"], row["input"], "", None)
 
 
 @contextmanager

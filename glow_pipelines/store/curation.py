@@ -7,6 +7,7 @@ belong together (learning/datasets), in which order it is done (steps/curation),
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,6 @@ from glow_pipelines.learning.datasets import (
 )
 from glow_pipelines.learning.feedback import ExecutionRow, FeedbackRow
 from glow_pipelines.store.noun import Noun, Row, json
-from glow_pipelines.store.queries import load
 
 HEARD = 200
 """Executions of one input that are heard, words of users on one execution, own examples of experts for one input.
@@ -262,19 +262,16 @@ class Curation(Noun):
         only what was embedded by the same model when it was grouped.
         """
         found: list[LearningExample] = []
-        with self._connection.cursor(name="expert_examples") as cursor:
-            cursor.itersize = 4 * max(k, 1)
-            cursor.execute(
-                load(self.queries)["expert_examples"],
-                {"agent": agent, "model": embedded.model, "query": _literal(embedded.vectors[query])},
-            )
-            for row in cursor:
-                if len(found) == max(k, 0):
-                    break
-                # What makes two answers the same is not for SQL to say.
-                if label is None or text_key(row["target"]) == text_key(label):
-                    found.append(_example(row))
-        return found
+        where = {"agent": agent, "model": embedded.model, "query": _literal(embedded.vectors[query])}
+        most = 4 * max(k, 1)
+        for page in count():
+            rows = self._rows("expert_examples", **where, most=most, skip=page * most)
+            # What makes two answers the same is not for SQL to say.
+            fit = (row for row in rows if label is None or text_key(row["target"]) == text_key(label))
+            found += [_example(row) for row in fit]
+            if len(found) >= k or len(rows) < most:
+                break
+        return found[: max(k, 0)]
 
     def stale_agents(self) -> list[str]:
         """Agents with inputs to learn again although nothing new was said."""
@@ -290,9 +287,9 @@ class Curation(Noun):
         """Have all inputs of an agent learned again by the next curation; returns how many were not waiting yet."""
         return self._run("mark_stale", agent=agent, because=because)
 
-    def mark_judged_stale(self, agent: str, because: str) -> int:
-        """The same, of those that experts judged."""
-        return self._run("mark_judged_stale", agent=agent, because=because)
+    def mark_stale_of_reviewers(self, agent: str, reviewers: Iterable[str], because: str) -> int:
+        """The same for the inputs that some experts spoke about: for when what their word counts has changed."""
+        return self._run("mark_stale_of_reviewers", agent=agent, reviewers=list(reviewers), because=because)
 
 
 def _same(row: Row, example: LearningExample) -> bool:

@@ -99,17 +99,17 @@ class Drafts(Noun):
             {str(each["id"]): str(each["input"]) for row in showing for each in row["demonstrations"]},
         )
 
-    def known(self, rule: DatasetRule, content_hash: str) -> Row | None:
-        """The version that holds exactly these rows under this rule and was not revoked: dataset_id."""
-        return self._row(
-            "version_with_content", agent=rule.agent, kind=rule.kind, rule_hash=rule.hash, content_hash=content_hash
+    def known(self, rule: DatasetRule, content_hash: str) -> tuple[str | None, int]:
+        """The version that holds exactly these rows under this rule, and how many that did were revoked."""
+        rows = self._rows(
+            "versions_with_content",
+            agent=rule.agent,
+            kind=rule.kind,
+            rule_hash=rule.hash,
+            content_hash=content_hash,
         )
-
-    def free_id(self, dataset_id: str) -> str:
-        """The id, or one made of it when a revoked version of the same rows has it."""
-        row = self._row("ids_taken", dataset_id=dataset_id)
-        assert row is not None
-        return f"{dataset_id}-{row['taken'] + 1}" if row["taken"] else dataset_id
+        usable = next((str(row["dataset_id"]) for row in rows if not row["revoked"]), None)
+        return usable, sum(row["revoked"] for row in rows)
 
     def newest(self, rule: DatasetRule) -> Row | None:
         """The version before under the same rule: dataset_id, rows, statistics."""

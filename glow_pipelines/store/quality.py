@@ -51,8 +51,8 @@ class AnnotationQuality(Noun):
         """Reviewer → what their word counts; who is missing counts 1."""
         return {row["reviewer"]: row["weight"] for row in self._rows("reliability_of_agent", agent=agent)}
 
-    def set_reliability(self, agent: str, weights: Mapping[str, float], aggregator: str) -> bool:
-        """Make these the weights of an agent's reviewers; whether that changes what a word of theirs counts."""
+    def set_reliability(self, agent: str, weights: Mapping[str, float], aggregator: str) -> list[str]:
+        """Make these the weights of an agent's reviewers; returns those whose word counts otherwise now."""
         before = self.reliability(agent)
         self._run("forget_reliability", agent=agent, reviewers=list(weights))
         self._run_many(
@@ -62,7 +62,8 @@ class AnnotationQuality(Noun):
                 for reviewer, weight in sorted(weights.items())
             ),
         )
-        return any(before.get(name, 1.0) != weights.get(name, 1.0) for name in before.keys() | weights.keys())
+        everyone = sorted(before.keys() | weights.keys())
+        return [name for name in everyone if before.get(name, 1.0) != weights.get(name, 1.0)]
 
     def write_report(self, agent: str, week: date, report: Mapping[str, object]) -> None:
         self._run("upsert_report", agent=agent, week=week, report=json(report))

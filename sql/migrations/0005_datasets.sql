@@ -112,6 +112,8 @@ create table glow.learning_examples (
 comment on table glow.learning_examples is 'A curated unit of training data with its history: the row in force has superseded_at null.';
 create unique index one_current_example on glow.learning_examples (example_id) where superseded_at is null;
 create index examples_by_agent on glow.learning_examples (agent, recorded_at);
+-- Counts of what is in force, without reading a million texts.
+create index examples_in_force on glow.learning_examples (agent, status, source, split) where superseded_at is null;
 -- What is in force comes last, so that one index finds it, and the words of what no longer is.
 create index examples_by_input on glow.learning_examples (input_id, superseded_at);
 

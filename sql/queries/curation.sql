@@ -168,14 +168,17 @@ select i.input_id, x.input as words
 
 -- alike_inputs --
 -- What was grouped before and says the same as one of these texts in other words, the nearest few of each. Reads every
--- embedding of the agent for each text: exact, and 0.4 ms a text and thousand inputs.
-select n.place::integer - 1 as place, i.input_id, i.key, i.group_key
-  from unnest(%(vectors)s::text[]) with ordinality as n(vector, place)
+-- embedding of the agent for each text: exact, and 1.8 ms for a text and thousand inputs.
+with given as materialized (
+  select n.place::integer - 1 as place, n.vector::vector as vector
+    from unnest(%(vectors)s::text[]) with ordinality as n(vector, place)
+)
+select g.place, i.input_id, encode(i.input_key, 'hex') as key, i.group_key
+  from given g
  cross join lateral (
-   select i.input_id, encode(i.input_key, 'hex') as key, i.group_key, i.embedding <=> n.vector::vector as distance
-     from glow.learning_inputs i
+   select i.input_id, i.input_key, i.group_key, i.embedding <=> g.vector as distance from glow.learning_inputs i
     where i.agent = %(agent)s and i.embedding_model = %(model)s and i.group_key not like 'bridge-%%'
-    order by i.embedding <=> n.vector::vector limit 8) i
+    order by distance limit 8) i
  where i.distance <= 1 - %(cosine)s
 
 -- inputs_of_conversations --
@@ -245,7 +248,6 @@ returning example_version, example_id
 -- Where examples came from.
 insert into glow.example_sources (example_version, kind, source_id, role)
 select * from unnest(%(versions)s::bigint[], %(kinds)s::text[], %(sources)s::text[], %(roles)s::text[])
-on conflict do nothing
 
 -- stale_agents --
 -- Agents with questions to learn again.
@@ -266,11 +268,14 @@ insert into glow.stale_inputs (input_id, because)
 select i.input_id, %(because)s from glow.learning_inputs i where i.agent = %(agent)s
 on conflict do nothing
 
--- mark_judged_stale --
--- The questions of an agent that experts judged are to be learned again.
+-- mark_stale_of_reviewers --
+-- All questions of an agent that these experts judged or answered are to be learned again: their word counts otherwise now.
 insert into glow.stale_inputs (input_id, because)
-select distinct x.input_id, %(because)s from glow.execution_inputs x join glow.learning_inputs i using (input_id)
- where i.agent = %(agent)s and x.judged
+select x.input_id, %(because)s from glow.expert_annotations a join glow.execution_inputs x using (tenant, execution_id)
+ where a.agent = %(agent)s and a.reviewer = any(%(reviewers)s) and a.superseded_by is null
+union
+select n.input_id, %(because)s from glow.demonstrations d join glow.demonstration_inputs n using (demonstration_id)
+ where d.agent = %(agent)s and d.expert = any(%(reviewers)s)
 on conflict do nothing
 
 -- expert_examples --
@@ -284,3 +289,4 @@ select x.example_version, x.example_id as id, x.agent, x.input, x.target, x.sour
  where i.agent = %(agent)s and i.embedding_model = %(model)s
    and x.status = 'approved' and x.expert_approved and x.split = 'train'
  order by i.embedding <=> %(query)s::text::vector, x.example_id
+ limit %(most)s offset %(skip)s

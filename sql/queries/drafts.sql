@@ -16,20 +16,18 @@ select clock_timestamp() as now
 -- candidates --
 -- What decides about the examples in force at an instant, equal inputs one after the other. Texts of answers only where
 -- an input has several. `learned` only where the rule has dates: the first of all records of an example, so that learning
--- it anew moves no dates. An example without an input of its own is told apart by its words.
-select x.example_version, x.example_id, x.agent::text as agent, k.input_key,
-       case when count(*) over (partition by k.input_key) > 1 then x.target end as answer, x.group_key, x.split, x.status,
+-- it anew moves no dates.
+select x.example_version, x.example_id, x.agent::text as agent, i.input_key,
+       case when count(*) over (partition by i.input_key) > 1 then x.target end as answer, x.group_key, x.split, x.status,
        x.erased_at is not null or x.input is null as erased, x.source, x.quality, x.expert_approved,
        x.rejected_target is not null as replaces, x.domain, x.language, f.learned, x.content_hash
   from glow.learning_examples x
-  left join glow.learning_inputs i using (input_id)
+  join glow.learning_inputs i using (input_id)
   left join (select h.example_id, min(h.recorded_at) as learned from glow.learning_examples h
               where %(dated)s and h.agent = any(%(agents)s) group by h.example_id) f on f.example_id = x.example_id
- cross join lateral (select coalesce(i.input_key, sha256(convert_to(
-   btrim(regexp_replace(lower(x.input), '[^[:alnum:]]+', ' ', 'g')), 'UTF8'))) as input_key) k
  where x.agent = any(%(agents)s) and x.recorded_at <= %(as_of)s
    and (x.superseded_at is null or x.superseded_at > %(as_of)s)
- order by k.input_key
+ order by i.input_key
 
 -- draft_texts --
 -- The rows of the draft with their texts, in their places; of all splits or only of those held out.
@@ -100,15 +98,10 @@ select distinct p.agent::text as agent, p.prompt_version, coalesce(p.prompt -> '
   from glow.prompt_versions p where p.agent = any(%(agents)s) and p.prompt_version = any(%(versions)s)
  order by p.prompt_version
 
--- version_with_content --
--- The version that holds exactly these rows under this rule, if there is one that was not revoked.
-select dataset_id from glow.training_datasets
+-- versions_with_content --
+-- The versions that hold exactly these rows under this rule: one that may be used, and any that were revoked.
+select dataset_id, revoked_at is not null as revoked from glow.training_datasets
  where agent = %(agent)s and kind = %(kind)s and rule_hash = %(rule_hash)s and content_hash = %(content_hash)s
-   and revoked_at is null
-
--- ids_taken --
--- How many versions have an id or one made of it: the same rows, revoked when they were erased, and taught by others since.
-select count(*)::int as taken from glow.training_datasets where dataset_id = %(dataset_id)s or dataset_id ^@ (%(dataset_id)s || '-')
 
 -- newest_version --
 -- The version before, under the same rule.

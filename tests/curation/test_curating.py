@@ -168,6 +168,24 @@ def test_questions_marked_stale_are_learned_again(services: Services, admin: psy
     assert night(services) == []
 
 
+def test_questions_of_a_reviewer_whose_weight_changed_are_learned_again(
+    services: Services, admin: psycopg.Connection
+) -> None:
+    arrive(
+        admin,
+        [
+            *approved([Run("e", "taxi", "x")]),
+            *approved([Run("f", "hotel", "y")], "max", 2),
+            Shown(1, "eve", "pen", "z"),
+        ],
+    )
+    night(services)
+    with services.store.transaction() as t:
+        assert t.curation.mark_stale_of_reviewers(AGENT, ["eve"], "weight") == 2
+    (again,) = night(services)
+    assert (again.inputs, again.unchanged) == (2, 2)
+
+
 def test_new_words_find_their_group_and_erased_ones_are_no_neighbour(
     services: Services, admin: psycopg.Connection
 ) -> None:

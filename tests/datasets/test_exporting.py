@@ -30,7 +30,7 @@ NASTY = [
     'quotes " \\ slash \n newline \t tab \r return \x08 \x0c \x1f unit \x7f delete',
     "line separators \u2028 \u2029 \x85 end",
     "=1+1",
-    "+49 30 1234",
+    "+7 of them",
     "-5",
     "@SUM(A1)",
     "＝1+1",

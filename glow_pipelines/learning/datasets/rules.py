@@ -86,9 +86,10 @@ class DatasetRule:
         """sha256, in hex, of the rule and whose it is: versions under the same hash follow each other."""
         return content_hash({"agent": self.agent, **self.to_json()})
 
-    def dataset_id(self, rows_hash: str) -> str:
-        """What the version with these rows under this rule is called: agent, kind and twelve digits."""
-        return f"{self.agent}-{self.kind}-{digest(self.hash, rows_hash)[:12]}"
+    def dataset_id(self, rows_hash: str, revoked: int = 0) -> str:
+        """What the version with these rows under this rule is called: agent, kind and twelve digits; others where some
+        with the same rows were revoked."""
+        return f"{self.agent}-{self.kind}-{digest(self.hash, rows_hash, *('revoked',) * revoked)[:12]}"
 
 
 def read_rule(agent: str, given: Mapping[str, Any], shares: tuple[float, float, float] = SHARES) -> DatasetRule:
