@@ -192,7 +192,8 @@ class Curation(Noun):
         marks: NearMarks,
         embedded: Embedded | None = None,
     ) -> None:
-        """Give inputs their group for ever, or the marks again that an erasure took. `marks` are in the order of `inputs`; a bridge is found by none later."""
+        """Give inputs their group for ever, or the marks again that an erasure took. `marks` are in the order of
+        `inputs`; a bridge is found by none later."""
         vectors = {} if embedded is None else embedded.vectors
         self._run(
             "assign_groups",

@@ -212,6 +212,14 @@ begin
   select the_id, 'comparison', c.comparison_id::text
     from glow.review_items i join glow.comparisons c on c.tenant = i.tenant and c.execution_id = i.execution_id
    where i.item_id in (select x::bigint from glow_api.probes(the_id, 'item') x);
+  -- Dimensions of one's own, which erase_said drops, in reports.
+  insert into glow.erasure_probes
+  select distinct the_id, 'name', shown
+    from (select distinct a.agent, k.name from glow.expert_annotations a, jsonb_object_keys(a.dimensions) k(name)
+           where a.tenant = whose and a.reviewer = who) d,
+         unnest(array[d.name, 'dimension ' || d.name]) shown
+   where not exists (select from glow.expert_annotations o
+                      where o.agent = d.agent and o.reviewer <> who and o.dimensions ? d.name);
 
   insert into glow.erasure_probes
   select distinct the_id, 'text', t.value from (
