@@ -142,10 +142,10 @@ class Curation(Noun):
             [DemonstrationRow(**row) for row in self._rows("demonstrations_of_inputs", inputs=list(inputs), most=most)],
         )
 
-    def inputs(self, inputs: Sequence[int]) -> dict[str, tuple[int, str | None]]:
-        """Input key → (id, group)."""
+    def inputs(self, inputs: Sequence[int]) -> dict[str, tuple[int, str | None, bool]]:
+        """Input key → (id, group, whether near-duplicates find it)."""
         rows = self._rows("inputs", inputs=list(inputs))
-        return {row["key"]: (row["input_id"], row["group_key"]) for row in rows}
+        return {row["key"]: (row["input_id"], row["group_key"], row["marked"]) for row in rows}
 
     def near(self, agent: str, marks: NearMarks, differing: float) -> list[KnownInput]:
         """Inputs grouped before that share a key with one of the marked texts and differ in few enough bits."""
@@ -192,7 +192,8 @@ class Curation(Noun):
         marks: NearMarks,
         embedded: Embedded | None = None,
     ) -> None:
-        """Give inputs their group for ever. `marks` are in the order of `inputs`; a bridge is found by none later."""
+        """Give inputs their group for ever, or the marks again that an erasure took. `marks` are in the order of
+        `inputs`; a bridge is found by none later."""
         vectors = {} if embedded is None else embedded.vectors
         self._run(
             "assign_groups",

@@ -237,7 +237,8 @@ comment on table glow.vote_days is 'Votes of users by day: what drift is seen by
 create function glow.append_only() returns trigger language plpgsql as $$
 begin
   if current_user = 'glow_owner' and current_setting('glow.erasing', true) = 'on' then
-    return case tg_op when 'DELETE' then old else new end;
+    if tg_op = 'DELETE' then return old; end if;
+    return new;
   end if;
   raise exception using errcode = 'PT409', message = format('%s is append-only: a %s was refused', tg_table_name, lower(tg_op)),
     hint = 'Only the erasure of a person changes what happened.';

@@ -139,7 +139,7 @@ select d.demonstration_id as id, d.agent, d.expert, d.input, d.output, d.notes
 
 -- inputs --
 -- These questions and their groups.
-select i.input_id, encode(i.input_key, 'hex') as key, i.group_key
+select i.input_id, encode(i.input_key, 'hex') as key, i.group_key, i.sketch is not null as marked
   from glow.learning_inputs i where i.input_id = any(%(inputs)s)
 
 -- near_inputs --
@@ -201,13 +201,13 @@ select %(agent)s::glow.agent_name, * from unnest(%(groups)s::text[], %(splits)s:
 on conflict (agent, group_key) do nothing
 
 -- assign_groups --
--- Gives questions their group, for ever.
+-- Gives questions their group, for ever. One whose words were erased keeps its group, and gets the rest again.
 update glow.learning_inputs i
-   set group_key = g.group_key, conversation = g.conversation, sketch = g.sketch::bit(256),
+   set group_key = coalesce(i.group_key, g.group_key), conversation = g.conversation, sketch = g.sketch::bit(256),
        embedding = g.embedding::vector, embedding_model = case when g.embedding is not null then %(model)s::text end
   from unnest(%(inputs)s::bigint[], %(groups)s::text[], %(conversations)s::text[], %(sketches)s::text[], %(embeddings)s::text[])
     as g(input_id, group_key, conversation, sketch, embedding)
- where i.input_id = g.input_id and i.group_key is null
+ where i.input_id = g.input_id and i.sketch is null
 
 -- insert_near_keys --
 -- By which later questions find these.

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from glow_pipelines.learning.datasets import DatasetRule, build_version
+from glow_pipelines.learning.prompts import Demonstration
 from glow_pipelines.steps.datasets import Built, CannotBuild, agent_rule, build_dataset, verify_dataset
 from glow_pipelines.store import Store
 from tests.datasets.seeding import AGENT, Seed, in_force, learn, put_prompt_in_force, register, seeds
@@ -209,11 +210,11 @@ def test_held_out_rows_that_a_prompt_demonstrates_are_left_out(store: Store, con
     sharing = Seed(f"{'completely different words around it ' * 6}{run} and so on", group="r", split="val")
     learn(connection, [held_out, near, taught, sharing, *seeds(9)])
     demonstrations = [
-        {"id": "nowhere", "input": "what does a hotel in the centre of Graz cost a night", "output": "6200"},
-        {"id": taught.id, "input": taught.input, "output": taught.target},
-        {"id": "words", "input": run, "output": "x"},
+        Demonstration("nowhere", "what does a hotel in the centre of Graz cost a night", "6200"),
+        Demonstration(taught.id, taught.input, taught.target),
+        Demonstration("words", run, "x"),
     ]
-    put_prompt_in_force(connection, demonstrations)
+    put_prompt_in_force(connection, [each.to_json() for each in demonstrations])
     built = build_dataset(store, RULE)
     shown = built.statistics["dropped"]["a prompt in force demonstrates it"]
     assert sorted(shown) == sorted([held_out.id, near.id, sharing.id])
