@@ -215,7 +215,8 @@ comment on table glow.dataset_exports is 'Every file that holds rows of a datase
 
 -- A source row as it stands today, so that an auditor reads a sentence and not an id.
 create function glow.source_row(kind text, source_id text) returns jsonb
-  language sql stable
+  language plpgsql stable as $$
+begin
   return case source_row.kind
     when 'execution' then (
       select jsonb_build_object('input', left(e.input, 500), 'output', left(e.output, 500), 'recorded_at', e.recorded_at)
@@ -234,6 +235,7 @@ create function glow.source_row(kind text, source_id text) returns jsonb
       select jsonb_strip_nulls(jsonb_build_object('expert', d.expert, 'input', left(d.input, 500), 'output', left(d.output, 500),
                'recorded_at', d.recorded_at))
         from glow.demonstrations d where d.demonstration_id = source_row.source_id::bigint) end;
+end $$;
 comment on function glow.source_row is 'What a source row of an example says; null when it is gone.';
 
 -- The version that says what an agent's examples are now. Not the newest: when a change is taken back, an old version

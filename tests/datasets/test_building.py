@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from glow_pipelines.learning.datasets import DatasetRule, build_version
-from glow_pipelines.learning.prompts import Demonstration
+from glow_pipelines.learning.prompts.prompt import Demonstration
 from glow_pipelines.steps.datasets import Built, CannotBuild, agent_rule, build_dataset, verify_dataset
 from glow_pipelines.store import Store
 from tests.datasets.seeding import AGENT, Seed, in_force, learn, put_prompt_in_force, register, seeds
