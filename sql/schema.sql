@@ -3,6 +3,8 @@
 -- (glow_pipelines/database/roles.py), and the partitions of each month, which glow.ensure_partitions makes.
 
 CREATE EXTENSION IF NOT EXISTS vector SCHEMA public;
+-- Functions name tables and each other in no order.
+SET check_function_bodies = off;
 
 -- Schemas
 
@@ -5119,7 +5121,7 @@ CREATE FUNCTION glow_api.replace_quoting(erasure_id bigint, relation text, key j
 declare
   caller glow_api.caller := glow_api.enter();
   way text;
-  place text := format('glow.%I', replace_quoting.relation);
+  place text;
   n bigint;
 begin
   perform glow_api.require_open_erasure(replace_quoting.erasure_id);
@@ -5127,6 +5129,7 @@ begin
   if way is null then
     perform glow_api.refuse('PT403', 'relation', relation, 'a table that personal_places says is swept');
   end if;
+  place := format('glow.%I', replace_quoting.relation);
   perform set_config('glow.erasing', 'on', true);
   if way = 'delete' then
     execute format('delete from %s t using jsonb_populate_record(null::%1$s, $1) k where %s', place,

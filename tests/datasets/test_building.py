@@ -228,7 +228,7 @@ def test_held_out_rows_that_a_prompt_demonstrates_are_left_out(store: Store, con
 def test_a_prompt_that_took_a_held_out_example_blocks(store: Store, connection: psycopg.Connection) -> None:
     held_out = Seed("what does a hotel in Graz cost", group="h", split="test")
     learn(connection, [held_out, *seeds(9)])
-    put_prompt_in_force(connection, [{"id": held_out.id, "input": held_out.input, "output": held_out.target}])
+    put_prompt_in_force(connection, [Demonstration(held_out.id, held_out.input, held_out.target).to_json()])
     (verdict,) = build_dataset(store, RULE).refused
     assert (verdict.name, verdict.examples) == ("contamination", (held_out.id,))
 
