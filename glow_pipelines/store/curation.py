@@ -220,7 +220,8 @@ class Curation(Noun):
         """Make these the examples in force of some inputs from an instant on: what changed gets a new row, what
         vanished is closed.
 
-        Not what rests on an execution that retention removed: the text is gone, what was learned from it stays.
+        Not what rests on an execution that retention removed: the text is gone, what was learned from it stays, and
+        what experts approved there yields to experts only.
         """
         current = {row["example_id"]: row for row in self._rows("current_examples", inputs=list(inputs))}
         fresh: list[tuple[int, LearningExample]] = []
@@ -228,7 +229,7 @@ class Curation(Noun):
         unchanged = 0
         for id, example in ((id, example) for id, found in examples.items() for example in found):
             row = current.pop(example.id, None)
-            if row is not None and _same(row, example):
+            if row is not None and (_same(row, example) or _outlasts(row, example)):
                 unchanged += 1
                 continue
             if row is not None:
@@ -306,6 +307,13 @@ def _same(row: Row, example: LearningExample) -> bool:
         and row["language"] == example.language
         and row["sources"] == sorted([source.kind, source.id, source.role] for source in example.sources)
     )
+
+
+def _outlasts(row: Row, example: LearningExample) -> bool:
+    """Whether experts approved an answer that only users speak of now, because the execution they judged is gone."""
+    heard = example.quality_parts["experts_for"] or example.quality_parts["experts_against"]
+    approved = row["rests_on_expired"] and row["expert_approved"] and row["status"] == "approved"
+    return bool(approved and not heard and example.status in ("approved", "pending"))
 
 
 def _written(input_id: int, example: LearningExample) -> dict[str, object]:

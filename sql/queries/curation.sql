@@ -116,21 +116,23 @@ select f.feedback_id as id, f.agent, glow.qualified(f.tenant, f.execution_id) as
 
 -- annotations_of_executions --
 -- What experts say of these executions now. Not reviews of gold: they measure reviewers.
-select a.annotation_id as id, glow.qualified(a.tenant, a.execution_id) as execution_id, a.agent, a.reviewer, a.verdict, a.output, a.dimensions, a.notes, a.role
+select a.annotation_id as id, glow.qualified(a.tenant, a.execution_id) as execution_id, a.agent,
+       glow.qualified(a.tenant, a.reviewer) as reviewer, a.verdict, a.output, a.dimensions, a.notes, a.role
   from unnest(%(tenants)s::text[], %(executions)s::text[]) as x(tenant, execution_id)
   join glow.expert_annotations a on a.tenant = x.tenant and a.execution_id = x.execution_id and a.superseded_by is null
  where a.agent = %(agent)s and not a.gold
 
 -- comparisons_of_executions --
 -- Which of two answers experts prefer now.
-select c.comparison_id as id, glow.qualified(c.tenant, c.execution_id) as execution_id, c.agent, c.reviewer, c.first, c.second, c.preferred
+select c.comparison_id as id, glow.qualified(c.tenant, c.execution_id) as execution_id, c.agent,
+       glow.qualified(c.tenant, c.reviewer) as reviewer, c.first, c.second, c.preferred
   from unnest(%(tenants)s::text[], %(executions)s::text[]) as x(tenant, execution_id)
   join glow.comparisons c on c.tenant = x.tenant and c.execution_id = x.execution_id and c.superseded_by is null
  where c.agent = %(agent)s
 
 -- demonstrations_of_inputs --
 -- Experts' own examples of these questions, the `most` newest of each.
-select d.demonstration_id as id, d.agent, d.expert, d.input, d.output, d.notes
+select d.demonstration_id as id, d.agent, glow.qualified(d.tenant, d.expert) as expert, d.input, d.output, d.notes
   from unnest(%(inputs)s::bigint[]) as i(input_id)
  cross join lateral (
    select n.demonstration_id from glow.demonstration_inputs n where n.input_id = i.input_id
@@ -269,13 +271,16 @@ select i.input_id, %(because)s from glow.learning_inputs i where i.agent = %(age
 on conflict do nothing
 
 -- mark_stale_of_reviewers --
--- All questions of an agent that these experts judged or answered are to be learned again: their word counts otherwise now.
+-- All questions of an agent that these experts judged, compared or answered are to be learned again: their word counts otherwise now.
 insert into glow.stale_inputs (input_id, because)
 select x.input_id, %(because)s from glow.expert_annotations a join glow.execution_inputs x using (tenant, execution_id)
- where a.agent = %(agent)s and a.reviewer = any(%(reviewers)s) and a.superseded_by is null
+ where a.agent = %(agent)s and glow.qualified(a.tenant, a.reviewer) = any(%(reviewers)s) and a.superseded_by is null
+union
+select x.input_id, %(because)s from glow.comparisons c join glow.execution_inputs x using (tenant, execution_id)
+ where c.agent = %(agent)s and glow.qualified(c.tenant, c.reviewer) = any(%(reviewers)s) and c.superseded_by is null
 union
 select n.input_id, %(because)s from glow.demonstrations d join glow.demonstration_inputs n using (demonstration_id)
- where d.agent = %(agent)s and d.expert = any(%(reviewers)s)
+ where d.agent = %(agent)s and glow.qualified(d.tenant, d.expert) = any(%(reviewers)s)
 on conflict do nothing
 
 -- expert_examples --

@@ -393,6 +393,24 @@ def test_a_build_leaves_no_draft_behind(store: Store, connection: psycopg.Connec
     assert connection.execute("select count(*) from glow.draft_rows").fetchone() == (0,)
 
 
+def test_what_is_said_of_gold_is_no_approval(store: Store, connection: psycopg.Connection) -> None:
+    learn(connection, seeds(5))
+    for number, gold in enumerate((True, True, False)):
+        connection.execute(
+            "insert into glow.execution_keys (tenant, execution_id, agent, payload_hash, recorded_at)"
+            " values ('default', %s, %s, '', now())",
+            (f"e{number}", AGENT),
+        )
+        connection.execute(
+            "insert into glow.expert_annotations (tenant, execution_id, agent, reviewer, gold, verdict, payload_hash)"
+            " values ('default', %s, %s, 'eve', %s, %s, '')",
+            (f"e{number}", AGENT, gold, "reject" if gold else "approve"),
+        )
+    connection.commit()
+    (verdict,) = [each for each in build_dataset(store, RULE).verdicts if each.name == "approval_rate"]
+    assert (verdict.passed, verdict.numbers) == (True, {"approved": 1, "judged": 1})
+
+
 @pytest.mark.parametrize(("status", "passed"), [("enough", True), ("too little", False), ("not enough data", True)])
 def test_experts_who_do_not_agree_warn(store: Store, connection: psycopg.Connection, status: str, passed: bool) -> None:
     learn(connection, seeds(20))
