@@ -111,21 +111,23 @@ _HELD_OUT = {"train": 0, "val": 1, "test": 2}
 def _contest(rule: DatasetRule, found: Sequence[Facts], drops: Drops) -> list[Facts]:
     """Of the rows of one input those that stay: one, or none when equals gave different answers."""
     reasons = [(facts, refusal(rule, facts)) for facts in sorted(found, key=_strongest_first)]
-    # Of several records of one example (learned in different runs) the strongest that is fit stands for it.
-    fit: dict[str, Facts] = {}
-    for facts, reason in reasons:
-        if reason is None:
-            fit.setdefault(facts.id, facts)
-    refused = {facts.id: reason for facts, reason in reversed(reasons) if reason is not None and facts.id not in fit}
+    fit = [facts for facts, reason in reasons if reason is None]
+    admitted = {facts.id for facts in fit}
+    refused = {
+        facts.id: reason for facts, reason in reversed(reasons) if reason is not None and facts.id not in admitted
+    }
     for id, reason in sorted(refused.items()):
         drops.add(reason, id)
-    rows = list(fit.values())
     # Splits are kept by agent: what one agent is trained on may be what another is measured by.
-    outermost = max((_HELD_OUT[str(row.split)] for row in rows), default=0)
-    for row in rows:
-        if _HELD_OUT[str(row.split)] < outermost:
-            drops.add("its question is held out", row.id)
-    rows = [row for row in rows if _HELD_OUT[str(row.split)] == outermost]
+    outermost = max((_HELD_OUT[str(row.split)] for row in fit), default=0)
+    # Of several records of one example (learned in different runs) the strongest that is held out as far stands for it.
+    standing: dict[str, Facts] = {}
+    for row in fit:
+        if _HELD_OUT[str(row.split)] == outermost:
+            standing.setdefault(row.id, row)
+    for id in sorted(admitted - standing.keys()):
+        drops.add("its question is held out", id)
+    rows = list(standing.values())
     ranks = sorted((rank(row) for row in rows), reverse=True)
     answers = {row.answer for row in rows}
     kept = []
@@ -151,7 +153,9 @@ def _strongest_first(facts: Facts) -> tuple[object, ...]:
         -facts.quality,
         facts.content_hash,
         facts.status,
+        facts.erased,
         facts.source,
         facts.group,
+        str(facts.split),
         facts.version,
     )

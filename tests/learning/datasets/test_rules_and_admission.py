@@ -124,6 +124,19 @@ def test_of_every_input_one_answer_of_one_split_stays_in_any_order(rows: list[Fa
         assert not (row.split == "train" and {"val", "test"} & set(usable))
 
 
+def test_records_of_one_example_stand_for_it_where_it_is_held_out_furthest() -> None:
+    facts = dict.fromkeys(Facts._fields) | {"id": "a", "agent": "coder", "input": "q", "answer": "x", "group": "g"}
+    facts |= {"status": "approved", "erased": False, "source": "annotation", "quality": 0.2, "expert_approved": True}
+    train, val = (Facts(**facts | {"version": 1, "content_hash": "1", "split": split}) for split in ("train", "val"))  # type: ignore[arg-type]
+    gone = [train._replace(status="rejected", erased=erased) for erased in (False, True)]
+    for rows in ([train, val], [val, train]):
+        assert list(admit(DatasetRule("coder"), rows, Drops())) == [val]
+    for rows in (gone, gone[::-1]):
+        drops = Drops()
+        assert list(admit(DatasetRule("coder"), rows, drops)) == []
+        assert drops.counts == {"rejected": 1}
+
+
 def test_drops_show_so_many_and_count_all() -> None:
     drops = Drops(most=2)
     for n in range(5):
