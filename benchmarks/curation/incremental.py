@@ -107,7 +107,7 @@ def night_over(place: World, rows: int) -> dict[str, Any]:
         admin.execute("select glow_api.register_agent(%s)", (AGENT,))
         texts = _history(admin, rows)
         seeded = time.perf_counter() - begin
-        services = Services(Settings.from_environment({"DATABASE_URL": url, "GLOW_PARAPHRASES": "false"}))
+        services = Services(Settings.from_environment({"DATABASE_URL": url}))
         with services.store.transaction() as t:
             t.operations.set_watermark(CONSUMER, t.feedback.horizon())
         _night(admin, rows, texts)

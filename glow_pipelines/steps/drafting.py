@@ -6,6 +6,7 @@ what happens to the version (steps/datasets), what a rule admits or a check says
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any, BinaryIO
@@ -55,9 +56,10 @@ class Draft:
     def choose(self, as_of: Any, prompts: Sequence[str] | None = None) -> None:
         """Fill the draft. `prompts`: the prompt versions to keep out of what is held out; None: those in force."""
         drafts = self._t.drafts
+        self._told("choose", 0)
         admitted = admit(self._rule, drafts.candidates(self._rule, as_of), self.drops)
         while rows := list(islice(admitted, CHUNK)):
-            drafts.add(self.rows, rows)
+            drafts.add(rows)
             self.rows += len(rows)
             self._told("choose", self.rows)
         self._keep_out_what_was_shown(prompts)
@@ -71,7 +73,7 @@ class Draft:
         if not demonstrations:
             return
         for rows in self._t.drafts.texts(held_out=True):
-            shown = {row.place: row.id for row in rows if demonstrations.show(normalize(row.input))}
+            shown = {row.version: row.id for row in rows if demonstrations.show(normalize(row.input))}
             self._drop("a prompt in force demonstrates it", shown)
             self.demonstrated += tuple(each for each in shown.values() if each in inputs)
 
@@ -82,20 +84,22 @@ class Draft:
             near = SplitLeaks(lend, BETWEEN_AGENTS)
             for rows in self._t.drafts.texts():
                 near.add(
-                    [row.place for row in rows],
+                    [row.version for row in rows],
                     [normalize(row.input) for row in rows],
                     [SPLITS.index(row.split) for row in rows],
                 )
             texts = _Texts(self._t)
             gone: dict[int, str] = {}
             for pair in near.pairs(texts):
-                less, more = sorted((texts.rows[place] for place in pair), key=lambda row: SPLITS.index(row["split"]))
+                less, more = sorted(
+                    (texts.rows[version] for version in pair), key=lambda row: SPLITS.index(row["split"])
+                )
                 if less["agent"] != more["agent"] and not gone.keys() & set(pair):
-                    gone[less["place"]] = less["id"]
+                    gone[less["example_version"]] = less["id"]
         self._drop("near a question held out for another agent", gone)
 
     def _drop(self, reason: str, gone: Mapping[int, str]) -> None:
-        """Take rows (place -> example) out again."""
+        """Take rows (version -> example) out again."""
         self._t.drafts.drop(list(gone))
         self.rows -= len(gone)
         for example in gone.values():
@@ -110,36 +114,55 @@ class Draft:
     def inspect(self) -> tuple[Inspection, Faults, Faults]:
         """Look at every text. Answers what texts showed, near pairs that lie in two splits, and repeats."""
         leaks, repeats = Faults(), Faults()
-        with lending() as lend:
+        with lending() as lend, ThreadPoolExecutor(1) as pool:
             near, same = SplitLeaks(lend, OTHER_SEED), Repeats(lend)
-            inspection = Inspection(self._rule.kind, near, same)
+            beside = _Beside(near, pool)
+            inspection = Inspection(self._rule.kind, beside, same)
             looked = 0
+            self._told("inspect", looked)
             for rows in self._t.drafts.texts():
                 inspection.add(rows)
                 looked += len(rows)
                 self._told("inspect", looked)
+            beside.wait()
             self._told("compare", looked)
             texts = _Texts(self._t)
             for pair in islice(near.pairs(texts), MOST_TOLD):
-                leaks.add("pair", *(texts.rows[place]["id"] for place in pair))
-            for kind, place in islice(same.found(), MOST_TOLD):
-                repeats.add(kind, texts.id_of(place))
+                leaks.add("pair", *(texts.rows[version]["id"] for version in pair))
+            for kind, version in islice(same.found(), MOST_TOLD):
+                repeats.add(kind, texts.id_of(version))
         return inspection, leaks, repeats
 
 
+class _Beside:
+    """Hands texts to the search for leaks in a thread of its own: most of that is numpy, which holds up nobody."""
+
+    def __init__(self, near: SplitLeaks, pool: ThreadPoolExecutor) -> None:
+        self._near, self._pool = near, pool
+        self._last: Future[None] | None = None
+
+    def add(self, places: Sequence[int], texts: Sequence[str], splits: Sequence[int]) -> None:
+        self.wait()
+        self._last = self._pool.submit(self._near.add, places, texts, splits)
+
+    def wait(self) -> None:
+        if self._last is not None:
+            self._last.result()
+
+
 class _Texts:
-    """Gives the normalised inputs of places, and keeps the rows it gave last."""
+    """Gives the normalised inputs of rows, and keeps the rows it gave last."""
 
     def __init__(self, t: Transaction) -> None:
         self._t = t
         self.rows: dict[int, Row] = {}
 
-    def __call__(self, places: Sequence[int]) -> dict[int, str]:
-        self.rows = self._t.drafts.inputs_of(places)
-        return {place: normalize(row["input"]) for place, row in self.rows.items()}
+    def __call__(self, versions: Sequence[int]) -> dict[int, str]:
+        self.rows = self._t.drafts.inputs_of(versions)
+        return {version: normalize(row["input"]) for version, row in self.rows.items()}
 
-    def id_of(self, place: int) -> str:
-        return str(self._t.drafts.inputs_of([place])[place]["id"])
+    def id_of(self, version: int) -> str:
+        return str(self._t.drafts.inputs_of([version])[version]["id"])
 
 
 @contextmanager

@@ -40,26 +40,27 @@ class Drafts(Noun):
                 facts = Facts._make(row)
                 yield facts if facts.answer is None else facts._replace(answer=text_key(facts.answer))
 
-    def add(self, first_place: int, rows: Sequence[Facts]) -> None:
-        """Put rows into the draft, at the places from `first_place`."""
-        statement = "copy glow.draft_rows (place, example_version, example_id, split, content_hash) from stdin"
+    def add(self, rows: Sequence[Facts]) -> None:
+        """Put rows into the draft."""
+        statement = "copy glow.draft_rows (example_version, example_id, split, content_hash) from stdin"
         with self._connection.cursor() as cursor, cursor.copy(statement) as copy:
-            for place, row in enumerate(rows, start=first_place):
-                copy.write_row((place, row.version, row.id, row.split, row.content_hash))
+            for row in rows:
+                copy.write_row((row.version, row.id, row.split, row.content_hash))
 
     def texts(self, held_out: bool = False) -> Iterator[list[TextRow]]:
         """The rows with their texts, of all splits or only of those held out. Rows may be dropped meanwhile."""
         for rows in self._stream("draft_texts", CHUNK, held_out=held_out):
             yield [TextRow._make(row) for row in rows]
 
-    def inputs_of(self, places: Sequence[int]) -> dict[int, Row]:
-        """Place -> agent, split, id and input."""
-        return {row["place"]: row for row in self._rows("draft_inputs", places=list(places))}
+    def inputs_of(self, versions: Sequence[int]) -> dict[int, Row]:
+        """Row of an example -> agent, split, id and input."""
+        rows = self._rows("inputs_of_versions", versions=list(versions))
+        return {row["example_version"]: row for row in rows}
 
-    def drop(self, places: Sequence[int]) -> None:
+    def drop(self, versions: Sequence[int]) -> None:
         """Take rows out of the draft."""
-        if places:
-            self._run("drop_draft_rows", places=list(places))
+        if versions:
+            self._run("drop_draft_rows", versions=list(versions))
 
     def torn_groups(self) -> int:
         """How many groups lie in two splits."""
@@ -72,7 +73,7 @@ class Drafts(Noun):
     def statistics(self) -> dict[str, dict[str, int]]:
         """What -> name -> rows. Bounded: of names people make up (domains, languages) the hundred most frequent."""
         found: dict[str, dict[str, int]] = {}
-        for row in self._rows("draft_statistics"):
+        for row in self._rows("draft_statistics", lengths=[2**n for n in range(4, 21)]):
             found.setdefault(row["what"], {})[row["name"]] = row["rows"]
         return {what: dict(sorted(names.items(), key=lambda pair: -pair[1])[:100]) for what, names in found.items()}
 

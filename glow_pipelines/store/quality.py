@@ -5,11 +5,11 @@ annotations themselves (annotations).
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from glow_pipelines.learning.annotations import Judgement
+from glow_pipelines.learning.annotations import AgreementVerdict, Judgement
 from glow_pipelines.store.noun import Noun, Row, json
 
 
@@ -70,6 +70,11 @@ class AnnotationQuality(Noun):
 
     def latest_reports(self) -> list[StoredReport]:
         return [StoredReport(**row) for row in self._rows("latest_reports")]
+
+    def agreement(self, agents: Sequence[str]) -> dict[str, AgreementVerdict]:
+        """Of agents that were measured: the verdict of the newest report."""
+        rows = self._rows("agreement_of_agents", agents=list(agents))
+        return {row["agent"]: AgreementVerdict(row["status"], row["detail"]) for row in rows}
 
     def unreported(self, week: date, until: datetime) -> list[str]:
         """Agents judged before the end of a week, without a report of it."""

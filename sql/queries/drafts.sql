@@ -30,56 +30,54 @@ select x.example_version, x.example_id, x.agent::text as agent, i.input_key,
  order by i.input_key
 
 -- draft_texts --
--- The rows of the draft with their texts, in their places; of all splits or only of those held out.
-select r.place, r.example_id as id, x.agent::text as agent, r.split, x.input, x.target, x.rejected_target
+-- The rows of the draft with their texts; of all splits or only of those held out.
+select r.example_version, r.example_id as id, x.agent::text as agent, r.split, x.input, x.target, x.rejected_target
   from glow.draft_rows r join glow.learning_examples x using (example_version)
- where r.draft = pg_current_xact_id() and (not %(held_out)s or r.split <> 'train') order by r.place
+ where not %(held_out)s or r.split <> 'train'
 
--- draft_inputs --
--- The inputs of some places of the draft.
-select r.place, x.agent::text as agent, r.split, r.example_id as id, x.input
-  from glow.draft_rows r join glow.learning_examples x using (example_version)
- where r.draft = pg_current_xact_id() and r.place = any(%(places)s)
+-- inputs_of_versions --
+-- The inputs of some rows of examples.
+select x.example_version, x.example_id as id, x.agent::text as agent, x.split, x.input
+  from glow.learning_examples x where x.example_version = any(%(versions)s)
 
 -- drop_draft_rows --
 -- Takes rows out of the draft.
-delete from glow.draft_rows where draft = pg_current_xact_id() and place = any(%(places)s)
+delete from glow.draft_rows where example_version = any(%(versions)s)
 
 -- torn_groups --
 -- Groups with rows in two splits: foreign keys forbid them; counted all the same.
 select x.agent, x.group_key from glow.draft_rows r join glow.learning_examples x using (example_version)
- where r.draft = pg_current_xact_id() group by x.agent, x.group_key having min(r.split) <> max(r.split)
+ group by x.agent, x.group_key having min(r.split) <> max(r.split)
 
 -- draft_hashes --
 -- What the content hash is over, in the order of positions.
-select r.content_hash, r.split from glow.draft_rows r where r.draft = pg_current_xact_id() order by r.example_id
+select r.content_hash, r.split from glow.draft_rows r order by r.example_id
 
 -- draft_statistics --
 -- Rows by split, agent and split, source, domain, language, tenth of quality, and by doublings of the lengths in characters.
-select s.what, s.name, s.rows::int from (
-  select case when grouping(r.split) = 0 and grouping(x.agent) = 1 then 'splits' when grouping(x.agent) = 0 then 'agents'
-              when grouping(x.source) = 0 then 'sources' when grouping(x.domain) = 0 then 'domains'
-              when grouping(x.language) = 0 then 'languages' when grouping(f.quality) = 0 then 'quality'
-              when grouping(f.input) = 0 then 'input_characters' else 'target_characters' end as what,
-         coalesce(case when grouping(r.split) = 0 and grouping(x.agent) = 1 then r.split
-              when grouping(x.agent) = 0 then x.agent || ' ' || r.split when grouping(x.source) = 0 then x.source
-              when grouping(x.domain) = 0 then x.domain when grouping(x.language) = 0 then x.language
-              when grouping(f.quality) = 0 then f.quality::text when grouping(f.input) = 0 then f.input::text
-              else f.target::text end, '') as name,
+-- Counted once by all of them together, then by each: every name is told a few times and not a million times.
+with together as (
+  select r.split, x.agent, x.source, coalesce(x.domain, '') as domain, coalesce(x.language, '') as language,
+         least(floor(x.quality * 10), 9)::int as tenth,
+         width_bucket(length(x.input), %(lengths)s::int[]) as asked, width_bucket(length(x.target), %(lengths)s::int[]) as answered,
          count(*) as rows
     from glow.draft_rows r join glow.learning_examples x using (example_version)
-   cross join lateral (select least(floor(x.quality * 10), 9) / 10.0 as quality,
-                              2 ^ ceil(log(2, greatest(length(x.input), 1)))::int as input,
-                              2 ^ ceil(log(2, greatest(length(x.target), 1)))::int as target) f
-   where r.draft = pg_current_xact_id()
-   group by grouping sets ((r.split), (x.agent, r.split), (x.source), (x.domain), (x.language), (f.quality), (f.input), (f.target))) s
- order by s.what, s.name
+   group by 1, 2, 3, 4, 5, 6, 7, 8
+)
+select n.what, n.name, sum(t.rows)::int as rows
+  from together t
+ cross join lateral (values
+   ('splits', t.split), ('agents', t.agent || ' ' || t.split), ('sources', t.source), ('domains', t.domain),
+   ('languages', t.language), ('quality', (t.tenth / 10.0)::numeric(2, 1)::text),
+   ('input_characters', coalesce((%(lengths)s::int[])[t.asked], 0)::text),
+   ('target_characters', coalesce((%(lengths)s::int[])[t.answered], 0)::text)) n(what, name)
+ group by n.what, n.name order by n.what, n.name
 
 -- draft_sample --
 -- A few rows to show.
 select x.input, x.target, r.split, x.source
   from glow.draft_rows r join glow.learning_examples x using (example_version)
- where r.draft = pg_current_xact_id() order by r.example_id limit %(most)s
+ order by r.example_id limit %(most)s
 
 -- approval --
 -- How many of the experts' judgements of some agents approve or correct.
@@ -121,18 +119,18 @@ values (
 -- Its rows, in the order of their example ids.
 insert into glow.dataset_examples (dataset_id, position, example_version, split)
 select %(dataset_id)s, row_number() over (order by r.example_id), r.example_version, r.split
-  from glow.draft_rows r where r.draft = pg_current_xact_id()
+  from glow.draft_rows r
 
 -- discard_draft --
 -- Nobody but this transaction ever sees the rows of a draft.
-delete from glow.draft_rows where draft = pg_current_xact_id()
+delete from glow.draft_rows
 
 -- differences --
 -- Where a version and the draft disagree: rows that only one of them has, or that lie in another split.
 select coalesce(d.example_version, r.example_version) as example_version, x.example_id, d.split as frozen, r.split as rebuilt,
        x.erased_at is not null as erased
   from (select e.example_version, e.split from glow.dataset_examples e where e.dataset_id = %(dataset_id)s) d
-  full join (select t.example_version, t.split from glow.draft_rows t where t.draft = pg_current_xact_id()) r
+  full join glow.draft_rows r
     on r.example_version = d.example_version
   join glow.learning_examples x on x.example_version = coalesce(d.example_version, r.example_version)
  where d.split is distinct from r.split

@@ -65,6 +65,11 @@ on conflict (agent, week) do update set report = excluded.report, computed_at = 
 -- The newest report of every agent.
 select distinct on (agent) agent, week, report, computed_at from glow.annotation_reports order by agent, week desc
 
+-- agreement_of_agents --
+-- How far the experts of these agents agree, by the newest report.
+select distinct on (agent) agent::text as agent, report -> 'agreement' ->> 'status' as status, report -> 'agreement' ->> 'detail' as detail
+  from glow.annotation_reports where agent = any(%(agents)s) order by agent, week desc
+
 -- unreported_agents --
 -- Agents with annotations from before a week's end that have no report of that week.
 select a.agent from glow.agents a

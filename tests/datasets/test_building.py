@@ -392,3 +392,17 @@ def test_a_build_leaves_no_draft_behind(store: Store, connection: psycopg.Connec
     learn(connection, [*seeds(10), Seed("write to ann.smith@example.com", group="p", split="train")])
     build_dataset(store, RULE)
     assert connection.execute("select count(*) from glow.draft_rows").fetchone() == (0,)
+
+
+@pytest.mark.parametrize(("status", "passed"), [("enough", True), ("too little", False), ("not enough data", True)])
+def test_experts_who_do_not_agree_warn(store: Store, connection: psycopg.Connection, status: str, passed: bool) -> None:
+    learn(connection, seeds(20))
+    with store.transaction() as t:
+        earlier, newest = datetime(2026, 11, 9, tzinfo=UTC).date(), datetime(2026, 11, 16, tzinfo=UTC).date()
+        t.quality.write_report(AGENT, earlier, {"agreement": {"status": "too little", "detail": "alpha .1"}})
+        t.quality.write_report(AGENT, newest, {"agreement": {"status": status, "detail": "alpha .5"}})
+    built = build_dataset(store, RULE)
+    assert ("agreement" in failed(built)) is not passed
+    assert built.dataset_id is not None
+    (verdict,) = [each for each in built.verdicts if each.name == "agreement"]
+    assert verdict.detail == f"{AGENT}: alpha .5"

@@ -6,11 +6,10 @@ repeats. Does not belong here: what can be counted without texts (the database),
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 from unicodedata import normalize as to_form
 
 from glow_pipelines.learning.datasets.export import LINE_KINDS, line_row
-from glow_pipelines.learning.datasets.leaks import SplitLeaks
 from glow_pipelines.learning.datasets.lines import validate_row
 from glow_pipelines.learning.datasets.repeats import Repeats
 from glow_pipelines.learning.datasets.rules import Kind
@@ -23,9 +22,9 @@ _SHOWN = 5
 
 
 class TextRow(NamedTuple):
-    """A row of a version with its texts; `place` is what it is called in the draft."""
+    """A row of a version with its texts; `version` names the row of the example."""
 
-    place: int
+    version: int
     id: str
     agent: str
     split: Split
@@ -49,10 +48,16 @@ class Faults:
             shown.extend(each for each in examples if each not in shown)
 
 
+class TakesTexts(Protocol):
+    """What texts are handed to: a search for leaks, or what passes them on to one."""
+
+    def add(self, places: Sequence[int], texts: Sequence[str], splits: Sequence[int]) -> None: ...
+
+
 class Inspection:
     """`faults` by kind of finding ("pii", "secret", "injection"), "schema" and what `schema_problems` says of it."""
 
-    def __init__(self, kind: Kind, leaks: SplitLeaks | None = None, repeats: Repeats | None = None) -> None:
+    def __init__(self, kind: Kind, leaks: TakesTexts | None = None, repeats: Repeats | None = None) -> None:
         self._line_kind = LINE_KINDS[kind]
         self._leaks, self._repeats = leaks, repeats
         self._labels: Counter[str] | None = Counter()
@@ -61,7 +66,7 @@ class Inspection:
 
     def add(self, rows: Sequence[TextRow]) -> None:
         """Look at the next rows."""
-        places = [row.place for row in rows]
+        places = [row.version for row in rows]
         inputs, answers = [normalize(row.input) for row in rows], [text_key(row.target) for row in rows]
         if self._leaks is not None:
             self._leaks.add(places, inputs, [SPLITS.index(row.split) for row in rows])

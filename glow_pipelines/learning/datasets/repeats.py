@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-_RECORD = np.dtype([("input", "<u8"), ("answer", "<u8"), ("place", "<u4")])
+_RECORD = np.dtype([("input", "<u8"), ("answer", "<u8"), ("place", "<i8")])
 _FILES = 16
 
 
