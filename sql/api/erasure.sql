@@ -365,6 +365,9 @@ create function glow_api.erasures(most integer default 100)
 declare
   caller glow_api.caller := glow_api.enter();
 begin
+  if most is null or most not between 1 and 1000 then
+    perform glow_api.refuse('PT422', 'most', most::text, 'a number from 1 to 1000');
+  end if;
   return query
   select e.erasure_id, e.tenant::text, e.erased_by, e.reason, e.erased_at, e.finished_at,
          (select count(*) from glow.erasure_tasks t where t.erasure_id = e.erasure_id and t.state <> 'done'), e.receipt, e.outside
