@@ -38,6 +38,12 @@ begin
 end $$;
 comment on function glow_api.swept_places is 'The tables in which erased texts are looked for by content.';
 
+create function glow_api.are_columns(relation text, given jsonb) returns boolean
+  language sql stable
+  return case when jsonb_typeof(given) = 'object' then given <> '{}' and not exists (
+           select from jsonb_object_keys(given) c where not glow_api.has_column(relation, c)) else false end;
+comment on function glow_api.are_columns is 'Whether a JSON object names columns of a table and nothing else.';
+
 create function glow_api.replace_quoting(erasure_id bigint, relation text, key jsonb, columns jsonb) returns bigint
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_column
@@ -51,6 +57,10 @@ begin
   select p.swept into way from glow_api.personal_places() p where p.relation = replace_quoting.relation;
   if way is null then
     perform glow_api.refuse('PT403', 'relation', relation, 'a table that personal_places says is swept');
+  elsif not glow_api.are_columns(relation, key) then
+    perform glow_api.refuse('PT422', 'key', left(key::text, 80), 'an object of columns of this table');
+  elsif way <> 'delete' and not glow_api.are_columns(relation, columns) then
+    perform glow_api.refuse('PT422', 'columns', left(columns::text, 80), 'an object of columns of this table');
   end if;
   place := format('glow.%I', replace_quoting.relation);
   perform set_config('glow.erasing', 'on', true);

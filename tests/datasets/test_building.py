@@ -11,7 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from glow_pipelines.learning.datasets import DatasetRule, build_version
+<<<<<<< HEAD
 from glow_pipelines.learning.prompts.prompt import Demonstration
+=======
+from glow_pipelines.learning.prompts.types import Demonstration
+>>>>>>> 12e4eb4af66fa0cfc461fd44cf60dd94b5f1b709
 from glow_pipelines.steps.datasets import Built, CannotBuild, agent_rule, build_dataset, verify_dataset
 from glow_pipelines.store import Store
 from tests.datasets.seeding import AGENT, Seed, in_force, learn, put_prompt_in_force, register, seeds
@@ -228,7 +232,12 @@ def test_held_out_rows_that_a_prompt_demonstrates_are_left_out(store: Store, con
 def test_a_prompt_that_took_a_held_out_example_blocks(store: Store, connection: psycopg.Connection) -> None:
     held_out = Seed("what does a hotel in Graz cost", group="h", split="test")
     learn(connection, [held_out, *seeds(9)])
+<<<<<<< HEAD
     put_prompt_in_force(connection, [Demonstration(held_out.id, held_out.input, held_out.target).to_json()])
+=======
+    shown = Demonstration(held_out.id, held_out.input, held_out.target)
+    put_prompt_in_force(connection, [shown.to_json()])
+>>>>>>> 12e4eb4af66fa0cfc461fd44cf60dd94b5f1b709
     (verdict,) = build_dataset(store, RULE).refused
     assert (verdict.name, verdict.examples) == ("contamination", (held_out.id,))
 
