@@ -117,7 +117,10 @@ class Settings:
         "GLOW_EMBEDDING_DIMENSIONS", whole(1, 4000), "384", "length of an embedding; must be what the model gives"
     )
     paraphrases: bool = setting(
-        "GLOW_PARAPHRASES", BOOLEAN, "true", "embed new inputs, so that paraphrases are never in two splits"
+        "GLOW_PARAPHRASES",
+        BOOLEAN,
+        "false",
+        "embed new inputs, so that those whose embeddings are nearly the same share a split; costs time with history",
     )
     structured_output: str | None = setting(
         "GLOW_STRUCTURED_OUTPUT",

@@ -3,6 +3,8 @@
 -- (glow_pipelines/database/roles.py), and the partitions of each month, which glow.ensure_partitions makes.
 
 CREATE EXTENSION IF NOT EXISTS vector SCHEMA public;
+-- Functions name tables and each other in no order.
+SET check_function_bodies = off;
 
 -- Schemas
 
@@ -77,7 +79,8 @@ CREATE FUNCTION glow.append_only() RETURNS trigger
     AS $$
 begin
   if current_user = 'glow_owner' and current_setting('glow.erasing', true) = 'on' then
-    return case tg_op when 'DELETE' then old else new end;
+    if tg_op = 'DELETE' then return old; end if;
+    return new;
   end if;
   raise exception using errcode = 'PT409', message = format('%s is append-only: a %s was refused', tg_table_name, lower(tg_op)),
     hint = 'Only the erasure of a person changes what happened.';
@@ -362,31 +365,32 @@ end $$;
 GRANT ALL ON FUNCTION glow.refuse_change() TO glow_pipeline;
 
 CREATE FUNCTION glow.retention_cutoff(relation text, before timestamp with time zone) RETURNS timestamp with time zone
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-  select coalesce((select coalesce(glow.month_of(clock_timestamp() - make_interval(months => p.months)), '-infinity')
+begin
+  return coalesce((select coalesce(glow.month_of(clock_timestamp() - make_interval(months => p.months)), '-infinity')
                      from glow.retention_policies p
                     where p.relation = case retention_cutoff.relation when 'retrieval_hits' then 'retrieval_events'
                                                                       else retention_cutoff.relation end),
-                  glow.month_of(before), '-infinity')
-$$;
+                  glow.month_of(before), '-infinity');
+end $$;
 COMMENT ON FUNCTION glow.retention_cutoff(relation text, before timestamp with time zone) IS 'The instant before which rows of a table go: that of its policy, else the given one; -infinity where all stay.';
-
-
-SET default_tablespace = '';
-
-SET default_table_access_method = heap;
 GRANT ALL ON FUNCTION glow.retention_cutoff(relation text, before timestamp with time zone) TO glow_pipeline;
 
-CREATE FUNCTION glow.review_policy(agent text) RETURNS glow.review_policies
-    LANGUAGE sql STABLE
+CREATE FUNCTION glow.review_policy(agent text, OUT reviews smallint, OUT most_reviews smallint, OUT blind boolean, OUT lease interval, OUT control_share double precision, OUT gold_share double precision) RETURNS record
+    LANGUAGE plpgsql STABLE
     AS $$
-  select coalesce((select p from glow.review_policies p where p.agent = review_policy.agent),
-                  row(review_policy.agent, 2, 3, true, interval '15 minutes', 0.02, 0.05, '', null)::glow.review_policies)
-$$;
-COMMENT ON FUNCTION glow.review_policy(agent text) IS 'The policy of an agent, or the defaults.';
-GRANT ALL ON FUNCTION glow.review_policy(agent text) TO glow_pipeline;
+begin
+  select p.reviews, p.most_reviews, p.blind, p.lease, p.control_share, p.gold_share
+    into reviews, most_reviews, blind, lease, control_share, gold_share
+    from glow.review_policies p where p.agent = review_policy.agent;
+  if not found then
+    reviews := 2; most_reviews := 3; blind := true; lease := '15 minutes'; control_share := 0.02; gold_share := 0.05;
+  end if;
+end $$;
+COMMENT ON FUNCTION glow.review_policy(agent text, OUT reviews smallint, OUT most_reviews smallint, OUT blind boolean, OUT lease interval, OUT control_share double precision, OUT gold_share double precision) IS 'The policy of an agent, or the defaults.';
+GRANT ALL ON FUNCTION glow.review_policy(agent text, OUT reviews smallint, OUT most_reviews smallint, OUT blind boolean, OUT lease interval, OUT control_share double precision, OUT gold_share double precision) TO glow_pipeline;
 
 CREATE FUNCTION glow.secure(relation regclass) RETURNS void
     LANGUAGE plpgsql
@@ -406,7 +410,7 @@ CREATE FUNCTION glow.settle_review(item_id bigint) RETURNS void
     LANGUAGE plpgsql
     AS $$
 declare
-  item glow.review_items;
+  item record;
   filled integer;
   best record;
 begin
@@ -444,6 +448,32 @@ end $$;
 COMMENT ON FUNCTION glow.settle_review(item_id bigint) IS 'Closes an item whose reviews agree by majority, opens one more slot while they do not, and gives it up to adjudication when there are as many as there may be.';
 GRANT ALL ON FUNCTION glow.settle_review(item_id bigint) TO glow_pipeline;
 
+CREATE FUNCTION glow.source_row(kind text, source_id text) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+  return case source_row.kind
+    when 'execution' then (
+      select jsonb_build_object('input', left(e.input, 500), 'output', left(e.output, 500), 'recorded_at', e.recorded_at)
+        from glow.executions e
+       where e.tenant = glow.tenant_of(source_row.source_id) and e.execution_id = glow.unqualified(source_row.source_id))
+    when 'feedback' then (
+      select jsonb_strip_nulls(jsonb_build_object('user_id', f.user_id, 'thumbs', f.thumbs, 'rating', f.rating, 'issues', f.issues,
+               'comment', left(f.comment, 500), 'correction', left(f.correction, 500), 'recorded_at', f.recorded_at,
+               'superseded_by', f.superseded_by))
+        from glow.agent_feedback f where f.feedback_id = source_row.source_id::bigint)
+    when 'annotation' then (
+      select jsonb_strip_nulls(jsonb_build_object('reviewer', a.reviewer, 'verdict', a.verdict, 'output', left(a.output, 500),
+               'notes', left(a.notes, 500), 'recorded_at', a.recorded_at, 'superseded_by', a.superseded_by))
+        from glow.expert_annotations a where a.annotation_id = source_row.source_id::bigint)
+    when 'demonstration' then (
+      select jsonb_strip_nulls(jsonb_build_object('expert', d.expert, 'input', left(d.input, 500), 'output', left(d.output, 500),
+               'recorded_at', d.recorded_at))
+        from glow.demonstrations d where d.demonstration_id = source_row.source_id::bigint) end;
+end $$;
+COMMENT ON FUNCTION glow.source_row(kind text, source_id text) IS 'What a source row of an example says; null when it is gone.';
+GRANT ALL ON FUNCTION glow.source_row(kind text, source_id text) TO glow_pipeline;
+
 CREATE FUNCTION glow.tenant_of(id text) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN CASE WHEN (POSITION((chr(31)) IN (id)) > 0) THEN split_part(id, chr(31), 1) ELSE 'default'::text END;
@@ -453,12 +483,6 @@ CREATE FUNCTION glow.unqualified(id text) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN CASE WHEN (POSITION((chr(31)) IN (id)) > 0) THEN split_part(id, chr(31), 2) ELSE id END;
 GRANT ALL ON FUNCTION glow.unqualified(id text) TO glow_pipeline;
-
-CREATE FUNCTION glow.source_row(kind text, source_id text) RETURNS jsonb
-    LANGUAGE sql STABLE
-    RETURN CASE kind WHEN 'execution'::text THEN (SELECT jsonb_build_object('input', "left"((e.input)::text, 500), 'output', "left"((e.output)::text, 500), 'recorded_at', e.recorded_at) AS jsonb_build_object FROM glow.executions e WHERE (((e.tenant)::text = glow.tenant_of(source_row.source_id)) AND ((e.execution_id)::text = glow.unqualified(source_row.source_id)))) WHEN 'feedback'::text THEN (SELECT jsonb_strip_nulls(jsonb_build_object('user_id', f.user_id, 'thumbs', f.thumbs, 'rating', f.rating, 'issues', f.issues, 'comment', "left"((f.comment)::text, 500), 'correction', "left"((f.correction)::text, 500), 'recorded_at', f.recorded_at, 'superseded_by', f.superseded_by)) AS jsonb_strip_nulls FROM glow.agent_feedback f WHERE (f.feedback_id = (source_row.source_id)::bigint)) WHEN 'annotation'::text THEN (SELECT jsonb_strip_nulls(jsonb_build_object('reviewer', a.reviewer, 'verdict', a.verdict, 'output', "left"(a.output, 500), 'notes', "left"(a.notes, 500), 'recorded_at', a.recorded_at, 'superseded_by', a.superseded_by)) AS jsonb_strip_nulls FROM glow.expert_annotations a WHERE (a.annotation_id = (source_row.source_id)::bigint)) WHEN 'demonstration'::text THEN (SELECT jsonb_strip_nulls(jsonb_build_object('expert', d.expert, 'input', "left"(d.input, 500), 'output', "left"(d.output, 500), 'recorded_at', d.recorded_at)) AS jsonb_strip_nulls FROM glow.demonstrations d WHERE (d.demonstration_id = (source_row.source_id)::bigint)) ELSE NULL::jsonb END;
-COMMENT ON FUNCTION glow.source_row(kind text, source_id text) IS 'What a source row of an example says; null when it is gone.';
-GRANT ALL ON FUNCTION glow.source_row(kind text, source_id text) TO glow_pipeline;
 
 -- Tables, the oldest first
 
@@ -966,7 +990,7 @@ CREATE TABLE glow.execution_inputs (
 );
 ALTER TABLE ONLY glow.execution_inputs FORCE ROW LEVEL SECURITY;
 COMMENT ON TABLE glow.execution_inputs IS 'What was asked in the executions that users or experts have spoken of.';
-CREATE INDEX executions_by_input ON glow.execution_inputs USING btree (input_id, judged DESC, recorded_at DESC);
+CREATE INDEX executions_by_input ON glow.execution_inputs USING btree (input_id, judged DESC, recorded_at DESC) INCLUDE (tenant, execution_id);
 CREATE POLICY all_tenants ON glow.execution_inputs TO glow_pipeline USING (true) WITH CHECK (true);
 ALTER TABLE glow.execution_inputs ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_tenant ON glow.execution_inputs TO glow_owner USING (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text))) WITH CHECK (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text)));
@@ -1031,6 +1055,7 @@ CREATE TABLE glow.learning_examples (
 COMMENT ON TABLE glow.learning_examples IS 'A curated unit of training data with its history: the row in force has superseded_at null.';
 CREATE INDEX examples_by_agent ON glow.learning_examples USING btree (agent, recorded_at);
 CREATE INDEX examples_by_input ON glow.learning_examples USING btree (input_id, superseded_at);
+CREATE INDEX examples_in_force ON glow.learning_examples USING btree (agent, status, source, split) WHERE (superseded_at IS NULL);
 CREATE UNIQUE INDEX one_current_example ON glow.learning_examples USING btree (example_id) WHERE (superseded_at IS NULL);
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.learning_examples TO glow_pipeline;
 
@@ -1088,28 +1113,22 @@ CREATE TABLE glow.dataset_examples (
     example_version bigint NOT NULL,
     split text NOT NULL,
     CONSTRAINT dataset_examples_position_check CHECK (("position" > 0)),
-    CONSTRAINT dataset_examples_dataset_id_example_version_key UNIQUE (dataset_id, example_version),
+    CONSTRAINT dataset_examples_example_version_dataset_id_key UNIQUE (example_version, dataset_id),
     CONSTRAINT dataset_examples_pkey PRIMARY KEY (dataset_id, "position"),
     CONSTRAINT dataset_examples_dataset_id_fkey FOREIGN KEY (dataset_id) REFERENCES glow.training_datasets(dataset_id),
     CONSTRAINT dataset_examples_example_version_split_fkey FOREIGN KEY (example_version, split) REFERENCES glow.learning_examples(example_version, split)
 );
 COMMENT ON TABLE glow.dataset_examples IS 'The rows of a dataset version in the order of their example ids, each with the split its group has for ever.';
-CREATE INDEX dataset_examples_by_example ON glow.dataset_examples USING btree (example_version);
 CREATE TRIGGER immutable BEFORE DELETE OR UPDATE ON glow.dataset_examples FOR EACH ROW EXECUTE FUNCTION glow.refuse_change();
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.dataset_examples TO glow_pipeline;
 
 CREATE UNLOGGED TABLE glow.draft_rows (
-    draft xid8 DEFAULT pg_current_xact_id() NOT NULL,
-    place integer NOT NULL,
     example_version bigint NOT NULL,
     example_id text NOT NULL COLLATE pg_catalog."C",
     split text NOT NULL,
-    content_hash text NOT NULL,
-    CONSTRAINT draft_rows_place_check CHECK ((place >= 0))
+    content_hash text NOT NULL
 );
 COMMENT ON TABLE glow.draft_rows IS 'Rows of a dataset version before it is one. A crash may empty it.';
-ALTER TABLE ONLY glow.draft_rows
-    ADD CONSTRAINT draft_rows_pkey PRIMARY KEY (draft, place);
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.draft_rows TO glow_pipeline;
 
 CREATE TABLE glow.dataset_exports (
@@ -1889,7 +1908,7 @@ CREATE TABLE glow.erasure_probes (
     erasure_id bigint NOT NULL,
     kind text NOT NULL,
     value text NOT NULL,
-    CONSTRAINT erasure_probes_kind_check CHECK ((kind = ANY (ARRAY['person'::text, 'conversation'::text, 'execution'::text, 'event'::text, 'feedback'::text, 'annotation'::text, 'demonstration'::text, 'version'::text, 'example'::text, 'input'::text, 'text'::text]))),
+    CONSTRAINT erasure_probes_kind_check CHECK ((kind = ANY (ARRAY['person'::text, 'conversation'::text, 'execution'::text, 'event'::text, 'feedback'::text, 'annotation'::text, 'comparison'::text, 'demonstration'::text, 'item'::text, 'version'::text, 'example'::text, 'input'::text, 'name'::text, 'text'::text]))),
     CONSTRAINT erasure_probes_erasure_id_fkey FOREIGN KEY (erasure_id) REFERENCES glow.erasures(erasure_id)
 );
 COMMENT ON TABLE glow.erasure_probes IS 'Ids and texts that an unfinished erasure still looks for.';
@@ -2045,6 +2064,11 @@ begin
     row(execution_id, me.person, verdict, output, null, notes, idempotency_key, me.tenant, null), me));
 end $$;
 COMMENT ON FUNCTION glow_api.adjudicate(item_id bigint, execution_id text, verdict text, output text, notes text, idempotency_key text, reviewer text, tenant text) IS 'Decides an execution on which reviewers disagreed, or that nobody is asked about: the decision beats all reviews of it. Not by somebody who reviewed it. A later decision supersedes.';
+
+
+SET default_tablespace = '';
+
+SET default_table_access_method = heap;
 REVOKE ALL ON FUNCTION glow_api.adjudicate(item_id bigint, execution_id text, verdict text, output text, notes text, idempotency_key text, reviewer text, tenant text) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.adjudicate(item_id bigint, execution_id text, verdict text, output text, notes text, idempotency_key text, reviewer text, tenant text) TO glow_reviewer;
 
@@ -2449,6 +2473,33 @@ begin
   union all
   select the_id, 'demonstration', d.demonstration_id::text from glow.demonstrations d where d.tenant = whose and d.expert = who;
 
+  -- Other people's executions, compared with an answer that this person gave and nobody else.
+  insert into glow.erasure_probes
+  select distinct the_id, 'item', i.item_id::text
+    from (select f.correction as answer from glow.agent_feedback f where f.tenant = whose and f.user_id = who
+          union select a.output from glow.expert_annotations a where a.tenant = whose and a.reviewer = who
+          union select d.output from glow.demonstrations d where d.tenant = whose and d.expert = who) theirs
+    join glow.review_items i on i.tenant = whose and i.kind = 'comparison' and i.alternative = theirs.answer
+   where length(i.alternative) >= 24
+     and not exists (select from glow.agent_feedback f
+                      where f.tenant = whose and f.agent = i.agent and f.correction = i.alternative and f.user_id <> who)
+     and not exists (select from glow.expert_annotations a
+                      where a.tenant = whose and a.agent = i.agent and a.output = i.alternative and a.reviewer <> who)
+     and not exists (select from glow.demonstrations d
+                      where d.tenant = whose and d.agent = i.agent and d.output = i.alternative and d.expert <> who);
+  insert into glow.erasure_probes
+  select the_id, 'comparison', c.comparison_id::text
+    from glow.review_items i join glow.comparisons c on c.tenant = i.tenant and c.execution_id = i.execution_id
+   where i.item_id in (select x::bigint from glow_api.probes(the_id, 'item') x);
+  -- Dimensions of one's own, which erase_said drops, in reports.
+  insert into glow.erasure_probes
+  select distinct the_id, 'name', shown
+    from (select distinct a.agent, k.name from glow.expert_annotations a, jsonb_object_keys(a.dimensions) k(name)
+           where a.tenant = whose and a.reviewer = who) d,
+         unnest(array[d.name, 'dimension ' || d.name]) shown
+   where not exists (select from glow.expert_annotations o
+                      where o.agent = d.agent and o.reviewer <> who and o.dimensions ? d.name);
+
   insert into glow.erasure_probes
   select distinct the_id, 'text', t.value from (
     select unnest(array[e.input, e.output]) as value from glow.executions e
@@ -2467,6 +2518,15 @@ begin
      where a.tenant = whose and (a.reviewer = who or a.execution_id in (select glow_api.probes(the_id, 'execution')))
     union all
     select unnest(array[d.input, d.output, d.notes]) from glow.demonstrations d where d.tenant = whose and d.expert = who
+    union all
+    select unnest(array[i.alternative, i.note]) from glow.review_items i
+     where i.tenant = whose and i.execution_id in (select glow_api.probes(the_id, 'execution'))
+    union all
+    select c.notes from glow.comparisons c
+     where c.tenant = whose and (c.reviewer = who or c.execution_id in (select glow_api.probes(the_id, 'execution')))
+    union all
+    select v.reason from glow.review_events v
+     where v.tenant = whose and (v.reviewer = who or v.execution_id in (select glow_api.probes(the_id, 'execution')))
     union all
     select r.query from glow.retrieval_events r
      where r.tenant = whose and r.event_id in (select glow_api.probes(the_id, 'event'))
@@ -2804,8 +2864,10 @@ begin
   told := glow_api.revoke_datasets(the_id, told);
   told := glow_api.erase_prompts(the_id, told);
   told := glow_api.erase_retrieval(the_id, erase_all.tenant, told);
+  told := glow_api.erase_patterns(the_id, erase_all.tenant, erase_all.subject, told);
   told := glow_api.erase_said(the_id, erase_all.tenant, erase_all.subject, told);
   told := glow_api.rename_executions(the_id, erase_all.tenant, erase_all.subject, told);
+  told := glow_api.erase_reliability(the_id, erase_all.tenant, erase_all.subject, told);
   insert into glow.erasure_tasks (erasure_id, kind) values (the_id, 'scrub');
   insert into glow.erased_subjects (subject) values (glow_api.subject_hash(erase_all.tenant, erase_all.subject))
   on conflict (subject) do update set last_erased_at = clock_timestamp();
@@ -2825,50 +2887,79 @@ CREATE FUNCTION glow_api.erase_examples(erasure_id bigint, tenant text, receipt 
 declare
   the_id bigint := erase_examples.erasure_id;
   whose text := erase_examples.tenant;
-  runs text[];
-  votes bigint[];
-  verdicts bigint[];
-  shown bigint[];
   n bigint;
 begin
   insert into glow.erasure_probes
   select distinct the_id, 'version', s.example_version::text from glow.example_sources s
    where s.kind = 'execution' and s.source_id in (select glow.qualified(whose, x) from glow_api.probes(the_id, 'execution') x)
       or s.role = 'supports' and s.kind in ('feedback', 'annotation', 'demonstration') and s.source_id in (
-        select p.value from glow.erasure_probes p where p.erasure_id = the_id and p.kind = s.kind);
+        select p.value from glow.erasure_probes p where p.erasure_id = the_id and p.kind = s.kind)
+  union
+  -- Also the half that was not preferred; not the answer of the other person's execution.
+  select the_id, 'version', x.example_version::text
+    from glow.example_sources s
+    join glow.learning_examples x using (example_version)
+    join glow.comparisons c on c.comparison_id = s.source_id::bigint
+    join glow.review_items i on i.tenant = c.tenant and i.execution_id = c.execution_id and i.kind = 'comparison'
+   where s.kind = 'comparison' and s.source_id in (select glow_api.probes(the_id, 'comparison'))
+     and (x.target is distinct from case i.alternative when c.first then c.second else c.first end
+          or x.rejected_target = i.alternative);
   insert into glow.erasure_probes
   select distinct the_id, 'example', x.example_id from glow.learning_examples x
    where x.example_version in (select v::bigint from glow_api.probes(the_id, 'version') v) and x.erased_at is null;
   insert into glow.erasure_probes
   select distinct the_id, 'text', t.value from glow.learning_examples x, unnest(array[x.input, x.target, x.rejected_target]) t(value)
    where x.example_version in (select v::bigint from glow_api.probes(the_id, 'version') v) and t.value <> '';
-  -- Where others said the same, curation shall learn it from them: their rows become news.
-  select array_agg(distinct s.source_id) filter (where s.kind = 'execution'),
-         array_agg(distinct s.source_id) filter (where s.kind = 'feedback')::bigint[],
-         array_agg(distinct s.source_id) filter (where s.kind = 'annotation')::bigint[],
-         array_agg(distinct s.source_id) filter (where s.kind = 'demonstration')::bigint[]
-    into runs, votes, verdicts, shown
-    from glow.example_sources s where s.example_version in (select v::bigint from glow_api.probes(the_id, 'version') v);
-  update glow.executions e set xid = pg_current_xact_id() from unnest(runs) o
-   where e.tenant = glow.tenant_of(o) and e.execution_id = glow.unqualified(o);
-  update glow.agent_feedback f set xid = pg_current_xact_id() where f.feedback_id = any(votes);
-  update glow.expert_annotations a set xid = pg_current_xact_id() where a.annotation_id = any(verdicts);
-  update glow.demonstrations d set xid = pg_current_xact_id() where d.demonstration_id = any(shown);
-  with gone as (
-    update glow.learning_examples x
-       set input = null, target = null, rejected_target = null, status = 'rejected', reason = 'erased',
-           expert_approved = false, erased_at = clock_timestamp(), superseded_at = coalesce(x.superseded_at, clock_timestamp())
-     where x.example_version in (select v::bigint from glow_api.probes(the_id, 'version') v) and x.erased_at is null
-    returning x.input_id
-  ), inputs as (
-    insert into glow.erasure_probes select distinct the_id, 'input', g.input_id::text from gone g where g.input_id is not null
-  )
-  select count(*) into n from gone;
-  receipt := glow_api.counted(receipt, 'learning_examples', n);
-  update glow.learning_inputs i set conversation = null
-   where i.conversation in (select glow.qualified(whose, c) from glow_api.probes(the_id, 'conversation') c);
+  insert into glow.erasure_probes
+  select distinct the_id, 'input', i.input_id::text from (
+    select x.input_id from glow.learning_examples x
+     where x.example_version in (select v::bigint from glow_api.probes(the_id, 'version') v)
+    union select x.input_id from glow.execution_inputs x
+     where x.tenant = whose and x.execution_id in (select glow_api.probes(the_id, 'execution'))
+    union select d.input_id from glow.demonstration_inputs d
+     where d.demonstration_id in (select d::bigint from glow_api.probes(the_id, 'demonstration') d)) i;
+  update glow.learning_examples x
+     set input = null, target = null, rejected_target = null, status = 'rejected', reason = 'erased', domain = null,
+         language = null, quality_parts = '{}', expert_approved = false, erased_at = clock_timestamp(),
+         superseded_at = coalesce(x.superseded_at, clock_timestamp())
+   where x.example_version in (select v::bigint from glow_api.probes(the_id, 'version') v) and x.erased_at is null;
+  get diagnostics n = row_count;
+  return glow_api.erase_inputs(the_id, whose, glow_api.counted(receipt, 'learning_examples', n));
+end $$;
+COMMENT ON FUNCTION glow_api.erase_examples(erasure_id bigint, tenant text, receipt jsonb) IS 'Takes a person''s words out of learning examples.';
+REVOKE ALL ON FUNCTION glow_api.erase_examples(erasure_id bigint, tenant text, receipt jsonb) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.erase_inputs(erasure_id bigint, tenant text, receipt jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+declare
+  the_id bigint := erase_inputs.erasure_id;
+  whose text := erase_inputs.tenant;
+  shared bigint[] := array(
+    select p::bigint from glow_api.probes(the_id, 'input') p
+     where exists (select from glow.execution_inputs x
+                    where x.input_id = p::bigint
+                      and not (x.tenant = whose and x.execution_id in (select glow_api.probes(the_id, 'execution'))))
+        or exists (select from glow.demonstration_inputs d
+                    where d.input_id = p::bigint
+                      and d.demonstration_id not in (select d::bigint from glow_api.probes(the_id, 'demonstration') d)));
+  alone bigint[] := array(
+    select p::bigint from glow_api.probes(the_id, 'input') p where p::bigint <> all(shared));
+  n bigint;
+begin
+  insert into glow.stale_inputs (input_id, because) select unnest(shared), 'erasure ' || the_id on conflict do nothing;
+  update glow.learning_inputs i
+     set conversation = null, sketch = case when i.input_id <> all(alone) then i.sketch end,
+         embedding = case when i.input_id <> all(alone) then i.embedding end,
+         embedding_model = case when i.input_id <> all(alone) then i.embedding_model end
+   where i.input_id = any(alone) and num_nonnulls(i.conversation, i.sketch, i.embedding_model) > 0
+      or i.conversation in (select glow.qualified(whose, c) from glow_api.probes(the_id, 'conversation') c);
   get diagnostics n = row_count;
   receipt := glow_api.counted(receipt, 'learning_inputs', n);
+  delete from glow.near_keys k where k.input_id = any(alone);
+  get diagnostics n = row_count;
+  receipt := glow_api.counted(receipt, 'near_keys', n);
   -- A short text that others use too is nobody's: a label, "yes", "thank you".
   delete from glow.erasure_probes p
    where p.erasure_id = the_id and p.kind = 'text' and length(p.value) < 60
@@ -2878,8 +2969,8 @@ begin
                    where x.superseded_at is null and x.erased_at is null and (x.target = p.value or x.input = p.value)));
   return receipt;
 end $$;
-COMMENT ON FUNCTION glow_api.erase_examples(erasure_id bigint, tenant text, receipt jsonb) IS 'Takes a person''s words out of learning examples.';
-REVOKE ALL ON FUNCTION glow_api.erase_examples(erasure_id bigint, tenant text, receipt jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION glow_api.erase_inputs(erasure_id bigint, tenant text, receipt jsonb) IS 'Takes a person''s questions out of what near-duplicates are found by.';
+REVOKE ALL ON FUNCTION glow_api.erase_inputs(erasure_id bigint, tenant text, receipt jsonb) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.erase_late(erasure_id bigint) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2893,12 +2984,37 @@ begin
   perform set_config('glow.erasing', 'on', true);
   receipt := glow_api.erase_prompts(erasure_id, receipt);
   receipt := glow_api.erase_retrieval(erasure_id, erasure.tenant, receipt);
+  receipt := glow_api.erase_reliability(erasure_id, erasure.tenant, (select glow_api.probes(erase_late.erasure_id, 'person')), receipt);
   perform set_config('glow.erasing', 'off', true);
   return receipt;
 end $$;
-COMMENT ON FUNCTION glow_api.erase_late(erasure_id bigint) IS 'Takes an erased person again out of prompts and retrieval: a run that had read before the erasure may write after it.';
+COMMENT ON FUNCTION glow_api.erase_late(erasure_id bigint) IS 'Takes an erased person again out of prompts, retrieval and weights of reviewers: a run that had read before the erasure may write after it.';
 REVOKE ALL ON FUNCTION glow_api.erase_late(erasure_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.erase_late(erasure_id bigint) TO glow_pipeline;
+
+CREATE FUNCTION glow_api.erase_patterns(erasure_id bigint, tenant text, subject text, receipt jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+  votes bigint[] := array(
+    select f.feedback_id from glow.agent_feedback f
+     where f.tenant = erase_patterns.tenant and f.correction is not null
+       and (f.user_id = erase_patterns.subject or f.execution_id in (select glow_api.probes(erase_patterns.erasure_id, 'execution'))));
+  verdicts bigint[] := array(
+    select a.annotation_id from glow.expert_annotations a
+     where a.tenant = erase_patterns.tenant and a.output is not null
+       and (a.reviewer = erase_patterns.subject or a.execution_id in (select glow_api.probes(erase_patterns.erasure_id, 'execution'))));
+  touched text[];
+begin
+  with gone as (
+    delete from glow.correction_patterns p where p.feedback && votes or p.annotations && verdicts returning p.agent
+  )
+  select coalesce(array_agg(g.agent::text), '{}') into touched from gone g;
+  update glow.correction_snapshots s set stale = true where s.agent = any(touched);
+  return glow_api.counted(receipt, 'correction_patterns', cardinality(touched));
+end $$;
+COMMENT ON FUNCTION glow_api.erase_patterns(erasure_id bigint, tenant text, subject text, receipt jsonb) IS 'Takes a person''s corrections out of what people keep correcting.';
+REVOKE ALL ON FUNCTION glow_api.erase_patterns(erasure_id bigint, tenant text, subject text, receipt jsonb) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.erase_places(erasure_id bigint, tenant text, subject text, receipt jsonb) RETURNS jsonb
     LANGUAGE plpgsql
@@ -2916,7 +3032,7 @@ begin
     mine := case when glow_api.has_column(place.relation, 'tenant') then 'coalesce(t.tenant, $2) = $2' else 'true' end;
     stamp := concat(glow_api.emptied(place.relation, place.emptied),
                     case when glow_api.has_column(place.relation, 'erased_at') then ', erased_at = clock_timestamp()' end,
-                    case when glow_api.has_column(place.relation, 'xid') then ', xid = pg_current_xact_id()' end);
+                    case when place.emptied is not null and glow_api.has_column(place.relation, 'xid') then ', xid = pg_current_xact_id()' end);
     if place.of_about = 'delete' then
       execute format('delete from glow.%I t where %s and t.%I in (select glow_api.probes($1, ''execution''))',
                      place.relation, mine, place.about) using the_id, erase_places.tenant;
@@ -3031,6 +3147,28 @@ begin
 end $$;
 COMMENT ON FUNCTION glow_api.erase_prompts(erasure_id bigint, receipt jsonb) IS 'Takes erased examples out of prompts, and those prompts out of use.';
 REVOKE ALL ON FUNCTION glow_api.erase_prompts(erasure_id bigint, receipt jsonb) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.erase_reliability(erasure_id bigint, tenant text, subject text, receipt jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+  alias text := glow_api.pseudonym(erase_reliability.erasure_id, erase_reliability.tenant, erase_reliability.subject);
+  n bigint;
+begin
+  insert into glow.reviewer_reliability (agent, reviewer, weight, aggregator)
+  select r.agent, alias, r.weight, r.aggregator from glow.reviewer_reliability r
+   where r.reviewer = erase_reliability.subject
+     and exists (select from glow.expert_annotations a
+                  where a.tenant = erase_reliability.tenant and a.agent = r.agent and a.reviewer = alias)
+  on conflict do nothing;
+  delete from glow.reviewer_reliability r
+   where r.reviewer = erase_reliability.subject
+     and not exists (select from glow.expert_annotations a where a.agent = r.agent and a.reviewer = r.reviewer);
+  get diagnostics n = row_count;
+  return glow_api.counted(receipt, 'reviewer_reliability', n);
+end $$;
+COMMENT ON FUNCTION glow_api.erase_reliability(erasure_id bigint, tenant text, subject text, receipt jsonb) IS 'Gives what a reviewer''s word counts to their pseudonym.';
+REVOKE ALL ON FUNCTION glow_api.erase_reliability(erasure_id bigint, tenant text, subject text, receipt jsonb) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.erase_retrieval(erasure_id bigint, tenant text, receipt jsonb) RETURNS jsonb
     LANGUAGE plpgsql
@@ -3152,6 +3290,12 @@ begin
    where glow_api.is_of_import(r.payload, the_id, whose, who);
   get diagnostics n = row_count;
   receipt := glow_api.counted(receipt, 'import_refusals', n);
+  delete from glow.review_items i where i.item_id in (select x::bigint from glow_api.probes(the_id, 'item') x);
+  get diagnostics n = row_count;
+  receipt := glow_api.counted(receipt, 'review_items', n);
+  delete from glow.comparisons c where c.comparison_id in (select x::bigint from glow_api.probes(the_id, 'comparison') x);
+  get diagnostics n = row_count;
+  receipt := glow_api.counted(receipt, 'comparisons', n);
   -- Scores stay under the names that other reviewers use; a name of one's own may say anything.
   update glow.expert_annotations a
      set dimensions = (select coalesce(jsonb_object_agg(d.key, d.value), '{}') from jsonb_each(a.dimensions) d
@@ -3969,14 +4113,21 @@ CREATE FUNCTION glow_api.personal_places() RETURNS SETOF glow_api.personal_place
     ('agent_feedback', null::text[], null::text, null::text, null::text, null::text[], null::text,
         'Votes on others'' executions stay under a pseudonym, without comment, correction and free issues; what has only text, and votes on the person''s own executions, is deleted. Votes of others on those stay without text.'),
     ('agents', null, null, null, null, null, null, 'Written by engineers: not personal.'),
+    ('annotation_reports', null, null, null, null, null, 'leaves', 'Names of the person in it are replaced; the figures stay.'),
     ('call_samples', null, null, null, null, null, null, 'Names of logins: not personal.'),
     ('chunks', null, null, null, null, null, null, 'The company''s documents: not personal.'),
+    ('correction_patterns', null, null, null, null, null, 'delete',
+        'Deleted where the person''s corrections, or corrections of what they were answered, are among those they were found in.'),
+    ('correction_snapshots', null, null, null, null, null, null, 'Numbers only; patterns that were deleted are found anew.'),
+    ('curation_policies', '{set_by}', 'pseudonym', null, null, null, null, 'Stays.'),
     ('current_feedback', null, null, null, null, null, null, 'As agent_feedback.'),
     ('dataset_examples', null, null, null, null, null, null, 'Numbers only; the rows stay, so that a version can be explained.'),
     ('dataset_exports', null, null, null, null, null, null, 'Files of a revoked version are deleted; their rows stay as erased.'),
     ('datasets_in_force', null, null, null, null, null, null, 'A revoked version is taken out of force at once, its successor put in.'),
+    ('demonstration_inputs', null, null, null, null, null, null, 'Deleted with its demonstration.'),
     ('demonstrations', '{expert}', 'delete', null, null, null, null, 'Deleted: nothing but the expert''s text.'),
     ('documents', null, null, null, null, null, null, 'The company''s documents: not personal.'),
+    ('draft_rows', null, null, null, null, null, null, 'Numbers and hashes, for as long as a dataset is being built.'),
     ('embedding_training_pairs', null, null, null, null, null, null,
         'Deleted where the query is the person''s words alone; else the person''s searches leave event_ids.'),
     ('embeddings', null, null, null, null, null, null, 'Those of erased texts are deleted.'),
@@ -3988,6 +4139,7 @@ CREATE FUNCTION glow_api.personal_places() RETURNS SETOF glow_api.personal_place
     ('evaluations', null, null, null, null, null, 'delete',
         'Deleted for erased examples and for prompts that held them, and where an answer quotes an erased text.'),
     ('example_sources', null, null, null, null, null, null, 'Stay; ids of executions become pseudonyms.'),
+    ('execution_inputs', null, null, null, null, null, null, 'Deleted with its execution.'),
     ('execution_keys', null, null, null, null, null, null, 'Deleted; where a judgement stands on it, a pseudonym stays.'),
     ('executions', null, null, null, null, null, null, 'Deleted, with those of the same conversation that name nobody.'),
     ('experiment_looks', null, null, null, null, null, null, 'Numbers only.'),
@@ -3999,10 +4151,12 @@ CREATE FUNCTION glow_api.personal_places() RETURNS SETOF glow_api.personal_place
     ('import_batches', null, null, null, null, null, null, 'Deleted.'),
     ('imports', null, null, null, null, null, 'leaves', 'Names of files that hold the person''s id or words are emptied.'),
     ('learning_examples', null, null, null, null, null, null,
-        'A row whose text came from the person loses input, target and the output it replaced, is rejected and closed. Its hashes stay.'),
+        'A row whose text came from the person loses input, target, the output it replaced, domain, language and what its quality was made of, is rejected and closed. Its hashes stay.'),
     ('learning_experiments', null, null, null, null, null, null, 'Stopped where a prompt under test lost a part.'),
-    ('learning_inputs', null, null, null, null, null, null, 'The hash and the group stay; the conversation goes.'),
+    ('learning_inputs', null, null, null, null, null, null,
+        'The hash and the group stay; the conversation goes, and where nobody else asked the same also sketch and embedding.'),
     ('logins', '{person}', 'pseudonym', null, null, '{note}', null, 'A login bound to the person may speak for nobody any more.'),
+    ('near_keys', null, null, null, null, null, null, 'Deleted where nobody else asked the same.'),
     ('partition_upkeep', null, null, null, null, null, null, 'A lock.'),
     ('prompt_alias_history', '{moved_by}', 'pseudonym', null, null, null, null, 'Stays.'),
     ('prompt_aliases', null, null, null, null, null, null,
@@ -4022,13 +4176,26 @@ CREATE FUNCTION glow_api.personal_places() RETURNS SETOF glow_api.personal_place
     ('retrieval_hits', null, null, null, null, null, null, 'Deleted.'),
     ('retrieval_keys', null, null, null, null, null, null, 'Deleted.'),
     ('retrieval_memory', null, null, null, null, null, null, 'As embedding_training_pairs.'),
+    -- Items before comparisons: their slots, which go with them, refer to comparisons.
+    ('review_items', null, null, 'execution_id', 'delete', null, null,
+        'Deleted where it asks about the person''s execution, or compares an answer with one that only the person gave.'),
+    ('comparisons', '{reviewer}', 'pseudonym', 'execution_id', 'delete', '{notes,idempotency_key,payload_hash}', null,
+        'What the person preferred stays, under a pseudonym and without notes; deleted with its item.'),
+    ('review_events', '{reviewer}', 'pseudonym', 'execution_id', 'rename', '{reason}', null,
+        'Who did what when stays, under pseudonyms of person and execution; reasons the person gave, or given on the person''s execution, go.'),
+    ('review_passes', '{reviewer}', 'pseudonym', null, null, null, null, 'Stays; deleted with its item.'),
+    ('review_policies', '{set_by}', 'pseudonym', null, null, null, null, 'Stays.'),
+    ('review_slots', '{reviewer}', 'pseudonym', null, null, null, null, 'Stays; deleted with its item.'),
+    ('reviewer_reliability', null, null, null, null, null, null, 'What the person''s word counts goes on under the pseudonym.'),
     ('split_assignments', null, null, null, null, null, null, 'Hashes only; a group keeps its split for ever.'),
+    ('stale_inputs', null, null, null, null, null, null, 'Numbers and our own words.'),
     ('success_metrics', null, null, null, null, null, null, 'Numbers only.'),
     ('test_spends', null, null, null, null, null, null, 'Hashes only.'),
     ('token_keys', null, null, null, null, null, null, 'Keys: not personal.'),
-    ('training_datasets', null, null, null, null, null, 'leaves', 'A version that holds an erased row is revoked; its hash stays.'),
+    ('training_datasets', null, null, null, null, null, 'leaves', 'A version that holds an erased row is revoked; its statistics lose answers, domains and what checks found, its hash stays.'),
     ('training_run_events', null, null, null, null, null, 'leaves', 'What a service answered stays, but for what it quotes.'),
     ('training_runs', null, null, null, null, null, 'leaves', 'Runs on a revoked version are marked retrain_due_at: the weights are the provider''s.'),
+    ('vote_days', null, null, null, null, null, null, 'Numbers only.'),
     ('watermarks', null, null, null, null, null, null, 'Numbers only.')
 $$;
 COMMENT ON FUNCTION glow_api.personal_places() IS 'Every table, whether a person''s data may be in it, and what erasure does there.';
@@ -4928,7 +5095,11 @@ begin
   delete from glow.execution_keys k where k.tenant = whose and k.execution_id in (select glow_api.probes(the_id, 'execution'));
   get diagnostics n = row_count;
   receipt := glow_api.counted(receipt, 'execution_keys', n);
-  for place in select p.* from glow_api.personal_places() p where p.of_about = 'rename' loop
+  -- A row of the audit does not need it, and would keep a key for every execution that was ever shown to somebody.
+  for place in select p.* from glow_api.personal_places() p
+                where p.of_about = 'rename' and exists (
+                  select from pg_constraint c where c.contype = 'f' and c.confrelid = 'glow.execution_keys'::regclass
+                     and c.conrelid = ('glow.' || quote_ident(p.relation))::regclass) loop
     stands := stands || format(' or exists (select from glow.%I t where t.tenant = k.tenant and t.%I = k.execution_id)',
                                place.relation, place.about);
   end loop;
@@ -4950,7 +5121,7 @@ CREATE FUNCTION glow_api.replace_quoting(erasure_id bigint, relation text, key j
 declare
   caller glow_api.caller := glow_api.enter();
   way text;
-  place text := format('glow.%I', replace_quoting.relation);
+  place text;
   n bigint;
 begin
   perform glow_api.require_open_erasure(replace_quoting.erasure_id);
@@ -4958,10 +5129,14 @@ begin
   if way is null then
     perform glow_api.refuse('PT403', 'relation', relation, 'a table that personal_places says is swept');
   end if;
+  place := format('glow.%I', replace_quoting.relation);
   perform set_config('glow.erasing', 'on', true);
   if way = 'delete' then
     execute format('delete from %s t using jsonb_populate_record(null::%1$s, $1) k where %s', place,
       (select string_agg(format('t.%I = k.%1$I', c), ' and ') from jsonb_object_keys(key) c)) using key;
+    if relation = 'correction_patterns' then
+      update glow.correction_snapshots s set stale = true where s.agent = key ->> 'agent';
+    end if;
   else
     execute format('update %s t set %s from jsonb_populate_record(null::%1$s, $1) k, jsonb_populate_record(null::%1$s, $2) v where %3$s',
       place, (select string_agg(format('%I = v.%1$I', c), ', ') from jsonb_object_keys(columns) c),
@@ -5389,7 +5564,10 @@ declare
   n bigint;
 begin
   with hit as (
-    update glow.training_datasets t set revoked_at = clock_timestamp(), revoked_because = 'erasure ' || revoke_datasets.erasure_id
+    update glow.training_datasets t
+       set revoked_at = clock_timestamp(), revoked_because = 'erasure ' || revoke_datasets.erasure_id,
+           -- Names that people make up, and counts of theirs.
+           statistics = t.statistics - '{balance,domains,languages,checks}'::text[]
      where t.revoked_at is null and exists (
        select from glow.dataset_examples d
         where d.dataset_id = t.dataset_id
@@ -5549,13 +5727,14 @@ CREATE FUNCTION glow_api.set_review_policy(agent text, reviews integer DEFAULT N
     AS $$
 declare
   caller glow_api.caller := glow_api.require_caller(null, agent);
-  policy glow.review_policies;
+  policy record;
+  known glow.review_policies;
 begin
   if not glow_api.is_mine(agent, caller) then
     perform glow_api.refuse('PT403', 'agent', agent, 'an agent of this login''s own tenant');
   end if;
   perform pg_advisory_xact_lock(hashtextextended(agent, 13));
-  policy := glow.review_policy(agent);
+  select p.* into policy from glow.review_policy(agent) p;
   if reviews not between 1 and 20 then
     perform glow_api.refuse('PT422', 'reviews', reviews::text, 'a number of reviews from 1 to 20');
   end if;
@@ -5578,8 +5757,8 @@ begin
      set reviews = excluded.reviews, most_reviews = excluded.most_reviews, blind = excluded.blind, lease = excluded.lease,
          control_share = excluded.control_share, gold_share = excluded.gold_share, set_by = excluded.set_by,
          set_at = clock_timestamp()
-  returning p.* into policy;
-  return to_jsonb(policy);
+  returning p.* into known;
+  return to_jsonb(known);
 end $$;
 COMMENT ON FUNCTION glow_api.set_review_policy(agent text, reviews integer, most_reviews integer, blind boolean, lease interval, control_share double precision, gold_share double precision) IS 'How an agent''s items are reviewed: how many reviews, the most when they disagree, blind or not, how long a claim lasts, the shares of controls and of gold. What is left out stays. Counts of reviews hold for items that enter from now on.';
 REVOKE ALL ON FUNCTION glow_api.set_review_policy(agent text, reviews integer, most_reviews integer, blind boolean, lease interval, control_share double precision, gold_share double precision) FROM PUBLIC;
@@ -6085,6 +6264,9 @@ CREATE FUNCTION glow_api.erasures(most integer DEFAULT 100) RETURNS TABLE(erasur
 declare
   caller glow_api.caller := glow_api.enter();
 begin
+  if most is null or most not between 1 and 10000 then
+    perform glow_api.refuse('PT422', 'most', most::text, 'a number of rows from 1 to 10000');
+  end if;
   return query
   select e.erasure_id, e.tenant::text, e.erased_by, e.reason, e.erased_at, e.finished_at,
          (select count(*) from glow.erasure_tasks t where t.erasure_id = e.erasure_id and t.state <> 'done'), e.receipt, e.outside

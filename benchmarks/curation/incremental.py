@@ -35,43 +35,39 @@ _PART = 20_000
 _STAGED = """
 create unlogged table staged (input_id bigint, input_key bytea, words text, example_id text, content_hash text, sketch text);
 """
-# Without triggers: a foreign key looks up each of 80 million rows. What is written is right by construction.
 _HISTORY = (
-    """set session_replication_role = replica""",
     """insert into glow.learning_inputs (input_id, agent, input_key, group_key, sketch) overriding system value
        select input_id, %(agent)s, input_key, 'g-' || encode(input_key, 'hex'), sketch::bit(256) from staged""",
     """insert into glow.split_assignments (agent, group_key, split)
        select %(agent)s, 'g-' || encode(input_key, 'hex'),
               case input_id %% 10 when 0 then 'test' when 1 then 'val' else 'train' end from staged""",
-    """insert into glow.execution_keys (tenant, execution_id, agent, payload_hash, recorded_at)
-       select 'default', 'e-' || input_id || '-' || k, %(agent)s, '', %(at)s
-         from staged, generate_series(1, %(votes)s) k""",
-    """insert into glow.executions (tenant, execution_id, agent, input, output, started_at, recorded_at)
-       select 'default', 'e-' || input_id || '-' || k, %(agent)s, words, 'answer', %(at)s, %(at)s
-         from staged, generate_series(1, %(votes)s) k""",
-    """insert into glow.agent_feedback (feedback_id, tenant, agent, execution_id, user_id, kind, thumbs, occurred_at, recorded_at)
-       select (input_id - 1) * %(votes)s + k, 'default', %(agent)s, 'e-' || input_id || '-' || k, 'u-' || k, 'vote', 1, %(at)s, %(at)s
-         from staged, generate_series(1, %(votes)s) k""",
-    """insert into glow.current_feedback (tenant, execution_id, user_id, kind, agent, feedback_id, withdrawn, occurred_at, corrected, recorded_at)
-       select 'default', 'e-' || input_id || '-' || k, 'u-' || k, 'vote', %(agent)s, (input_id - 1) * %(votes)s + k, false, %(at)s, false, %(at)s
-         from staged, generate_series(1, %(votes)s) k""",
-    """insert into glow.execution_inputs (tenant, execution_id, input_id, judged, recorded_at)
-       select 'default', 'e-' || input_id || '-' || k, input_id, false, %(at)s
-         from staged, generate_series(1, %(votes)s) k""",
     """insert into glow.learning_examples (example_version, example_id, agent, input_id, input, target, source, status, quality,
          expert_approved, group_key, split, content_hash, rule_version, reason) overriding system value
        select input_id, example_id, %(agent)s, input_id, words, 'answer', 'vote', 'approved', 0.8, false,
               'g-' || encode(input_key, 'hex'), case input_id %% 10 when 0 then 'test' when 1 then 'val' else 'train' end,
               content_hash, 'behavior-1', '10 users for, none against' from staged""",
     """insert into glow.example_sources (example_version, kind, source_id, role)
-       select input_id, 'execution', 'e-' || input_id || '-' || k, 'input' from staged, generate_series(1, %(votes)s) k
+       select input_id, 'execution', 'e-' || k || '-' || input_id, 'input' from staged, generate_series(1, %(votes)s) k
        union all
-       select input_id, 'feedback', ((input_id - 1) * %(votes)s + k)::text, 'supports' from staged, generate_series(1, %(votes)s) k""",
-    """select setval('glow.feedback_ids', %(rows)s + 1),
-              setval(pg_get_serial_sequence('glow.learning_inputs', 'input_id'), %(rows)s / %(votes)s + 1),
-              setval(pg_get_serial_sequence('glow.learning_examples', 'example_version'), %(rows)s / %(votes)s + 1)""",
-    """drop table staged""",
-    """reset session_replication_role""",
+       select input_id, 'feedback', (k * %(inputs)s + input_id)::text, 'supports' from staged, generate_series(1, %(votes)s) k""",
+    """select setval('glow.feedback_ids', (%(votes)s + 1) * %(inputs)s + 1),
+              setval(pg_get_serial_sequence('glow.learning_inputs', 'input_id'), %(inputs)s + 1),
+              setval(pg_get_serial_sequence('glow.learning_examples', 'example_version'), %(inputs)s + 1)""",
+)  # fmt: skip
+# Each question once a pass: the votes on it lie far apart, as when they come over years.
+_PASS = (
+    """insert into glow.execution_keys (tenant, execution_id, agent, payload_hash, recorded_at)
+       select 'default', 'e-' || %(k)s || '-' || input_id, %(agent)s, '', %(at)s from staged""",
+    """insert into glow.executions (tenant, execution_id, agent, input, output, started_at, recorded_at)
+       select 'default', 'e-' || %(k)s || '-' || input_id, %(agent)s, words, 'answer', %(at)s, %(at)s from staged""",
+    """insert into glow.agent_feedback (feedback_id, tenant, agent, execution_id, user_id, kind, thumbs, occurred_at, recorded_at)
+       select %(k)s::bigint * %(inputs)s + input_id, 'default', %(agent)s, 'e-' || %(k)s || '-' || input_id, 'u-' || %(k)s, 'vote', 1, %(at)s, %(at)s
+         from staged""",
+    """insert into glow.current_feedback (tenant, execution_id, user_id, kind, agent, feedback_id, withdrawn, occurred_at, corrected, recorded_at)
+       select 'default', 'e-' || %(k)s || '-' || input_id, 'u-' || %(k)s, 'vote', %(agent)s, %(k)s::bigint * %(inputs)s + input_id, false, %(at)s, false, %(at)s
+         from staged""",
+    """insert into glow.execution_inputs (tenant, execution_id, input_id, judged, recorded_at)
+       select 'default', 'e-' || %(k)s || '-' || input_id, input_id, false, %(at)s from staged""",
 )  # fmt: skip
 _NIGHT = (
     """create temporary table night on commit drop as
@@ -111,7 +107,7 @@ def night_over(place: World, rows: int) -> dict[str, Any]:
         admin.execute("select glow_api.register_agent(%s)", (AGENT,))
         texts = _history(admin, rows)
         seeded = time.perf_counter() - begin
-        services = Services(Settings.from_environment({"DATABASE_URL": url, "GLOW_PARAPHRASES": "false"}))
+        services = Services(Settings.from_environment({"DATABASE_URL": url}))
         with services.store.transaction() as t:
             t.operations.set_watermark(CONSUMER, t.feedback.horizon())
         _night(admin, rows, texts)
@@ -160,8 +156,16 @@ def _history(admin: psycopg.Connection, rows: int) -> list[str]:
                     for key in keys:
                         copy.write_row((key, n))
     assert at is not None
-    for statement in _HISTORY:
-        admin.execute(statement.encode(), {"agent": AGENT, "votes": VOTES, "rows": rows, "at": at[0]})
+    values = {"agent": AGENT, "votes": VOTES, "inputs": rows // VOTES, "at": at[0]}
+    # Without triggers: a foreign key looks up each of 80 million rows. What is written is right by construction.
+    admin.execute("set session_replication_role = replica")
+    with psycopg.ClientCursor(admin) as cursor:
+        for statement in _HISTORY:
+            cursor.execute(statement.encode(), values)
+        for k in range(1, VOTES + 1):
+            for statement in _PASS:
+                cursor.execute(statement.encode(), values | {"k": k})
+    admin.execute("reset session_replication_role; drop table staged")
     admin.execute("vacuum analyze")
     admin.execute("checkpoint")
     return texts
@@ -172,7 +176,7 @@ def _parts(inputs: int) -> Iterator[tuple[int, list[str], Any]]:
     writer, seen = Writer(3), set[str]()
     begin = 0
     while begin < inputs:
-        fresh = [text for text in writer.texts(min(_PART, inputs - begin)) if text not in seen]
+        fresh = [text for text in dict.fromkeys(writer.texts(min(_PART, inputs - begin))) if text not in seen]
         seen.update(fresh)
         yield begin, fresh, near_marks(AGENT, fresh)
         begin += len(fresh)

@@ -50,8 +50,10 @@ CODES = {
         "an id or idempotency key was used for other contents",
         "retry with the same contents, or take a new one",
     ),
+    "PT410": ("only in imports: the person of the row was erased", "leave the row out"),
     "PT413": ("a text, a batch or a call is too large", "send less, or several calls"),
     "PT422": ("a value is not of the accepted form", "the hint says the form; do not retry"),
+    "PT428": ("what cannot be undone needs the answer of a dry run", "make the dry run, read it, pass its `confirm`"),
     "PT429": ("the login has made more calls in this minute than it may", "wait for the next minute, then retry"),
 }
 POSTGRES_CODES = {
@@ -72,6 +74,8 @@ STATUSES = {
     "declined": "given back, and never comes to this reviewer again",
     "released": "given back, and may come to anybody",
     "extended": "leased for longer",
+    "set": "it holds from now on",
+    "erased": "the person is gone from the tables; files and Dagster's own tables follow",
     "merged": "a search known before: what is new in it was added",
     "refused": "only in batches: this row was not written; `code`, `field`, `message` and `hint` say why",
 }

@@ -15,10 +15,12 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from glow_pipelines.database.reference_catalog import Function
-from glow_pipelines.database.reference_examples import EXAMPLES, STAGED, TOKEN, Example
+from glow_pipelines.database.reference_examples import CONFIRM, EXAMPLES, STAGED, TOKEN, Example
 
 INSTANT = "2026-11-22T14:00:00+00:00"
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?([+-]\d\d:\d\d|Z)?")
+# What is another each time -> what stands for it.
+_ISSUED = {"token": TOKEN, "confirm": CONFIRM}
 _CAST = re.compile(r"::\w+(\[\])?$")
 
 
@@ -44,9 +46,9 @@ def tell(connection: psycopg.Connection, functions: Mapping[str, Function]) -> I
         connection.execute(sql.SQL("create role {login} login in role {role}").format(**names))
     for each in STAGED:
         connection.execute(each.encode())
-    token = ""
+    issued: dict[str, str] = {}
     for example in EXAMPLES:
-        made = replace(example, arguments=_with_token(example.arguments, token))
+        made = replace(example, arguments=_with_issued(example.arguments, issued))
         try:
             with connection.transaction():
                 value = call(connection, functions[example.function], example.role, made.arguments)
@@ -55,7 +57,8 @@ def tell(connection: psycopg.Connection, functions: Mapping[str, Function]) -> I
                 raise
             yield made, Answer(example, None, error.sqlstate, error.diag.message_primary, error.diag.message_hint)
         else:
-            token = value.get("token", token) if isinstance(value, dict) else token
+            if isinstance(value, dict):
+                issued |= {_ISSUED[name]: value[name] for name in _ISSUED.keys() & value.keys()}
             yield made, Answer(example, _fixed(value))
 
 
@@ -104,8 +107,8 @@ def _typed(value: Any, type_: str) -> str:
     return _CAST.sub("", _literal(value, type_).as_string()).strip()
 
 
-def _with_token(arguments: Mapping[str, Any], token: str) -> Mapping[str, Any]:
-    return {name: token if value == TOKEN else value for name, value in arguments.items()}
+def _with_issued(arguments: Mapping[str, Any], issued: Mapping[str, str]) -> Mapping[str, Any]:
+    return {name: issued.get(value, value) if isinstance(value, str) else value for name, value in arguments.items()}
 
 
 def _login(role: str) -> str:
@@ -119,5 +122,5 @@ def _fixed(value: Any, name: str = "") -> Any:
     if isinstance(value, list):
         return [_fixed(each) for each in value]
     if isinstance(value, str):
-        return TOKEN if name == "token" else _INSTANT.sub(INSTANT, value)
+        return _ISSUED.get(name) or _INSTANT.sub(INSTANT, value)
     return value

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 TOKEN = "PAYLOAD.SIGNATURE"  # stands for the last token that was issued
+CONFIRM = "1790000000-0123456789abcdef0123456789abcdef"  # stands for what the last dry run said
 
 
 @dataclass(frozen=True)
@@ -170,6 +171,31 @@ EXAMPLES = (
     Example("my_agents", "glow_engineer", {}),
     Example("effect_of", "glow_engineer", {"feedback": 1}, "Nothing has been learned from this vote yet."),
     Example("apply_import", "glow_pipeline", {"import_id": "0" * 64}),
+    Example("set_retention", "glow_engineer", {"relation": "responses", "months": 12}),
+    Example("erase_subject", "glow_engineer", {"subject": "u-17"}, "A dry run: what would be touched."),
+    Example(
+        "erase_subject",
+        "glow_engineer",
+        {"subject": "u-17", "dry_run": False, "confirm": CONFIRM, "reason": "asked to, ticket 81"},
+        "With what the dry run answered.",
+    ),
+    Example("erase_subject", "glow_engineer", {"subject": "u-18", "dry_run": False}, "Without a dry run before it."),
+    Example("erasures", "glow_engineer", {"most": 1}),
+    Example("erase_late", "glow_pipeline", {"erasure_id": 2}),
+    Example("swept_places", "glow_pipeline", {}),
+    Example(
+        "replace_quoting",
+        "glow_pipeline",
+        {
+            "erasure_id": 2,
+            "relation": "responses",
+            "key": {"request_key": "0123abcd"},
+            "columns": {"text": "[erased]"},
+        },
+    ),
+    Example("name_successor", "glow_pipeline", {"dataset": "no-dataset", "successor": "no-dataset-2"}),
+    Example("forget_statistics", "glow_pipeline", {}),
+    Example("finish_erasure", "glow_pipeline", {"erasure_id": 2}, "The scrub of files has not been done yet."),
     Example("rotate_token_key", "glow_owner", {}),
     Example("revoke_token_keys", "glow_owner", {}),
     Example("bind_login", "glow_owner", {"login": "reference_app", "tenant": "acme", "calls_per_minute": 6000}),

@@ -28,6 +28,8 @@ HEADER = """\
 -- (glow_pipelines/database/roles.py), and the partitions of each month, which glow.ensure_partitions makes.
 
 CREATE EXTENSION IF NOT EXISTS vector SCHEMA public;
+-- Functions name tables and each other in no order.
+SET check_function_bodies = off;
 """
 TITLES = (
     "Schemas",

@@ -49,8 +49,8 @@ def annotation_quality(services: dg.ResourceParam[Services]) -> dg.MaterializeRe
         with services.store.transaction() as t:
             report = measure_reviewers(t, t.feedback.agent(name), now)
             if report is not None:
-                if t.quality.set_reliability(name, report["weights"], report["aggregator"]["name"]):
-                    t.curation.mark_judged_stale(name, "weights of reviewers")
+                changed = t.quality.set_reliability(name, report["weights"], report["aggregator"]["name"])
+                t.curation.mark_stale_of_reviewers(name, changed, "weight of a reviewer")
                 t.quality.write_report(name, week, report)
                 measured += 1
     with services.store.transaction() as t:

@@ -27,7 +27,7 @@ BLOCKING = (
     "schema",
     "contamination",
 )
-WARNING = ("balance", "drift", "approval_rate")
+WARNING = ("balance", "drift", "agreement", "approval_rate")
 AUDIT = "select * from glow_api.dataset_lineage where dataset_id = '{}' order by position, kind, source_id;"
 KIND_TAG = "glow/dataset-kind"
 """Tag of a run: the kind of dataset it is to build, where nobody asked by a request."""

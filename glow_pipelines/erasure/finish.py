@@ -90,8 +90,7 @@ def _scrub(services: Services, project: Path | None, task: ErasureTask) -> tuple
     busy = _busy(stores, task)  # before, not after: what ends meanwhile has written meanwhile
     with services.store.transaction() as t:
         late = t.erasures.erase_late(task.erasure_id)
-        ids, texts = t.erasures.probes(task.erasure_id)
-    traces = Traces(ids, texts)
+        traces = Traces(*t.erasures.probes(task.erasure_id))
     with services.store.transaction() as t:
         swept = t.erasures.sweep(task.erasure_id, lambda value: without_traces(value, traces))
     dagster: dict[str, int] = {}

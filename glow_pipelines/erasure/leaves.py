@@ -20,7 +20,9 @@ def without_traces(value: Any, traces: Traces) -> Any:
         case list():
             return [without_traces(each, traces) for each in value]
         case dict():
-            return {_key(key, traces): _under(key, each, traces) for key, each in value.items()}
+            # Fields of Dagster's own rows: a person may be called "metadata".
+            field = "__class__" in value
+            return {key if field else _key(key, traces): _under(key, each, traces) for key, each in value.items()}
     return value
 
 

@@ -19,7 +19,11 @@ _GRAM = 12
 _STEP = WINDOW - _GRAM + 1  # every window of 24 holds a whole gram that begins at a multiple of 13
 _SHORTEST = 6
 """Below it a text or id ("17", "yes") is found only where it is the whole value: it is in half of all lines."""
+NAMING = frozenset({"reviewer", "reviewers", "user", "person", "expert", "measure"})
+"""Columns of Markdown tables whose cells are names, several between commas: even the shortest is found there."""
 _WORD = re.compile(r"[^\W_]+")
+_CELL = re.compile(r"(?<!\\)\|")
+_ADDED = re.compile(r" \\\([a-z]+\\\)$")  # "tone \\(ordinal\\)"
 
 
 def words(text: str) -> str:
@@ -28,14 +32,16 @@ def words(text: str) -> str:
 
 
 class Traces:
-    """Ids and texts to look for. Building it costs some hundred bytes for each character; asking, about 1 µs for 10."""
+    """Ids and texts to look for, and names that are found as whole values only.
 
-    def __init__(self, ids: Iterable[str], texts: Iterable[str]) -> None:
+    Building it costs some hundred bytes for each character; asking, about 1 µs for 10."""
+
+    def __init__(self, ids: Iterable[str], texts: Iterable[str], names: Iterable[str] = ()) -> None:
         plain = {words(each) for each in texts} - {"  "}
         named = {words(each) for each in ids} - {"  "}
         self._long = [each.strip() for each in plain if len(each) - 2 >= WINDOW]
         whole = {each for each in plain if len(each) - 2 < WINDOW} | named
-        self._whole = frozenset(whole)
+        self._whole = frozenset(whole | {words(each) for each in names} - {"  "})
         self._short: dict[str, list[str]] = defaultdict(list)
         for each in whole:
             if len(each) - 2 >= _SHORTEST:
@@ -73,7 +79,33 @@ class Traces:
         for begin, end in self._spans(words(text)):
             first = max(0, bisect_right(starts, begin) - 1)
             found.update(lines[first : bisect_left(starts, end)])
+        return found | self._naming_rows(text)
+
+    def _naming_rows(self, text: str) -> set[int]:
+        """Rows of Markdown tables with an erased id or name in a column of names."""
+        found: set[int] = set()
+        naming: list[int] = []
+        inside = False
+        for number, line in enumerate(text.split("\n")):
+            if not line.startswith("|"):
+                inside = False
+                continue
+            cells = [cell.strip() for cell in _CELL.split(line)]
+            if not inside:
+                naming = [place for place, cell in enumerate(cells) if cell in NAMING]
+            elif any(self._named_by(cells[at]) for at in naming if at < len(cells)):
+                found.add(number)
+            inside = True
         return found
+
+    def _named_by(self, cell: str) -> bool:
+        """Whether a cell of names holds an erased one, also one with commas, also one that was cut."""
+        parts = _ADDED.sub("", cell).split(",")
+        names = [words(",".join(parts[a:b])) for a in range(len(parts)) for b in range(a + 1, len(parts) + 1)]
+        if any(name in self._whole for name in names):
+            return True
+        cut = [name.rstrip() for name in names if cell.endswith("…") and len(name) > WINDOW]
+        return bool(cut) and any(each.startswith(tuple(cut)) for each in self._whole)
 
     def without(self, text: str) -> str:
         """The text with `[erased]` for every line that quotes; for all of it, where lines alone do not help."""

@@ -11,7 +11,7 @@ from dataclasses import astuple, dataclass
 
 from glow_pipelines.learning.datasets import BehaviorLearner, BehaviorSettings, LearningInput, is_bridge, placed
 from glow_pipelines.services import Services
-from glow_pipelines.steps.grouping import group_inputs
+from glow_pipelines.steps.grouping import group_inputs, mark_again
 from glow_pipelines.store import Transaction
 from glow_pipelines.store.curation import Embedded
 
@@ -84,10 +84,11 @@ def learn(services: Services, learner: BehaviorLearner, agent: str, inputs: Sequ
     embedded = _embedded(services, learner, agent, inputs)
     with services.store.transaction() as t:
         at = t.curation.lock()
-        learned, groups = _learned(t, learner, agent, inputs)
+        learned, groups, unmarked = _learned(t, learner, agent, inputs)
         grouped = group_inputs(
             t, learner, agent, {id: each for id, each in learned.items() if id not in groups}, embedded
         )
+        mark_again(t, agent, {id: each for id, each in learned.items() if id in unmarked}, groups, embedded)
         groups |= grouped.groups
         examples = {id: placed(each, groups[id]) for id, each in learned.items()}
         changes = t.curation.replace_examples(agent, inputs, examples, at)
@@ -110,8 +111,9 @@ def _stale(services: Services, agent: str) -> list[int]:
 
 def _learned(
     t: Transaction, learner: BehaviorLearner, agent: str, inputs: Sequence[int]
-) -> tuple[dict[int, LearningInput], dict[int, str]]:
-    """What the rows about some inputs amount to, and the groups that some of these have already; by input id."""
+) -> tuple[dict[int, LearningInput], dict[int, str], set[int]]:
+    """What the rows about some inputs amount to, and the groups that some of these have already; by input id. Third,
+    those with a group that near-duplicates do not find."""
     said = t.curation.said_of(agent, inputs)
     known = t.curation.inputs(inputs)
     found = learner.learn_inputs(
@@ -122,8 +124,9 @@ def _learned(
         comparisons=said.comparisons,
         weights=t.quality.reliability(agent),
     )
-    groups = {id: group for id, group in known.values() if group is not None}
-    return {known[each.key][0]: each for each in found}, groups
+    groups = {id: group for id, group, _ in known.values() if group is not None}
+    unmarked = {id for id, group, marked in known.values() if group is not None and not marked}
+    return {known[each.key][0]: each for each in found}, groups, unmarked
 
 
 def _embedded(services: Services, learner: BehaviorLearner, agent: str, inputs: Sequence[int]) -> Embedded | None:
@@ -135,8 +138,8 @@ def _embedded(services: Services, learner: BehaviorLearner, agent: str, inputs: 
     if not services.settings.paraphrases:
         return None
     with services.store.transaction() as t:
-        learned, groups = _learned(t, learner, agent, inputs)
-    words = sorted({each.words for id, each in learned.items() if id not in groups})
+        learned, groups, unmarked = _learned(t, learner, agent, inputs)
+    words = sorted({each.words for id, each in learned.items() if id not in groups or id in unmarked})
     if not words:
         return None
     model = services.embeddings

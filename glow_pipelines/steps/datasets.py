@@ -158,6 +158,7 @@ def _look(t: Transaction, rule: DatasetRule, draft: Draft) -> tuple[dict[str, An
         shown=draft.drops.counts["a prompt in force demonstrates it"],
         demonstrated=draft.demonstrated,
         drift=drifts,
+        agreement=t.quality.agreement(rule.everyone),
         approval=t.drafts.approval(rule.everyone),
     )
 

@@ -72,6 +72,20 @@ def group_inputs(
     return Grouped(groups, sum(group in splits for group in groups.values()))
 
 
+def mark_again(
+    t: Transaction,
+    agent: str,
+    inputs: Mapping[int, LearningInput],
+    groups: Mapping[int, str],
+    embedded: Embedded | None = None,
+) -> None:
+    """Have inputs found by near-duplicates again that have their group already: an erasure took their marks, and now
+    somebody else asks the same."""
+    if inputs:
+        marks = near_marks(agent, [each.words for each in inputs.values()])
+        t.curation.assign_groups(inputs, groups, marks, embedded)
+
+
 def _near_pairs(
     fresh: Sequence[LearningInput], near: Sequence[KnownInput], words: Mapping[int, str], threshold: float
 ) -> Pairs:

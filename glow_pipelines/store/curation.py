@@ -7,6 +7,7 @@ belong together (learning/datasets), in which order it is done (steps/curation),
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,6 @@ from glow_pipelines.learning.datasets import (
 )
 from glow_pipelines.learning.feedback import ExecutionRow, FeedbackRow
 from glow_pipelines.store.noun import Noun, Row, json
-from glow_pipelines.store.queries import load
 
 HEARD = 200
 """Executions of one input that are heard, words of users on one execution, own examples of experts for one input.
@@ -142,10 +142,10 @@ class Curation(Noun):
             [DemonstrationRow(**row) for row in self._rows("demonstrations_of_inputs", inputs=list(inputs), most=most)],
         )
 
-    def inputs(self, inputs: Sequence[int]) -> dict[str, tuple[int, str | None]]:
-        """Input key → (id, group)."""
+    def inputs(self, inputs: Sequence[int]) -> dict[str, tuple[int, str | None, bool]]:
+        """Input key → (id, group, whether near-duplicates find it)."""
         rows = self._rows("inputs", inputs=list(inputs))
-        return {row["key"]: (row["input_id"], row["group_key"]) for row in rows}
+        return {row["key"]: (row["input_id"], row["group_key"], row["marked"]) for row in rows}
 
     def near(self, agent: str, marks: NearMarks, differing: float) -> list[KnownInput]:
         """Inputs grouped before that share a key with one of the marked texts and differ in few enough bits."""
@@ -192,7 +192,8 @@ class Curation(Noun):
         marks: NearMarks,
         embedded: Embedded | None = None,
     ) -> None:
-        """Give inputs their group for ever. `marks` are in the order of `inputs`; a bridge is found by none later."""
+        """Give inputs their group for ever, or the marks again that an erasure took. `marks` are in the order of
+        `inputs`; a bridge is found by none later."""
         vectors = {} if embedded is None else embedded.vectors
         self._run(
             "assign_groups",
@@ -219,7 +220,8 @@ class Curation(Noun):
         """Make these the examples in force of some inputs from an instant on: what changed gets a new row, what
         vanished is closed.
 
-        Not what rests on an execution that retention removed: the text is gone, what was learned from it stays.
+        Not what rests on an execution that retention removed: the text is gone, what was learned from it stays, and
+        what experts approved there yields to experts only.
         """
         current = {row["example_id"]: row for row in self._rows("current_examples", inputs=list(inputs))}
         fresh: list[tuple[int, LearningExample]] = []
@@ -227,7 +229,7 @@ class Curation(Noun):
         unchanged = 0
         for id, example in ((id, example) for id, found in examples.items() for example in found):
             row = current.pop(example.id, None)
-            if row is not None and _same(row, example):
+            if row is not None and (_same(row, example) or _outlasts(row, example)):
                 unchanged += 1
                 continue
             if row is not None:
@@ -262,19 +264,16 @@ class Curation(Noun):
         only what was embedded by the same model when it was grouped.
         """
         found: list[LearningExample] = []
-        with self._connection.cursor(name="expert_examples") as cursor:
-            cursor.itersize = 4 * max(k, 1)
-            cursor.execute(
-                load(self.queries)["expert_examples"],
-                {"agent": agent, "model": embedded.model, "query": _literal(embedded.vectors[query])},
-            )
-            for row in cursor:
-                if len(found) == max(k, 0):
-                    break
-                # What makes two answers the same is not for SQL to say.
-                if label is None or text_key(row["target"]) == text_key(label):
-                    found.append(_example(row))
-        return found
+        where = {"agent": agent, "model": embedded.model, "query": _literal(embedded.vectors[query])}
+        most = 4 * max(k, 1)
+        for page in count():
+            rows = self._rows("expert_examples", **where, most=most, skip=page * most)
+            # What makes two answers the same is not for SQL to say.
+            fit = (row for row in rows if label is None or text_key(row["target"]) == text_key(label))
+            found += [_example(row) for row in fit]
+            if len(found) >= k or len(rows) < most:
+                break
+        return found[: max(k, 0)]
 
     def stale_agents(self) -> list[str]:
         """Agents with inputs to learn again although nothing new was said."""
@@ -290,9 +289,9 @@ class Curation(Noun):
         """Have all inputs of an agent learned again by the next curation; returns how many were not waiting yet."""
         return self._run("mark_stale", agent=agent, because=because)
 
-    def mark_judged_stale(self, agent: str, because: str) -> int:
-        """The same, of those that experts judged."""
-        return self._run("mark_judged_stale", agent=agent, because=because)
+    def mark_stale_of_reviewers(self, agent: str, reviewers: Iterable[str], because: str) -> int:
+        """The same for the inputs that some experts spoke about: for when what their word counts has changed."""
+        return self._run("mark_stale_of_reviewers", agent=agent, reviewers=list(reviewers), because=because)
 
 
 def _same(row: Row, example: LearningExample) -> bool:
@@ -308,6 +307,13 @@ def _same(row: Row, example: LearningExample) -> bool:
         and row["language"] == example.language
         and row["sources"] == sorted([source.kind, source.id, source.role] for source in example.sources)
     )
+
+
+def _outlasts(row: Row, example: LearningExample) -> bool:
+    """Whether experts approved an answer that only users speak of now, because the execution they judged is gone."""
+    heard = example.quality_parts["experts_for"] or example.quality_parts["experts_against"]
+    approved = row["rests_on_expired"] and row["expert_approved"] and row["status"] == "approved"
+    return bool(approved and not heard and example.status in ("approved", "pending"))
 
 
 def _written(input_id: int, example: LearningExample) -> dict[str, object]:

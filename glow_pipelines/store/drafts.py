@@ -97,7 +97,7 @@ class Drafts(Noun):
         showing = [row for row in rows if row["demonstrations"]]
         return (
             sorted({str(row["prompt_version"]) for row in showing}),
-            {str(each["id"]): str(each["input"]) for row in showing for each in row["demonstrations"]},
+            {str(each["example_id"]): str(each["input"]) for row in showing for each in row["demonstrations"]},
         )
 
     def known(self, rule: DatasetRule, content_hash: str) -> tuple[str | None, int]:

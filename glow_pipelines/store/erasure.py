@@ -67,11 +67,12 @@ class Erasures(Noun):
         row = self._row("finish", erasure_id=erasure_id)
         return bool(row and row["finished"])
 
-    def probes(self, erasure_id: int) -> tuple[list[str], list[str]]:
-        """Ids and texts to look for."""
-        rows = self._rows("probes", erasure_id=erasure_id)
-        texts = [row["value"] for row in rows if row["kind"] == "text"]
-        return [row["value"] for row in rows if row["kind"] != "text"], texts
+    def probes(self, erasure_id: int) -> tuple[list[str], list[str], list[str]]:
+        """Ids, texts and names to look for."""
+        found: tuple[list[str], list[str], list[str]] = ([], [], [])
+        for row in self._rows("probes", erasure_id=erasure_id):
+            found[{"text": 1, "name": 2}.get(row["kind"], 0)].append(row["value"])
+        return found
 
     def erase_late(self, erasure_id: int) -> dict[str, int]:
         """Erase again from prompts and retrieval; returns rows by table."""

@@ -5,11 +5,11 @@ annotations themselves (annotations).
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from glow_pipelines.learning.annotations import Judgement
+from glow_pipelines.learning.annotations import AgreementVerdict, Judgement
 from glow_pipelines.store.noun import Noun, Row, json
 
 
@@ -51,8 +51,8 @@ class AnnotationQuality(Noun):
         """Reviewer → what their word counts; who is missing counts 1."""
         return {row["reviewer"]: row["weight"] for row in self._rows("reliability_of_agent", agent=agent)}
 
-    def set_reliability(self, agent: str, weights: Mapping[str, float], aggregator: str) -> bool:
-        """Make these the weights of an agent's reviewers; whether that changes what a word of theirs counts."""
+    def set_reliability(self, agent: str, weights: Mapping[str, float], aggregator: str) -> list[str]:
+        """Make these the weights of an agent's reviewers; returns those whose word counts otherwise now."""
         before = self.reliability(agent)
         self._run("forget_reliability", agent=agent, reviewers=list(weights))
         self._run_many(
@@ -62,13 +62,19 @@ class AnnotationQuality(Noun):
                 for reviewer, weight in sorted(weights.items())
             ),
         )
-        return any(before.get(name, 1.0) != weights.get(name, 1.0) for name in before.keys() | weights.keys())
+        everyone = sorted(before.keys() | weights.keys())
+        return [name for name in everyone if before.get(name, 1.0) != weights.get(name, 1.0)]
 
     def write_report(self, agent: str, week: date, report: Mapping[str, object]) -> None:
         self._run("upsert_report", agent=agent, week=week, report=json(report))
 
     def latest_reports(self) -> list[StoredReport]:
         return [StoredReport(**row) for row in self._rows("latest_reports")]
+
+    def agreement(self, agents: Sequence[str]) -> dict[str, AgreementVerdict]:
+        """Of agents that were measured: the verdict of the newest report."""
+        rows = self._rows("agreement_of_agents", agents=list(agents))
+        return {row["agent"]: AgreementVerdict(row["status"], row["detail"]) for row in rows}
 
     def unreported(self, week: date, until: datetime) -> list[str]:
         """Agents judged before the end of a week, without a report of it."""

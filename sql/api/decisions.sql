@@ -226,13 +226,14 @@ create function glow_api.set_review_policy(
 ) returns jsonb language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   caller glow_api.caller := glow_api.require_caller(null, agent);
-  policy glow.review_policies;
+  policy record;
+  known glow.review_policies;
 begin
   if not glow_api.is_mine(agent, caller) then
     perform glow_api.refuse('PT403', 'agent', agent, 'an agent of this login''s own tenant');
   end if;
   perform pg_advisory_xact_lock(hashtextextended(agent, 13));
-  policy := glow.review_policy(agent);
+  select p.* into policy from glow.review_policy(agent) p;
   if reviews not between 1 and 20 then
     perform glow_api.refuse('PT422', 'reviews', reviews::text, 'a number of reviews from 1 to 20');
   end if;
@@ -255,8 +256,8 @@ begin
      set reviews = excluded.reviews, most_reviews = excluded.most_reviews, blind = excluded.blind, lease = excluded.lease,
          control_share = excluded.control_share, gold_share = excluded.gold_share, set_by = excluded.set_by,
          set_at = clock_timestamp()
-  returning p.* into policy;
-  return to_jsonb(policy);
+  returning p.* into known;
+  return to_jsonb(known);
 end $$;
 comment on function glow_api.set_review_policy is
   'How an agent''s items are reviewed: how many reviews, the most when they disagree, blind or not, how long a claim '

@@ -22,14 +22,21 @@ create function glow_api.personal_places() returns setof glow_api.personal_place
     ('agent_feedback', null::text[], null::text, null::text, null::text, null::text[], null::text,
         'Votes on others'' executions stay under a pseudonym, without comment, correction and free issues; what has only text, and votes on the person''s own executions, is deleted. Votes of others on those stay without text.'),
     ('agents', null, null, null, null, null, null, 'Written by engineers: not personal.'),
+    ('annotation_reports', null, null, null, null, null, 'leaves', 'Names of the person in it are replaced; the figures stay.'),
     ('call_samples', null, null, null, null, null, null, 'Names of logins: not personal.'),
     ('chunks', null, null, null, null, null, null, 'The company''s documents: not personal.'),
+    ('correction_patterns', null, null, null, null, null, 'delete',
+        'Deleted where the person''s corrections, or corrections of what they were answered, are among those they were found in.'),
+    ('correction_snapshots', null, null, null, null, null, null, 'Numbers only; patterns that were deleted are found anew.'),
+    ('curation_policies', '{set_by}', 'pseudonym', null, null, null, null, 'Stays.'),
     ('current_feedback', null, null, null, null, null, null, 'As agent_feedback.'),
     ('dataset_examples', null, null, null, null, null, null, 'Numbers only; the rows stay, so that a version can be explained.'),
     ('dataset_exports', null, null, null, null, null, null, 'Files of a revoked version are deleted; their rows stay as erased.'),
     ('datasets_in_force', null, null, null, null, null, null, 'A revoked version is taken out of force at once, its successor put in.'),
+    ('demonstration_inputs', null, null, null, null, null, null, 'Deleted with its demonstration.'),
     ('demonstrations', '{expert}', 'delete', null, null, null, null, 'Deleted: nothing but the expert''s text.'),
     ('documents', null, null, null, null, null, null, 'The company''s documents: not personal.'),
+    ('draft_rows', null, null, null, null, null, null, 'Numbers and hashes, for as long as a dataset is being built.'),
     ('embedding_training_pairs', null, null, null, null, null, null,
         'Deleted where the query is the person''s words alone; else the person''s searches leave event_ids.'),
     ('embeddings', null, null, null, null, null, null, 'Those of erased texts are deleted.'),
@@ -41,6 +48,7 @@ create function glow_api.personal_places() returns setof glow_api.personal_place
     ('evaluations', null, null, null, null, null, 'delete',
         'Deleted for erased examples and for prompts that held them, and where an answer quotes an erased text.'),
     ('example_sources', null, null, null, null, null, null, 'Stay; ids of executions become pseudonyms.'),
+    ('execution_inputs', null, null, null, null, null, null, 'Deleted with its execution.'),
     ('execution_keys', null, null, null, null, null, null, 'Deleted; where a judgement stands on it, a pseudonym stays.'),
     ('executions', null, null, null, null, null, null, 'Deleted, with those of the same conversation that name nobody.'),
     ('experiment_looks', null, null, null, null, null, null, 'Numbers only.'),
@@ -52,10 +60,12 @@ create function glow_api.personal_places() returns setof glow_api.personal_place
     ('import_batches', null, null, null, null, null, null, 'Deleted.'),
     ('imports', null, null, null, null, null, 'leaves', 'Names of files that hold the person''s id or words are emptied.'),
     ('learning_examples', null, null, null, null, null, null,
-        'A row whose text came from the person loses input, target and the output it replaced, is rejected and closed. Its hashes stay.'),
+        'A row whose text came from the person loses input, target, the output it replaced, domain, language and what its quality was made of, is rejected and closed. Its hashes stay.'),
     ('learning_experiments', null, null, null, null, null, null, 'Stopped where a prompt under test lost a part.'),
-    ('learning_inputs', null, null, null, null, null, null, 'The hash and the group stay; the conversation goes.'),
+    ('learning_inputs', null, null, null, null, null, null,
+        'The hash and the group stay; the conversation goes, and where nobody else asked the same also sketch and embedding.'),
     ('logins', '{person}', 'pseudonym', null, null, '{note}', null, 'A login bound to the person may speak for nobody any more.'),
+    ('near_keys', null, null, null, null, null, null, 'Deleted where nobody else asked the same.'),
     ('partition_upkeep', null, null, null, null, null, null, 'A lock.'),
     ('prompt_alias_history', '{moved_by}', 'pseudonym', null, null, null, null, 'Stays.'),
     ('prompt_aliases', null, null, null, null, null, null,
@@ -75,13 +85,26 @@ create function glow_api.personal_places() returns setof glow_api.personal_place
     ('retrieval_hits', null, null, null, null, null, null, 'Deleted.'),
     ('retrieval_keys', null, null, null, null, null, null, 'Deleted.'),
     ('retrieval_memory', null, null, null, null, null, null, 'As embedding_training_pairs.'),
+    -- Items before comparisons: their slots, which go with them, refer to comparisons.
+    ('review_items', null, null, 'execution_id', 'delete', null, null,
+        'Deleted where it asks about the person''s execution, or compares an answer with one that only the person gave.'),
+    ('comparisons', '{reviewer}', 'pseudonym', 'execution_id', 'delete', '{notes,idempotency_key,payload_hash}', null,
+        'What the person preferred stays, under a pseudonym and without notes; deleted with its item.'),
+    ('review_events', '{reviewer}', 'pseudonym', 'execution_id', 'rename', '{reason}', null,
+        'Who did what when stays, under pseudonyms of person and execution; reasons the person gave, or given on the person''s execution, go.'),
+    ('review_passes', '{reviewer}', 'pseudonym', null, null, null, null, 'Stays; deleted with its item.'),
+    ('review_policies', '{set_by}', 'pseudonym', null, null, null, null, 'Stays.'),
+    ('review_slots', '{reviewer}', 'pseudonym', null, null, null, null, 'Stays; deleted with its item.'),
+    ('reviewer_reliability', null, null, null, null, null, null, 'What the person''s word counts goes on under the pseudonym.'),
     ('split_assignments', null, null, null, null, null, null, 'Hashes only; a group keeps its split for ever.'),
+    ('stale_inputs', null, null, null, null, null, null, 'Numbers and our own words.'),
     ('success_metrics', null, null, null, null, null, null, 'Numbers only.'),
     ('test_spends', null, null, null, null, null, null, 'Hashes only.'),
     ('token_keys', null, null, null, null, null, null, 'Keys: not personal.'),
-    ('training_datasets', null, null, null, null, null, 'leaves', 'A version that holds an erased row is revoked; its hash stays.'),
+    ('training_datasets', null, null, null, null, null, 'leaves', 'A version that holds an erased row is revoked; its statistics lose answers, domains and what checks found, its hash stays.'),
     ('training_run_events', null, null, null, null, null, 'leaves', 'What a service answered stays, but for what it quotes.'),
     ('training_runs', null, null, null, null, null, 'leaves', 'Runs on a revoked version are marked retrain_due_at: the weights are the provider''s.'),
+    ('vote_days', null, null, null, null, null, null, 'Numbers only.'),
     ('watermarks', null, null, null, null, null, null, 'Numbers only.')
 $$;
 comment on function glow_api.personal_places is 'Every table, whether a person''s data may be in it, and what erasure does there.';
@@ -171,6 +194,33 @@ begin
   union all
   select the_id, 'demonstration', d.demonstration_id::text from glow.demonstrations d where d.tenant = whose and d.expert = who;
 
+  -- Other people's executions, compared with an answer that this person gave and nobody else.
+  insert into glow.erasure_probes
+  select distinct the_id, 'item', i.item_id::text
+    from (select f.correction as answer from glow.agent_feedback f where f.tenant = whose and f.user_id = who
+          union select a.output from glow.expert_annotations a where a.tenant = whose and a.reviewer = who
+          union select d.output from glow.demonstrations d where d.tenant = whose and d.expert = who) theirs
+    join glow.review_items i on i.tenant = whose and i.kind = 'comparison' and i.alternative = theirs.answer
+   where length(i.alternative) >= 24
+     and not exists (select from glow.agent_feedback f
+                      where f.tenant = whose and f.agent = i.agent and f.correction = i.alternative and f.user_id <> who)
+     and not exists (select from glow.expert_annotations a
+                      where a.tenant = whose and a.agent = i.agent and a.output = i.alternative and a.reviewer <> who)
+     and not exists (select from glow.demonstrations d
+                      where d.tenant = whose and d.agent = i.agent and d.output = i.alternative and d.expert <> who);
+  insert into glow.erasure_probes
+  select the_id, 'comparison', c.comparison_id::text
+    from glow.review_items i join glow.comparisons c on c.tenant = i.tenant and c.execution_id = i.execution_id
+   where i.item_id in (select x::bigint from glow_api.probes(the_id, 'item') x);
+  -- Dimensions of one's own, which erase_said drops, in reports.
+  insert into glow.erasure_probes
+  select distinct the_id, 'name', shown
+    from (select distinct a.agent, k.name from glow.expert_annotations a, jsonb_object_keys(a.dimensions) k(name)
+           where a.tenant = whose and a.reviewer = who) d,
+         unnest(array[d.name, 'dimension ' || d.name]) shown
+   where not exists (select from glow.expert_annotations o
+                      where o.agent = d.agent and o.reviewer <> who and o.dimensions ? d.name);
+
   insert into glow.erasure_probes
   select distinct the_id, 'text', t.value from (
     select unnest(array[e.input, e.output]) as value from glow.executions e
@@ -189,6 +239,15 @@ begin
      where a.tenant = whose and (a.reviewer = who or a.execution_id in (select glow_api.probes(the_id, 'execution')))
     union all
     select unnest(array[d.input, d.output, d.notes]) from glow.demonstrations d where d.tenant = whose and d.expert = who
+    union all
+    select unnest(array[i.alternative, i.note]) from glow.review_items i
+     where i.tenant = whose and i.execution_id in (select glow_api.probes(the_id, 'execution'))
+    union all
+    select c.notes from glow.comparisons c
+     where c.tenant = whose and (c.reviewer = who or c.execution_id in (select glow_api.probes(the_id, 'execution')))
+    union all
+    select v.reason from glow.review_events v
+     where v.tenant = whose and (v.reviewer = who or v.execution_id in (select glow_api.probes(the_id, 'execution')))
     union all
     select r.query from glow.retrieval_events r
      where r.tenant = whose and r.event_id in (select glow_api.probes(the_id, 'event'))
@@ -231,8 +290,10 @@ begin
   told := glow_api.revoke_datasets(the_id, told);
   told := glow_api.erase_prompts(the_id, told);
   told := glow_api.erase_retrieval(the_id, erase_all.tenant, told);
+  told := glow_api.erase_patterns(the_id, erase_all.tenant, erase_all.subject, told);
   told := glow_api.erase_said(the_id, erase_all.tenant, erase_all.subject, told);
   told := glow_api.rename_executions(the_id, erase_all.tenant, erase_all.subject, told);
+  told := glow_api.erase_reliability(the_id, erase_all.tenant, erase_all.subject, told);
   insert into glow.erasure_tasks (erasure_id, kind) values (the_id, 'scrub');
   insert into glow.erased_subjects (subject) values (glow_api.subject_hash(erase_all.tenant, erase_all.subject))
   on conflict (subject) do update set last_erased_at = clock_timestamp();
@@ -304,6 +365,9 @@ create function glow_api.erasures(most integer default 100)
 declare
   caller glow_api.caller := glow_api.enter();
 begin
+  if most is null or most not between 1 and 10000 then
+    perform glow_api.refuse('PT422', 'most', most::text, 'a number of rows from 1 to 10000');
+  end if;
   return query
   select e.erasure_id, e.tenant::text, e.erased_by, e.reason, e.erased_at, e.finished_at,
          (select count(*) from glow.erasure_tasks t where t.erasure_id = e.erasure_id and t.state <> 'done'), e.receipt, e.outside

@@ -7,50 +7,79 @@ create function glow_api.erase_examples(erasure_id bigint, tenant text, receipt 
 declare
   the_id bigint := erase_examples.erasure_id;
   whose text := erase_examples.tenant;
-  runs text[];
-  votes bigint[];
-  verdicts bigint[];
-  shown bigint[];
   n bigint;
 begin
   insert into glow.erasure_probes
   select distinct the_id, 'version', s.example_version::text from glow.example_sources s
    where s.kind = 'execution' and s.source_id in (select glow.qualified(whose, x) from glow_api.probes(the_id, 'execution') x)
       or s.role = 'supports' and s.kind in ('feedback', 'annotation', 'demonstration') and s.source_id in (
-        select p.value from glow.erasure_probes p where p.erasure_id = the_id and p.kind = s.kind);
+        select p.value from glow.erasure_probes p where p.erasure_id = the_id and p.kind = s.kind)
+  union
+  -- Also the half that was not preferred; not the answer of the other person's execution.
+  select the_id, 'version', x.example_version::text
+    from glow.example_sources s
+    join glow.learning_examples x using (example_version)
+    join glow.comparisons c on c.comparison_id = s.source_id::bigint
+    join glow.review_items i on i.tenant = c.tenant and i.execution_id = c.execution_id and i.kind = 'comparison'
+   where s.kind = 'comparison' and s.source_id in (select glow_api.probes(the_id, 'comparison'))
+     and (x.target is distinct from case i.alternative when c.first then c.second else c.first end
+          or x.rejected_target = i.alternative);
   insert into glow.erasure_probes
   select distinct the_id, 'example', x.example_id from glow.learning_examples x
    where x.example_version in (select v::bigint from glow_api.probes(the_id, 'version') v) and x.erased_at is null;
   insert into glow.erasure_probes
   select distinct the_id, 'text', t.value from glow.learning_examples x, unnest(array[x.input, x.target, x.rejected_target]) t(value)
    where x.example_version in (select v::bigint from glow_api.probes(the_id, 'version') v) and t.value <> '';
-  -- Where others said the same, curation shall learn it from them: their rows become news.
-  select array_agg(distinct s.source_id) filter (where s.kind = 'execution'),
-         array_agg(distinct s.source_id) filter (where s.kind = 'feedback')::bigint[],
-         array_agg(distinct s.source_id) filter (where s.kind = 'annotation')::bigint[],
-         array_agg(distinct s.source_id) filter (where s.kind = 'demonstration')::bigint[]
-    into runs, votes, verdicts, shown
-    from glow.example_sources s where s.example_version in (select v::bigint from glow_api.probes(the_id, 'version') v);
-  update glow.executions e set xid = pg_current_xact_id() from unnest(runs) o
-   where e.tenant = glow.tenant_of(o) and e.execution_id = glow.unqualified(o);
-  update glow.agent_feedback f set xid = pg_current_xact_id() where f.feedback_id = any(votes);
-  update glow.expert_annotations a set xid = pg_current_xact_id() where a.annotation_id = any(verdicts);
-  update glow.demonstrations d set xid = pg_current_xact_id() where d.demonstration_id = any(shown);
-  with gone as (
-    update glow.learning_examples x
-       set input = null, target = null, rejected_target = null, status = 'rejected', reason = 'erased',
-           expert_approved = false, erased_at = clock_timestamp(), superseded_at = coalesce(x.superseded_at, clock_timestamp())
-     where x.example_version in (select v::bigint from glow_api.probes(the_id, 'version') v) and x.erased_at is null
-    returning x.input_id
-  ), inputs as (
-    insert into glow.erasure_probes select distinct the_id, 'input', g.input_id::text from gone g where g.input_id is not null
-  )
-  select count(*) into n from gone;
-  receipt := glow_api.counted(receipt, 'learning_examples', n);
-  update glow.learning_inputs i set conversation = null
-   where i.conversation in (select glow.qualified(whose, c) from glow_api.probes(the_id, 'conversation') c);
+  insert into glow.erasure_probes
+  select distinct the_id, 'input', i.input_id::text from (
+    select x.input_id from glow.learning_examples x
+     where x.example_version in (select v::bigint from glow_api.probes(the_id, 'version') v)
+    union select x.input_id from glow.execution_inputs x
+     where x.tenant = whose and x.execution_id in (select glow_api.probes(the_id, 'execution'))
+    union select d.input_id from glow.demonstration_inputs d
+     where d.demonstration_id in (select d::bigint from glow_api.probes(the_id, 'demonstration') d)) i;
+  update glow.learning_examples x
+     set input = null, target = null, rejected_target = null, status = 'rejected', reason = 'erased', domain = null,
+         language = null, quality_parts = '{}', expert_approved = false, erased_at = clock_timestamp(),
+         superseded_at = coalesce(x.superseded_at, clock_timestamp())
+   where x.example_version in (select v::bigint from glow_api.probes(the_id, 'version') v) and x.erased_at is null;
+  get diagnostics n = row_count;
+  return glow_api.erase_inputs(the_id, whose, glow_api.counted(receipt, 'learning_examples', n));
+end $$;
+comment on function glow_api.erase_examples is 'Takes a person''s words out of learning examples.';
+
+-- What others asked too is learned again from them, and near-duplicates must go on finding it: or they would come to lie in
+-- another split. What nobody else asked leaves nothing that tells of its words.
+create function glow_api.erase_inputs(erasure_id bigint, tenant text, receipt jsonb) returns jsonb
+  language plpgsql as $$
+#variable_conflict use_column
+declare
+  the_id bigint := erase_inputs.erasure_id;
+  whose text := erase_inputs.tenant;
+  shared bigint[] := array(
+    select p::bigint from glow_api.probes(the_id, 'input') p
+     where exists (select from glow.execution_inputs x
+                    where x.input_id = p::bigint
+                      and not (x.tenant = whose and x.execution_id in (select glow_api.probes(the_id, 'execution'))))
+        or exists (select from glow.demonstration_inputs d
+                    where d.input_id = p::bigint
+                      and d.demonstration_id not in (select d::bigint from glow_api.probes(the_id, 'demonstration') d)));
+  alone bigint[] := array(
+    select p::bigint from glow_api.probes(the_id, 'input') p where p::bigint <> all(shared));
+  n bigint;
+begin
+  insert into glow.stale_inputs (input_id, because) select unnest(shared), 'erasure ' || the_id on conflict do nothing;
+  update glow.learning_inputs i
+     set conversation = null, sketch = case when i.input_id <> all(alone) then i.sketch end,
+         embedding = case when i.input_id <> all(alone) then i.embedding end,
+         embedding_model = case when i.input_id <> all(alone) then i.embedding_model end
+   where i.input_id = any(alone) and num_nonnulls(i.conversation, i.sketch, i.embedding_model) > 0
+      or i.conversation in (select glow.qualified(whose, c) from glow_api.probes(the_id, 'conversation') c);
   get diagnostics n = row_count;
   receipt := glow_api.counted(receipt, 'learning_inputs', n);
+  delete from glow.near_keys k where k.input_id = any(alone);
+  get diagnostics n = row_count;
+  receipt := glow_api.counted(receipt, 'near_keys', n);
   -- A short text that others use too is nobody's: a label, "yes", "thank you".
   delete from glow.erasure_probes p
    where p.erasure_id = the_id and p.kind = 'text' and length(p.value) < 60
@@ -60,7 +89,7 @@ begin
                    where x.superseded_at is null and x.erased_at is null and (x.target = p.value or x.input = p.value)));
   return receipt;
 end $$;
-comment on function glow_api.erase_examples is 'Takes a person''s words out of learning examples.';
+comment on function glow_api.erase_inputs is 'Takes a person''s questions out of what near-duplicates are found by.';
 
 create function glow_api.revoke_datasets(erasure_id bigint, receipt jsonb) returns jsonb
   language plpgsql as $$
@@ -69,7 +98,10 @@ declare
   n bigint;
 begin
   with hit as (
-    update glow.training_datasets t set revoked_at = clock_timestamp(), revoked_because = 'erasure ' || revoke_datasets.erasure_id
+    update glow.training_datasets t
+       set revoked_at = clock_timestamp(), revoked_because = 'erasure ' || revoke_datasets.erasure_id,
+           -- Names that people make up, and counts of theirs.
+           statistics = t.statistics - '{balance,domains,languages,checks}'::text[]
      where t.revoked_at is null and exists (
        select from glow.dataset_examples d
         where d.dataset_id = t.dataset_id
@@ -217,3 +249,47 @@ begin
   return glow_api.counted(receipt, 'embeddings', gone);
 end $$;
 comment on function glow_api.erase_retrieval is 'Takes a person''s searches out of what retrieval learned.';
+
+-- Of all its corrections together: which of them a word stands for cannot be told.
+create function glow_api.erase_patterns(erasure_id bigint, tenant text, subject text, receipt jsonb) returns jsonb
+  language plpgsql as $$
+declare
+  votes bigint[] := array(
+    select f.feedback_id from glow.agent_feedback f
+     where f.tenant = erase_patterns.tenant and f.correction is not null
+       and (f.user_id = erase_patterns.subject or f.execution_id in (select glow_api.probes(erase_patterns.erasure_id, 'execution'))));
+  verdicts bigint[] := array(
+    select a.annotation_id from glow.expert_annotations a
+     where a.tenant = erase_patterns.tenant and a.output is not null
+       and (a.reviewer = erase_patterns.subject or a.execution_id in (select glow_api.probes(erase_patterns.erasure_id, 'execution'))));
+  touched text[];
+begin
+  with gone as (
+    delete from glow.correction_patterns p where p.feedback && votes or p.annotations && verdicts returning p.agent
+  )
+  select coalesce(array_agg(g.agent::text), '{}') into touched from gone g;
+  update glow.correction_snapshots s set stale = true where s.agent = any(touched);
+  return glow_api.counted(receipt, 'correction_patterns', cardinality(touched));
+end $$;
+comment on function glow_api.erase_patterns is 'Takes a person''s corrections out of what people keep correcting.';
+
+-- Weights are of a name, whatever the tenant: where somebody of another tenant has the same name, theirs stays.
+create function glow_api.erase_reliability(erasure_id bigint, tenant text, subject text, receipt jsonb) returns jsonb
+  language plpgsql as $$
+declare
+  alias text := glow_api.pseudonym(erase_reliability.erasure_id, erase_reliability.tenant, erase_reliability.subject);
+  n bigint;
+begin
+  insert into glow.reviewer_reliability (agent, reviewer, weight, aggregator)
+  select r.agent, alias, r.weight, r.aggregator from glow.reviewer_reliability r
+   where r.reviewer = erase_reliability.subject
+     and exists (select from glow.expert_annotations a
+                  where a.tenant = erase_reliability.tenant and a.agent = r.agent and a.reviewer = alias)
+  on conflict do nothing;
+  delete from glow.reviewer_reliability r
+   where r.reviewer = erase_reliability.subject
+     and not exists (select from glow.expert_annotations a where a.agent = r.agent and a.reviewer = r.reviewer);
+  get diagnostics n = row_count;
+  return glow_api.counted(receipt, 'reviewer_reliability', n);
+end $$;
+comment on function glow_api.erase_reliability is 'Gives what a reviewer''s word counts to their pseudonym.';

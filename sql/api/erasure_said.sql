@@ -81,6 +81,12 @@ begin
    where glow_api.is_of_import(r.payload, the_id, whose, who);
   get diagnostics n = row_count;
   receipt := glow_api.counted(receipt, 'import_refusals', n);
+  delete from glow.review_items i where i.item_id in (select x::bigint from glow_api.probes(the_id, 'item') x);
+  get diagnostics n = row_count;
+  receipt := glow_api.counted(receipt, 'review_items', n);
+  delete from glow.comparisons c where c.comparison_id in (select x::bigint from glow_api.probes(the_id, 'comparison') x);
+  get diagnostics n = row_count;
+  receipt := glow_api.counted(receipt, 'comparisons', n);
   -- Scores stay under the names that other reviewers use; a name of one's own may say anything.
   update glow.expert_annotations a
      set dimensions = (select coalesce(jsonb_object_agg(d.key, d.value), '{}') from jsonb_each(a.dimensions) d
@@ -126,7 +132,7 @@ begin
     mine := case when glow_api.has_column(place.relation, 'tenant') then 'coalesce(t.tenant, $2) = $2' else 'true' end;
     stamp := concat(glow_api.emptied(place.relation, place.emptied),
                     case when glow_api.has_column(place.relation, 'erased_at') then ', erased_at = clock_timestamp()' end,
-                    case when glow_api.has_column(place.relation, 'xid') then ', xid = pg_current_xact_id()' end);
+                    case when place.emptied is not null and glow_api.has_column(place.relation, 'xid') then ', xid = pg_current_xact_id()' end);
     if place.of_about = 'delete' then
       execute format('delete from glow.%I t where %s and t.%I in (select glow_api.probes($1, ''execution''))',
                      place.relation, mine, place.about) using the_id, erase_places.tenant;
@@ -190,7 +196,11 @@ begin
   delete from glow.execution_keys k where k.tenant = whose and k.execution_id in (select glow_api.probes(the_id, 'execution'));
   get diagnostics n = row_count;
   receipt := glow_api.counted(receipt, 'execution_keys', n);
-  for place in select p.* from glow_api.personal_places() p where p.of_about = 'rename' loop
+  -- A row of the audit does not need it, and would keep a key for every execution that was ever shown to somebody.
+  for place in select p.* from glow_api.personal_places() p
+                where p.of_about = 'rename' and exists (
+                  select from pg_constraint c where c.contype = 'f' and c.confrelid = 'glow.execution_keys'::regclass
+                     and c.conrelid = ('glow.' || quote_ident(p.relation))::regclass) loop
     stands := stands || format(' or exists (select from glow.%I t where t.tenant = k.tenant and t.%I = k.execution_id)',
                                place.relation, place.about);
   end loop;

@@ -23,11 +23,12 @@ begin
   perform set_config('glow.erasing', 'on', true);
   receipt := glow_api.erase_prompts(erasure_id, receipt);
   receipt := glow_api.erase_retrieval(erasure_id, erasure.tenant, receipt);
+  receipt := glow_api.erase_reliability(erasure_id, erasure.tenant, (select glow_api.probes(erase_late.erasure_id, 'person')), receipt);
   perform set_config('glow.erasing', 'off', true);
   return receipt;
 end $$;
 comment on function glow_api.erase_late is
-  'Takes an erased person again out of prompts and retrieval: a run that had read before the erasure may write after it.';
+  'Takes an erased person again out of prompts, retrieval and weights of reviewers: a run that had read before the erasure may write after it.';
 
 create function glow_api.swept_places() returns table (relation text, swept text)
   language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
@@ -43,7 +44,7 @@ create function glow_api.replace_quoting(erasure_id bigint, relation text, key j
 declare
   caller glow_api.caller := glow_api.enter();
   way text;
-  place text := format('glow.%I', replace_quoting.relation);
+  place text;
   n bigint;
 begin
   perform glow_api.require_open_erasure(replace_quoting.erasure_id);
@@ -51,10 +52,14 @@ begin
   if way is null then
     perform glow_api.refuse('PT403', 'relation', relation, 'a table that personal_places says is swept');
   end if;
+  place := format('glow.%I', replace_quoting.relation);
   perform set_config('glow.erasing', 'on', true);
   if way = 'delete' then
     execute format('delete from %s t using jsonb_populate_record(null::%1$s, $1) k where %s', place,
       (select string_agg(format('t.%I = k.%1$I', c), ' and ') from jsonb_object_keys(key) c)) using key;
+    if relation = 'correction_patterns' then
+      update glow.correction_snapshots s set stale = true where s.agent = key ->> 'agent';
+    end if;
   else
     execute format('update %s t set %s from jsonb_populate_record(null::%1$s, $1) k, jsonb_populate_record(null::%1$s, $2) v where %3$s',
       place, (select string_agg(format('%I = v.%1$I', c), ', ') from jsonb_object_keys(columns) c),

@@ -96,6 +96,28 @@ $$;
 comment on function glow_api.reviewable is
   'The items a reviewer could be given: with a free slot, neither reviewed nor held nor declined by them, and with text.';
 
+-- Counted as if it waited like the rest: a count that a claim or a skip leaves alone would tell what was claimed. Not where
+-- nothing else waits: no gold comes then.
+create function glow_api.waiting(call glow_api.review_call) returns setof glow.review_items
+  language sql stable as $$
+  with plain as materialized (select i.* from glow_api.reviewable(call) i)
+  select p.* from plain p
+  union all
+  select i.* from glow.review_items i
+   where i.tenant = call.tenant and i.gold and glow_api.admits(call, i) and (glow.review_policy(i.agent)).gold_share > 0
+     and exists (select from plain p where p.agent = i.agent and p.kind = i.kind)
+     and not exists (select from glow.review_slots s
+                      where s.item_id = i.item_id and s.reviewer = call.reviewer
+                        and (s.filled_at is not null or s.lease_until > statement_timestamp()))
+     and not exists (select from glow.expert_annotations a
+                      where a.tenant = i.tenant and a.execution_id = i.execution_id and a.reviewer = call.reviewer)
+     and not exists (select from glow.review_passes p
+                      where p.item_id = i.item_id and p.reviewer = call.reviewer and p.kind = 'declined')
+     and exists (select from glow.execution_keys k
+                  where k.tenant = i.tenant and k.execution_id = i.execution_id and k.expired_at is null)
+$$;
+comment on function glow_api.waiting is 'What a reviewer is told to wait for them: the items they could be given, and gold hidden among them.';
+
 create function glow_api.note_review(item glow.review_items, reviewer text, event text, reason text default null) returns void
   language sql as $$
   insert into glow.review_events (tenant, item_id, agent, execution_id, reviewer, event, reason)
@@ -309,7 +331,7 @@ begin
       select i.agent, i.kind, count(*) as items, min(i.entered_at) as oldest,
              count(*) filter (where exists (select from glow.review_passes p
                                              where p.item_id = i.item_id and p.reviewer = me.person)) as skipped
-        from glow_api.reviewable(call) i
+        from glow_api.waiting(call) i
        group by i.agent, i.kind) w));
   -- Now that all reviews are in, whoever gave none of them may see what they say; not who.
   if call.state = 'adjudicate' then

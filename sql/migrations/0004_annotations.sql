@@ -69,11 +69,18 @@ create table glow.review_policies (
 );
 comment on table glow.review_policies is 'How many reviews an agent''s items get, blind or not, for how long they are leased, how many are controls and gold.';
 
-create function glow.review_policy(agent text) returns glow.review_policies
-  language sql stable as $$
-  select coalesce((select p from glow.review_policies p where p.agent = review_policy.agent),
-                  row(review_policy.agent, 2, 3, true, interval '15 minutes', 0.02, 0.05, '', null)::glow.review_policies)
-$$;
+create function glow.review_policy(
+  agent text, out reviews smallint, out most_reviews smallint, out blind boolean, out lease interval,
+  out control_share double precision, out gold_share double precision
+) language plpgsql stable as $$
+begin
+  select p.reviews, p.most_reviews, p.blind, p.lease, p.control_share, p.gold_share
+    into reviews, most_reviews, blind, lease, control_share, gold_share
+    from glow.review_policies p where p.agent = review_policy.agent;
+  if not found then
+    reviews := 2; most_reviews := 3; blind := true; lease := '15 minutes'; control_share := 0.02; gold_share := 0.05;
+  end if;
+end $$;
 comment on function glow.review_policy is 'The policy of an agent, or the defaults.';
 
 -- What an execution gives when dice are thrown for it: the same for ever, in every database, and without regard to its
@@ -230,7 +237,8 @@ comment on table glow.vote_days is 'Votes of users by day: what drift is seen by
 create function glow.append_only() returns trigger language plpgsql as $$
 begin
   if current_user = 'glow_owner' and current_setting('glow.erasing', true) = 'on' then
-    return case tg_op when 'DELETE' then old else new end;
+    if tg_op = 'DELETE' then return old; end if;
+    return new;
   end if;
   raise exception using errcode = 'PT409', message = format('%s is append-only: a %s was refused', tg_table_name, lower(tg_op)),
     hint = 'Only the erasure of a person changes what happened.';
@@ -241,7 +249,7 @@ create trigger append_only before update or delete on glow.review_events for eac
 create function glow.settle_review(item_id bigint) returns void
   language plpgsql as $$
 declare
-  item glow.review_items;
+  item record;
   filled integer;
   best record;
 begin

@@ -58,7 +58,8 @@ create table glow.execution_inputs (
     on delete cascade on update cascade
 );
 comment on table glow.execution_inputs is 'What was asked in the executions that users or experts have spoken of.';
-create index executions_by_input on glow.execution_inputs (input_id, judged desc, recorded_at desc);
+-- With the id, so that the table itself need not be read: one random page less for each of 100,000 executions a night.
+create index executions_by_input on glow.execution_inputs (input_id, judged desc, recorded_at desc) include (tenant, execution_id);
 
 create table glow.demonstration_inputs (
   demonstration_id bigint primary key references glow.demonstrations on delete cascade,
@@ -112,6 +113,8 @@ create table glow.learning_examples (
 comment on table glow.learning_examples is 'A curated unit of training data with its history: the row in force has superseded_at null.';
 create unique index one_current_example on glow.learning_examples (example_id) where superseded_at is null;
 create index examples_by_agent on glow.learning_examples (agent, recorded_at);
+-- Counts of what is in force, without reading a million texts.
+create index examples_in_force on glow.learning_examples (agent, status, source, split) where superseded_at is null;
 -- What is in force comes last, so that one index finds it, and the words of what no longer is.
 create index examples_by_input on glow.learning_examples (input_id, superseded_at);
 
@@ -212,7 +215,8 @@ comment on table glow.dataset_exports is 'Every file that holds rows of a datase
 
 -- A source row as it stands today, so that an auditor reads a sentence and not an id.
 create function glow.source_row(kind text, source_id text) returns jsonb
-  language sql stable
+  language plpgsql stable as $$
+begin
   return case source_row.kind
     when 'execution' then (
       select jsonb_build_object('input', left(e.input, 500), 'output', left(e.output, 500), 'recorded_at', e.recorded_at)
@@ -231,6 +235,7 @@ create function glow.source_row(kind text, source_id text) returns jsonb
       select jsonb_strip_nulls(jsonb_build_object('expert', d.expert, 'input', left(d.input, 500), 'output', left(d.output, 500),
                'recorded_at', d.recorded_at))
         from glow.demonstrations d where d.demonstration_id = source_row.source_id::bigint) end;
+end $$;
 comment on function glow.source_row is 'What a source row of an example says; null when it is gone.';
 
 -- The version that says what an agent's examples are now. Not the newest: when a change is taken back, an old version

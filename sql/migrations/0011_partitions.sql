@@ -97,13 +97,14 @@ $$;
 comment on function glow.prunable is 'The tables that a retention policy may name. Hits of a search go with it.';
 
 create function glow.retention_cutoff(relation text, before timestamptz) returns timestamptz
-  language sql stable set search_path = pg_catalog, pg_temp as $$
-  select coalesce((select coalesce(glow.month_of(clock_timestamp() - make_interval(months => p.months)), '-infinity')
+  language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+  return coalesce((select coalesce(glow.month_of(clock_timestamp() - make_interval(months => p.months)), '-infinity')
                      from glow.retention_policies p
                     where p.relation = case retention_cutoff.relation when 'retrieval_hits' then 'retrieval_events'
                                                                       else retention_cutoff.relation end),
-                  glow.month_of(before), '-infinity')
-$$;
+                  glow.month_of(before), '-infinity');
+end $$;
 comment on function glow.retention_cutoff is
   'The instant before which rows of a table go: that of its policy, else the given one; -infinity where all stay.';
 

@@ -2,7 +2,8 @@
 
 create table glow.reviewer_reliability (
   agent       glow.agent_name not null references glow.agents,
-  reviewer    glow.identifier not null,
+  -- Qualified by tenant: the ann of one is not the ann of another.
+  reviewer    text collate "C" not null,
   -- How much the reviewer's word counts where several speak of one item: the median reviewer's is 1.
   weight      double precision not null check (weight between 0.25 and 4),
   -- The way of combining labels that was right more often on items whose answer is known.

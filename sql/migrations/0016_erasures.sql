@@ -70,8 +70,8 @@ create index open_erasure_tasks on glow.erasure_tasks (task_id) where state <> '
 create table glow.erasure_probes (
   erasure_id bigint not null references glow.erasures,
   kind       text not null check (kind in (
-    'person', 'conversation', 'execution', 'event', 'feedback', 'annotation', 'demonstration', 'version', 'example', 'input',
-    'text')),
+    'person', 'conversation', 'execution', 'event', 'feedback', 'annotation', 'comparison', 'demonstration', 'item',
+    'version', 'example', 'input', 'name', 'text')),
   value      text not null
 );
 comment on table glow.erasure_probes is 'Ids and texts that an unfinished erasure still looks for.';

@@ -80,9 +80,9 @@ select x.input, x.target, r.split, x.source
  order by r.example_id limit %(most)s
 
 -- approval --
--- How many of the experts' judgements of some agents approve or correct.
+-- How many of the experts' judgements of some agents approve or correct. Not reviews of gold: they measure reviewers.
 select count(*) filter (where verdict <> 'reject')::int as approved, count(*)::int as judged
-  from glow.expert_annotations where agent = any(%(agents)s) and superseded_by is null
+  from glow.expert_annotations where agent = any(%(agents)s) and superseded_by is null and not gold
 
 -- demonstrations_in_force --
 -- The prompts of some agents behind their aliases, and the demonstrations in them.

@@ -24,7 +24,7 @@ select glow_api.finish_erasure(%(erasure_id)s) as finished
 -- probes --
 -- What an erasure looks for.
 select kind, value from glow.erasure_probes
- where erasure_id = %(erasure_id)s and kind in ('person', 'conversation', 'execution', 'event', 'text')
+ where erasure_id = %(erasure_id)s and kind in ('person', 'conversation', 'execution', 'event', 'name', 'text')
 
 -- erase_late --
 -- What runs wrote after the erasure that had read before it.

@@ -38,10 +38,10 @@ select * from (
     where f.agent = %(agent)s and f.correction is not null and f.superseded_by is null and btrim(f.correction) <> btrim(e.output)
     order by f.feedback_id desc limit %(most)s)
   union all
-  (select a.agent, glow.qualified(a.tenant, a.execution_id), e.output, a.output, a.reviewer, a.recorded_at, a.annotation_id,
+  (select a.agent, glow.qualified(a.tenant, a.execution_id), e.output, a.output, glow.qualified(a.tenant, a.reviewer), a.recorded_at, a.annotation_id,
           glow.qualified(a.tenant, e.conversation_id), 'annotation'
      from glow.expert_annotations a join glow.executions e using (tenant, execution_id, agent)
-    where a.agent = %(agent)s and a.verdict = 'correct' and a.superseded_by is null and btrim(a.output) <> btrim(e.output)
+    where a.agent = %(agent)s and a.verdict = 'correct' and a.superseded_by is null and not a.gold and btrim(a.output) <> btrim(e.output)
     order by a.annotation_id desc limit %(most)s)) x
  order by at desc, kind, source desc limit %(most)s
 

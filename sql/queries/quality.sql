@@ -10,7 +10,7 @@ select a.agent from glow.agents a
 -- judgements_of_agent --
 -- Current reviews of an agent's executions, before an instant where one is given. The answer each says is right only where asked for, else a
 -- million characters may come with each. By the key of the execution, which says in which month to look.
-select glow.qualified(a.tenant, a.execution_id) as item, a.reviewer, a.verdict, a.recorded_at, a.dimensions,
+select glow.qualified(a.tenant, a.execution_id) as item, glow.qualified(a.tenant, a.reviewer) as reviewer, a.verdict, a.recorded_at, a.dimensions,
        e.metadata ->> 'domain' as domain, md5(e.input || chr(31) || e.output) as content,
        case when %(answers)s then case a.verdict when 'correct' then a.output when 'approve' then e.output end end as answer
   from glow.expert_annotations a
@@ -35,7 +35,7 @@ select glow.qualified(a.tenant, a.execution_id) as item, a.verdict,
 
 -- review_seconds --
 -- From claim to judgement, for each review of an agent's items that was claimed in the queue.
-select s.reviewer, extract(epoch from s.filled_at - s.claimed_at)::float8 as seconds
+select glow.qualified(s.tenant, s.reviewer) as reviewer, extract(epoch from s.filled_at - s.claimed_at)::float8 as seconds
   from glow.review_slots s join glow.review_items i using (item_id)
  where i.agent = %(agent)s and s.annotation_id is not null and s.claimed_at is not null
    and (%(until)s::timestamptz is null or s.filled_at < %(until)s)
@@ -64,6 +64,11 @@ on conflict (agent, week) do update set report = excluded.report, computed_at = 
 -- latest_reports --
 -- The newest report of every agent.
 select distinct on (agent) agent, week, report, computed_at from glow.annotation_reports order by agent, week desc
+
+-- agreement_of_agents --
+-- How far the experts of these agents agree, by the newest report.
+select distinct on (agent) agent::text as agent, report -> 'agreement' ->> 'status' as status, report -> 'agreement' ->> 'detail' as detail
+  from glow.annotation_reports where agent = any(%(agents)s) order by agent, week desc
 
 -- unreported_agents --
 -- Agents with annotations from before a week's end that have no report of that week.

@@ -22,7 +22,7 @@ def open_services(make_database: Callable[[], str]) -> Iterator[Callable[..., Se
             connection.execute(
                 "select glow_api.register_agent(%s, split_shares => %s)", (AGENT, [str(share) for share in shares])
             )
-        settings = {"DATABASE_URL": url, "GLOW_PARAPHRASES": "false", **environment}
+        settings = {"DATABASE_URL": url, **environment}
         opened.append(Services(Settings.from_environment(settings)))
         return opened[-1]
 

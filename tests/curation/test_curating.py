@@ -8,6 +8,7 @@ import numpy as np
 import psycopg
 import pytest
 
+from glow_pipelines.client import GlowClient
 from glow_pipelines.database import connect
 from glow_pipelines.learning.datasets import BehaviorLearner
 from glow_pipelines.providers.retry import RetryPolicy
@@ -155,6 +156,38 @@ def test_what_rests_on_a_removed_execution_stays(services: Services, admin: psyc
     assert admin.execute("select execution_id from glow.execution_inputs order by 1").fetchall() == [("e",), ("f",)]
 
 
+def test_what_experts_approved_of_a_removed_execution_yields_to_no_user(
+    services: Services, admin: psycopg.Connection
+) -> None:
+    arrive(admin, [Run("e", "taxi", "x"), Judged(1, "e", "eve", "approve")])
+    night(services)
+    admin.execute("delete from glow.executions")
+    admin.execute("update glow.execution_keys set expired_at = clock_timestamp()")
+    arrive(admin, [Run("f", "Taxi!", "z"), Vote(1, "f", "ann", None, "x")])
+    night(services)
+    assert statuses(admin) == {"x": "approved"}
+    arrive(admin, [Run("g", "taxi", "x"), Judged(2, "g", "eve", "reject")])
+    night(services)
+    assert statuses(admin) == {"x": "rejected"}
+
+
+def test_experts_of_two_tenants_are_two_experts(services: Services, admin: psycopg.Connection) -> None:
+    arrive(admin, [Run("e", "taxi", "x"), Judged(1000, "e", "ann", "approve")])
+    with GlowClient(services.database_url) as client:
+        client.log_execution("e", AGENT, "taxi", "x", tenant="other")
+        client.submit_annotation("e", "ann", "reject", tenant="other")
+    night(services)
+    ((*_, parts, _, _, reason, _, _),) = examples(admin)
+    assert (parts["experts_for"], parts["experts_against"]) == (1, 1)
+    assert reason == "experts disagree whether it is right"
+    with services.store.transaction() as t:
+        assert sorted(each.reviewer for each in t.quality.judgements(AGENT, answers=False)) == ["ann", "other\x1fann"]
+        changed = t.quality.set_reliability(AGENT, {"ann": 0.5, "other\x1fann": 2.0}, "majority")
+        assert t.curation.mark_stale_of_reviewers(AGENT, changed, "weight") == 1
+    night(services)
+    assert statuses(admin) == {"x": "rejected"}
+
+
 def test_questions_marked_stale_are_learned_again(services: Services, admin: psycopg.Connection) -> None:
     arrive(admin, [Run("e", "taxi", "x"), Judged(1, "e", "eve", "approve")])
     night(services)
@@ -166,6 +199,30 @@ def test_questions_marked_stale_are_learned_again(services: Services, admin: psy
     assert (again.inputs, again.written) == (1, 1)
     assert statuses(admin) == {"x": "rejected"}
     assert night(services) == []
+
+
+def test_questions_of_a_reviewer_whose_weight_changed_are_learned_again(
+    services: Services, admin: psycopg.Connection
+) -> None:
+    arrive(
+        admin,
+        [
+            *approved([Run("e", "taxi", "x")]),
+            *approved([Run("f", "hotel", "y")], "max", 2),
+            Shown(1, "eve", "pen", "z"),
+            Run("g", "bus", "x"),
+        ],
+    )
+    admin.execute(
+        "insert into glow.comparisons (tenant, execution_id, agent, reviewer, first, second, preferred, payload_hash)"
+        " values ('default', 'g', %s, 'eve', 'x', 'y', 'first', '')",
+        (AGENT,),
+    )
+    night(services)
+    with services.store.transaction() as t:
+        assert t.curation.mark_stale_of_reviewers(AGENT, ["eve"], "weight") == 3
+    (again,) = night(services)
+    assert (again.inputs, again.unchanged) == (3, 4)
 
 
 def test_new_words_find_their_group_and_erased_ones_are_no_neighbour(

@@ -38,7 +38,7 @@ def scratch(postgres: Any, template_database: str) -> Iterator[Services]:
     _run("create database {database} template {template}", name, template_database)
     with connect(postgres.url(name)) as connection:
         connection.execute("select glow_api.register_agent(%s, split_shares => '{0.4,0.3,0.3}')", (AGENT,))
-    services = Services(Settings.from_environment({"DATABASE_URL": postgres.url(name), "GLOW_PARAPHRASES": "false"}))
+    services = Services(Settings.from_environment({"DATABASE_URL": postgres.url(name)}))
     yield services
     services.store.close()
     _run("drop database {database} with (force)", name)

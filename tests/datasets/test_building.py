@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from glow_pipelines.learning.datasets import DatasetRule, build_version
+from glow_pipelines.learning.prompts.prompt import Demonstration
 from glow_pipelines.steps.datasets import Built, CannotBuild, agent_rule, build_dataset, verify_dataset
 from glow_pipelines.store import Store
 from tests.datasets.seeding import AGENT, Seed, in_force, learn, put_prompt_in_force, register, seeds
@@ -209,11 +210,11 @@ def test_held_out_rows_that_a_prompt_demonstrates_are_left_out(store: Store, con
     sharing = Seed(f"{'completely different words around it ' * 6}{run} and so on", group="r", split="val")
     learn(connection, [held_out, near, taught, sharing, *seeds(9)])
     demonstrations = [
-        {"id": "nowhere", "input": "what does a hotel in the centre of Graz cost a night", "output": "6200"},
-        {"id": taught.id, "input": taught.input, "output": taught.target},
-        {"id": "words", "input": run, "output": "x"},
+        Demonstration("nowhere", "what does a hotel in the centre of Graz cost a night", "6200"),
+        Demonstration(taught.id, taught.input, taught.target),
+        Demonstration("words", run, "x"),
     ]
-    put_prompt_in_force(connection, demonstrations)
+    put_prompt_in_force(connection, [each.to_json() for each in demonstrations])
     built = build_dataset(store, RULE)
     shown = built.statistics["dropped"]["a prompt in force demonstrates it"]
     assert sorted(shown) == sorted([held_out.id, near.id, sharing.id])
@@ -227,7 +228,7 @@ def test_held_out_rows_that_a_prompt_demonstrates_are_left_out(store: Store, con
 def test_a_prompt_that_took_a_held_out_example_blocks(store: Store, connection: psycopg.Connection) -> None:
     held_out = Seed("what does a hotel in Graz cost", group="h", split="test")
     learn(connection, [held_out, *seeds(9)])
-    put_prompt_in_force(connection, [{"id": held_out.id, "input": held_out.input, "output": held_out.target}])
+    put_prompt_in_force(connection, [Demonstration(held_out.id, held_out.input, held_out.target).to_json()])
     (verdict,) = build_dataset(store, RULE).refused
     assert (verdict.name, verdict.examples) == ("contamination", (held_out.id,))
 
@@ -390,3 +391,35 @@ def test_a_build_leaves_no_draft_behind(store: Store, connection: psycopg.Connec
     learn(connection, [*seeds(10), Seed("write to ann.smith@example.com", group="p", split="train")])
     build_dataset(store, RULE)
     assert connection.execute("select count(*) from glow.draft_rows").fetchone() == (0,)
+
+
+def test_what_is_said_of_gold_is_no_approval(store: Store, connection: psycopg.Connection) -> None:
+    learn(connection, seeds(5))
+    for number, gold in enumerate((True, True, False)):
+        connection.execute(
+            "insert into glow.execution_keys (tenant, execution_id, agent, payload_hash, recorded_at)"
+            " values ('default', %s, %s, '', now())",
+            (f"e{number}", AGENT),
+        )
+        connection.execute(
+            "insert into glow.expert_annotations (tenant, execution_id, agent, reviewer, gold, verdict, payload_hash)"
+            " values ('default', %s, %s, 'eve', %s, %s, '')",
+            (f"e{number}", AGENT, gold, "reject" if gold else "approve"),
+        )
+    connection.commit()
+    (verdict,) = [each for each in build_dataset(store, RULE).verdicts if each.name == "approval_rate"]
+    assert (verdict.passed, verdict.numbers) == (True, {"approved": 1, "judged": 1})
+
+
+@pytest.mark.parametrize(("status", "passed"), [("enough", True), ("too little", False), ("not enough data", True)])
+def test_experts_who_do_not_agree_warn(store: Store, connection: psycopg.Connection, status: str, passed: bool) -> None:
+    learn(connection, seeds(20))
+    with store.transaction() as t:
+        earlier, newest = datetime(2026, 11, 9, tzinfo=UTC).date(), datetime(2026, 11, 16, tzinfo=UTC).date()
+        t.quality.write_report(AGENT, earlier, {"agreement": {"status": "too little", "detail": "alpha .1"}})
+        t.quality.write_report(AGENT, newest, {"agreement": {"status": status, "detail": "alpha .5"}})
+    built = build_dataset(store, RULE)
+    assert ("agreement" in failed(built)) is not passed
+    assert built.dataset_id is not None
+    (verdict,) = [each for each in built.verdicts if each.name == "agreement"]
+    assert verdict.detail == f"{AGENT}: alpha .5"

@@ -41,9 +41,7 @@ def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
 
 
 def tick(database_url: str, instance: dg.DagsterInstance, **environment: str) -> dg.SensorResult | dg.SkipReason:
-    services = Services(
-        Settings.from_environment({"DATABASE_URL": database_url, "GLOW_PARAPHRASES": "false", **environment})
-    )
+    services = Services(Settings.from_environment({"DATABASE_URL": database_url, **environment}))
     try:
         result = requests(dg.build_sensor_context(instance=instance), services=services)
     finally:

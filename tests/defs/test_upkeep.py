@@ -33,11 +33,7 @@ def open_services(database_url: str) -> Iterator[Callable[..., Services]]:
     opened: list[Services] = []
 
     def make(**environment: str) -> Services:
-        opened.append(
-            Services(
-                Settings.from_environment({"DATABASE_URL": database_url, "GLOW_PARAPHRASES": "false", **environment})
-            )
-        )
+        opened.append(Services(Settings.from_environment({"DATABASE_URL": database_url, **environment})))
         return opened[-1]
 
     yield make

@@ -1,4 +1,5 @@
-"""The company of these tests after one turn, made once: every test has a copy of its databases and files."""
+"""The company of these tests after one turn, made once: every test has a copy of its databases and files. For small
+tests a database with one agent."""
 
 import os
 import shutil
@@ -7,10 +8,15 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 from psycopg import sql
 
 from glow_pipelines.database import connect
+from glow_pipelines.services import Services
+from glow_pipelines.settings import Settings
+from tests.api.calling import register
+from tests.api.logins import Logins
 from tests.erasure.world import KnowingModel, World, expose, fill, make_instance, my_cases, plant_files
 from tests.openai_server import OpenAIServer
 
@@ -83,3 +89,29 @@ def world(
     yield world
     for suffix in ("", "_dagster"):
         run("drop database {name} with (force)", name=f"{name}{suffix}")
+
+
+@pytest.fixture
+def logins(database_url: str) -> Iterator[Logins]:
+    with Logins(database_url) as logins:
+        register(logins.admin)
+        yield logins
+
+
+@pytest.fixture
+def admin(logins: Logins) -> psycopg.Connection:
+    return logins.admin
+
+
+@pytest.fixture
+def services(database_url: str, tmp_path: Any) -> Iterator[Services]:
+    environment = {
+        "DATABASE_URL": database_url,
+        "GLOW_HOME": str(tmp_path / "home"),
+        "GLOW_DAGSTER_DATABASE_URL": database_url + "_none",
+        "FINE_TUNING_MIN_EXAMPLES": "10",
+        "GLOW_PARAPHRASES": "false",
+    }
+    services = Services(Settings.from_environment(environment))
+    yield services
+    services.store.close()

@@ -1,4 +1,7 @@
-"""One turn in a process of its own, which takes its pools and sockets with it: python run_turn.py PROJECT AGENT TAG."""
+"""One turn and the report of last week in a process of their own, which takes its pools and sockets with it.
+
+python run_turn.py PROJECT AGENT TAG
+"""
 
 import sys
 
@@ -11,12 +14,19 @@ def main(project: str, agent: str, tag: str) -> None:
     """Run the job as the daemon would."""
     with dg.DagsterInstance.from_config(project) as instance:
         instance.add_dynamic_partitions("agent", [agent])
-        job = defs().resolve_job_def("turn")
         loggers = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-        result = job.execute_in_process(
-            instance=instance, partition_key=agent, tags={"glow/agent": agent, "asked-by": tag}, run_config=loggers
-        )
-        assert result.success
+        for name, partition in (("turn", agent), ("calibration", None)):
+            result = (
+                defs()
+                .resolve_job_def(name)
+                .execute_in_process(
+                    instance=instance,
+                    partition_key=partition,
+                    tags={"glow/agent": agent, "asked-by": tag},
+                    run_config=loggers,
+                )
+            )
+            assert result.success
 
 
 if __name__ == "__main__":

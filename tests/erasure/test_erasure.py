@@ -14,10 +14,11 @@ from tests.api.calling import call, one
 from tests.erasure.world import AGENT, MARK, SUBJECT, World, others
 
 PLACES = {
-    "agent_feedback", "current_feedback", "demonstrations", "example_sources", "execution_keys", "executions",
-    "expert_annotations", "exposures", "feedback_keys", "import_refusals", "learning_examples", "prompt_lineage",
-    "prompt_optimizations", "prompt_versions", "requests", "retrieval_events", "retrieval_hits", "retrieval_keys",
-    "retrieval_memory",
+    "agent_feedback", "annotation_reports", "comparisons", "correction_patterns", "current_feedback", "demonstrations",
+    "example_sources", "execution_inputs", "execution_keys", "executions", "expert_annotations", "exposures",
+    "feedback_keys", "import_refusals", "learning_examples", "learning_inputs", "prompt_lineage", "prompt_optimizations",
+    "prompt_versions", "requests", "retrieval_events", "retrieval_hits", "retrieval_keys", "retrieval_memory",
+    "review_events", "review_items", "review_passes", "review_slots", "reviewer_reliability", "training_datasets",
 }  # fmt: skip
 
 
@@ -45,8 +46,13 @@ def test_nothing_of_the_person_is_left(world: World) -> None:
     assert {"dagster:public.event_logs", "dagster:public.asset_keys", "dagster:public.run_tags", "report.html"} <= set(
         before
     )
-    assert sum(each.startswith("exports/") for each in before) == 2
+    exported = {each.partition("/")[2].rpartition("/")[2] for each in before if each.startswith("exports/")}
+    assert {"README.md", "train.jsonl", "train.csv", "expense-coder.jsonl"} <= exported
+    assert any(each.endswith(".parquet") for each in exported)
     assert world.statistics() > 0
+    with connect(world.url) as connection:
+        redacted = "select count(*) from glow.learning_examples where input like %s and status = 'approved'"
+        assert one(connection, redacted, f"%{MARK}%<EMAIL_1>%") > 0
 
     receipt = world.erase(reason=f"asked for by {SUBJECT}")
     assert receipt["revoked"]
@@ -67,6 +73,10 @@ def test_nothing_of_the_person_is_left(world: World) -> None:
         assert all(ended for *_, ended in audits)
         assert audits[0][1]["scrub"]["dagster"]["event_logs"] > 0
         assert one(connection, "select count(*) from glow.erasure_probes") == 0
+        # A reviewer's figures stay, under another name.
+        assert one(connection, "select count(*) from glow.reviewer_reliability where reviewer like 'erased-%'") == 1
+        assert one(connection, "select count(*) from glow.annotation_reports where report::text like '%[erased]%'") == 2
+        assert one(connection, "select count(*) from glow.review_events where reviewer like 'erased-%'") > 10
 
     world.turn("nobody")  # the loop goes on, from what is left
     assert world.marked() == {}
@@ -119,8 +129,9 @@ def test_a_second_erasure_finds_nothing(world: World) -> None:
 def test_what_rested_on_the_person_is_made_anew(world: World) -> None:
     with connect(world.url) as connection:
         before = connection.execute(
-            "select d.example_id, bool_or(s.source_id like %s or s.kind = 'demonstration')"
+            "select x.example_id, bool_or(concat(s.source_id, x.input, x.target, x.rejected_target) like %s)"
             "  from glow.datasets_in_force f join glow.dataset_examples d using (dataset_id)"
+            "  join glow.learning_examples x using (example_version)"
             "  left join glow.example_sources s using (example_version)"
             " where f.agent = %s and f.kind = 'sft' group by 1",
             (f"%{MARK}%", AGENT),
@@ -144,7 +155,8 @@ def test_what_rested_on_the_person_is_made_anew(world: World) -> None:
         assert revoked_too is None
         now = {
             example for (example,) in connection.execute(
-                "select example_id from glow.dataset_examples where dataset_id = %s", (successor,)
+                "select x.example_id from glow.dataset_examples join glow.learning_examples x using (example_version)"
+                " where dataset_id = %s", (successor,)
             )
         }  # fmt: skip
         assert len(now) < len(before)

@@ -2,17 +2,12 @@
 # ruff: noqa: E501, S608 -- SQL is read best unbroken, and the names in it are ours
 
 import json
-from collections.abc import Iterator
-from typing import Any
 
-import dagster as dg
 import psycopg
 import pytest
 
-from glow_pipelines.defs.datasets import learning_examples, training_dataset
 from glow_pipelines.erasure import finish_erasures
 from glow_pipelines.services import Services
-from glow_pipelines.settings import Settings
 from tests.api.calling import (
     AGENT,
     Refused,
@@ -22,56 +17,10 @@ from tests.api.calling import (
     execution,
     feedback,
     one,
-    register,
     retrieval,
 )
 from tests.api.logins import Logins
-
-WHO = "person-77"
-
-
-@pytest.fixture
-def logins(database_url: str) -> Iterator[Logins]:
-    with Logins(database_url) as logins:
-        register(logins.admin)
-        yield logins
-
-
-@pytest.fixture
-def admin(logins: Logins) -> psycopg.Connection:
-    return logins.admin
-
-
-@pytest.fixture
-def services(database_url: str, tmp_path: Any) -> Iterator[Services]:
-    environment = {
-        "DATABASE_URL": database_url,
-        "GLOW_HOME": str(tmp_path / "home"),
-        "GLOW_DAGSTER_DATABASE_URL": database_url + "_none",
-        "FINE_TUNING_MIN_EXAMPLES": "10",
-    }
-    services = Services(Settings.from_environment(environment))
-    yield services
-    services.store.close()
-
-
-def erase(connection: psycopg.Connection, subject: str = WHO, **arguments: Any) -> dict[str, Any]:
-    seen = call(connection, "erase_subject", subject=subject, **arguments)
-    told: dict[str, Any] = call(
-        connection, "erase_subject", subject=subject, dry_run=False, confirm=seen["confirm"], **arguments
-    )
-    return told
-
-
-def curate(services: Services, dataset: bool = False) -> None:
-    with dg.DagsterInstance.ephemeral() as instance:
-        instance.add_dynamic_partitions("agent", [AGENT])
-        resources = {"services": services}
-        assert dg.materialize([learning_examples], instance=instance, resources=resources).success
-        if dataset:
-            assert dg.materialize(
-                [training_dataset], instance=instance, resources=resources, partition_key=AGENT
-            ).success
+from tests.erasure.small import WHO, curate, erase
 
 
 @pytest.mark.parametrize("role", ["glow_app", "glow_browser", "glow_reviewer", "glow_viewer", "glow_pipeline"])

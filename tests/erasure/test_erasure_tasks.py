@@ -121,7 +121,7 @@ def test_what_a_run_writes_that_had_read_before_is_erased_when_it_has_ended(worl
     world.erase()
     (scrub,) = [each for each in finished(world) if each.task.kind == "scrub"]
     assert scrub.state == "waiting"
-    assert scrub.outcome["runs that may still write"] == 1
+    assert scrub.outcome["runs that may still write"] == 2
     with connect(world.url) as connection:
         assert one(connection, "select count(*) from glow.erasure_probes where value like %s", f"%{MARK}%") > 0
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glow_pipelines.defs.metadata import line, plain
+from glow_pipelines.defs.metadata import line, plain, table
 from glow_pipelines.erasure.leaves import text_without_traces, without_traces
 from glow_pipelines.erasure.traces import ERASED, WINDOW, Traces, words
 
@@ -69,7 +69,7 @@ def test_json_keeps_its_form_also_where_it_is_kept_as_text() -> None:
         "n": 3,
         "list": [LONG, "kept"],
         "inner": json.dumps({"q": LONG, "n": None}),
-        LONG: 1,
+        "plain": {LONG: 1},
     }
     kept = without_traces(value, traces)
     assert kept == {
@@ -77,6 +77,37 @@ def test_json_keeps_its_form_also_where_it_is_kept_as_text() -> None:
         "n": 3,
         "list": [ERASED, "kept"],
         "inner": json.dumps({"q": ERASED, "n": None}),
-        ERASED: 1,
+        "plain": {ERASED: 1},
     }
     assert text_without_traces("{not json person-1", traces) == ERASED
+
+
+def test_somebody_called_like_a_field_of_dagster_breaks_nothing() -> None:
+    value = {"__class__": "X", "metadata": {"metadata": "metadata", "n": 1}}
+    assert without_traces(value, Traces(["metadata"], [])) == {"__class__": "X", "metadata": {ERASED: ERASED, "n": 1}}
+
+
+@pytest.mark.parametrize("name", ["r1", "bo", "a|b", "a,b", "x" * 200])
+def test_whoever_is_named_in_a_column_of_people_is_found_however_short(name: str) -> None:
+    shown = table(
+        ("agent", "reviewer", "judgements"), [("desk", name, 17), ("desk", "r11", 17), ("desk", f"{name[:5]}9", 3)]
+    ).md_str
+    assert Traces([name], []).without(str(shown)).split("\n")[2:] == [f"| {ERASED} |", *str(shown).split("\n")[3:]]
+    pairs = str(table(("agent", "reviewers", "agreed"), [("r1", f"r2, {name}", 3), ("r1", "r2, r3", 3)]).md_str)
+    assert Traces([name], []).without(pairs).split("\n")[2:] == [f"| {ERASED} |", pairs.split("\n")[3]]
+
+
+def test_a_name_of_a_dimension_is_found_as_a_name_only() -> None:
+    traces = Traces([], [], ["accuracy"])
+    shown = str(
+        table(("agent", "measure", "n"), [("desk", "accuracy (ordinal)", 3), ("desk", "tone (ordinal)", 3)]).md_str
+    )
+    assert traces.without(shown).split("\n")[2:] == [f"| {ERASED} |", shown.split("\n")[3]]
+    assert without_traces({"measure": "accuracy", "accuracy": 1, "told": "the accuracy of it"}, traces) == {
+        "measure": ERASED, ERASED: 1, "told": "the accuracy of it",
+    }  # fmt: skip
+
+
+def test_a_number_that_is_nobodys_name_stays() -> None:
+    shown = "| agent | reviewer | n |\n|---|---|---|\n| 17 | r2 | 17 |"
+    assert Traces(["17"], []).without(shown) == shown

@@ -24,10 +24,12 @@ from glow_pipelines.client import GlowClient
 from glow_pipelines.database import connect
 from glow_pipelines.database.binaries import find_binaries
 from glow_pipelines.demo.company import CODER, Case, cases
+from glow_pipelines.exporting.run import ExportRequest, Format, export_dataset
 from glow_pipelines.importing.run import ImportRequest, run_import
 from glow_pipelines.services import Services
 from glow_pipelines.settings import Settings
 from tests.api.calling import call
+from tests.erasure.reviewing import review
 from tests.openai_server import ScriptedModel
 
 MARK = "zqxmark7f3a"
@@ -172,6 +174,8 @@ def fill(world: World) -> None:
         for n, case in enumerate(my_cases()):
             _mine(connection, case, n, version)
         _as_reviewer(connection)
+        _personal(connection, version)
+        review(connection, MARK, SUBJECT)
         _elsewhere(connection)
     _imported(world)
 
@@ -232,12 +236,28 @@ def _as_reviewer(connection: psycopg.Connection) -> None:
              notes=f"notes of {MARK}", dimensions={MARK: 3, "tone": 2}, idempotency_key=f"a-{MARK}-{n}")  # fmt: skip
         call(connection, "submit_feedback", agent=AGENT, execution_id=execution, user_id=SUBJECT,
              thumbs=1 if n % 2 else None, correction=f"better: {MARK} number {n}")  # fmt: skip
+    for case in cases(CODER)[12:18:2]:  # the same change again and again: a pattern
+        call(
+            connection, "submit_feedback", agent=AGENT, execution_id=case.id, user_id=SUBJECT, correction=f"{MARK} rail"
+        )
     call(connection, "submit_annotation", execution_id=theirs[0], reviewer="expert", verdict="correct", output="travel",
          dimensions={"tone": 4})  # fmt: skip
     for n in range(4):
         call(connection, "submit_demonstration", agent=AGENT, expert=SUBJECT, input=f"Shown by {MARK}: a tram to {n}",
              output="travel", notes=f"see {MARK}", idempotency_key=f"d-{MARK}-{n}")  # fmt: skip
     call(connection, "submit_feedback", agent=AGENT, execution_id=f"lost-{MARK}", user_id=SUBJECT, thumbs=1)
+
+
+def _personal(connection: psycopg.Connection, version: str) -> None:
+    """Questions with an address beside the mark, which the screens put a placeholder in for; one that all ask."""
+    for n in range(4):
+        call(connection, "log_execution", execution_id=f"mail-{MARK}-{n}", agent=AGENT, user_id=SUBJECT, output="travel",
+             input=f"A tram to {MARK} {n}; the receipt goes to {MARK}.{n}@post.at", prompt_version=version)  # fmt: skip
+        call(connection, "submit_annotation", execution_id=f"mail-{MARK}-{n}", reviewer="expert", verdict="approve")
+    for id, user in ((f"all-{MARK}", SUBJECT), ("all-1", "u1")):
+        call(connection, "log_execution", execution_id=id, agent=AGENT, input="What everybody asks, tram or bus?",
+             output="travel", user_id=user, conversation_id=f"talk-{MARK}-all" if user == SUBJECT else None)  # fmt: skip
+        call(connection, "submit_annotation", execution_id=id, reviewer="expert", verdict="approve")
 
 
 def _elsewhere(connection: psycopg.Connection) -> None:
@@ -279,19 +299,14 @@ def expose(world: World) -> None:
 
 def plant_files(world: World) -> None:
     """Logs, reports and exports as others write them."""
+    forms: tuple[Format, ...] = ("jsonl", "csv", "parquet")
     services = world.services()
     with services.store.transaction() as t:
         dataset = t.datasets.in_force(AGENT)
         assert dataset is not None
-        rows = t.datasets.rows(dataset["dataset_id"])
-        path = f"exports/{dataset['dataset_id']}/train.jsonl"
-        t.connection.execute(
-            "insert into glow.dataset_exports values (%s, %s, 'jsonl', 'train', 'done', 1, 1, 'x')",
-            (dataset["dataset_id"], path),
-        )
+    for form in forms:
+        export_dataset(services.store, world.home, ExportRequest(dataset["dataset_id"], form))
     services.store.close()
-    (world.home / path).parent.mkdir(parents=True)
-    (world.home / path).write_text("".join(json.dumps({"input": row.example.input}) + "\n" for row in rows))
     logs = world.home / "storage" / "run" / "compute_logs"
     logs.mkdir(parents=True, exist_ok=True)
     asked = my_cases()[1].input

@@ -1,7 +1,8 @@
-"""Real judgements from the file to the figures: import, annotation_quality, the alpha of another implementation."""
+"""Real judgements from the file to the figures and a dataset: import, annotation_quality, the alpha of another
+implementation, curation, a version."""
 
 import csv
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import dagster as dg
@@ -14,7 +15,10 @@ from glow_pipelines.client import GlowClient
 from glow_pipelines.defs.annotation_quality import annotation_quality, reviewers_agree
 from glow_pipelines.importing.records import Options
 from glow_pipelines.importing.run import ImportRequest, run_import
+from glow_pipelines.learning.datasets import DatasetRule, text_key
 from glow_pipelines.services import Services
+from glow_pipelines.steps.curation import curate
+from glow_pipelines.steps.datasets import build_dataset, verify_dataset
 
 XSUM = Path(__file__).parents[2] / "../shared/data/xsum/factuality_annotations_xsum_summaries.csv"
 MAPPING = Path(__file__).with_name("xsum.toml")
@@ -78,3 +82,21 @@ def test_real_judgements_from_import_to_agreement(
     (check,) = result.get_asset_check_evaluations()
     assert check.passed
     assert report["agreement"]["status"] == "enough"
+    _check_dataset(services, said)
+
+
+def _check_dataset(services: Services, said: dict[tuple[str, str, str, str], str]) -> None:
+    """What most workers called true of its article is what is taught, and nothing else."""
+    curate(services)
+    built = build_dataset(services.store, DatasetRule("summaries", "evaluation"))
+    assert built.dataset_id is not None, built.verdicts
+    votes: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    for (article, _, summary, _), word in said.items():
+        votes[article, text_key(summary)][word] += 1
+    true = {key for key, words in votes.items() if words["yes"] > words["no"]}
+    with services.store.transaction() as t:
+        taught = {(row.example.input, text_key(row.example.target)) for row in t.datasets.rows(built.dataset_id)}
+    assert taught <= true
+    # A few articles have two summaries that are equally true: such a tie waits for an expert.
+    assert 0.95 < len(taught) / len({article for article, _ in true}) <= 1
+    assert verify_dataset(services.store, built.dataset_id).holds

@@ -174,6 +174,38 @@ def test_gold_comes_to_each_reviewer_once_mixed_in_and_looks_like_the_rest(
     assert bob == set(), "where nothing waits there is nothing to hide gold among"
 
 
+def test_gold_cannot_be_told_by_counting_what_waits(admin: psycopg.Connection, agent: str) -> None:
+    call(admin, "set_review_policy", agent=agent, gold_share=0.5, control_share=0, reviews=1)
+    rows = [
+        {"execution_id": f"{agent}-{n}", "agent": agent, "input": f"in {n}", "output": f"out {n}"} for n in range(120)
+    ]
+    admin.execute("select glow_api.log_execution_batch(%s::jsonb)", (json.dumps(rows),))
+    gold = {f"{agent}-{n}" for n in range(40)}
+    for name in sorted(gold):
+        call(admin, "set_gold", execution_id=name, verdict="approve")
+    for number in range(40, 120):
+        call(admin, "request_review", execution_id=f"{agent}-{number}")
+
+    def waiting() -> tuple[int, int]:
+        (row,) = call(admin, "annotation_queue", filters={"agent": agent}, reviewer="ann")["waiting"]
+        return row["items"], row["skipped"]
+
+    told: dict[tuple[str, bool], set[tuple[int, ...]]] = {}
+    acts = ("submit_annotation", "skip", "decline", "release")
+    for turn in range(70):
+        act = acts[turn % 4]
+        before = waiting()
+        ((item, name, *_),) = claim(admin, agent, 1, reviewer="ann")
+        held = waiting()
+        said = {"execution_id": name, "verdict": "approve"} if act == "submit_annotation" else {}
+        call(admin, act, item_id=item, reviewer="ann", **said)
+        change = (held[0] - before[0], *(b - a for a, b in zip(held, waiting(), strict=True)))
+        told.setdefault((act, name in gold), set()).add(change)
+    assert len(told) == 8, "each way came with gold and without"
+    for act in acts:
+        assert told[act, True] == told[act, False], act
+
+
 def test_gold_cannot_be_told_by_trying_to_decide_it(admin: psycopg.Connection, agent: str) -> None:
     for number in range(2):
         call(admin, "log_execution", execution_id=f"{agent}-{number}", agent=agent, input="in", output="out")

@@ -24,9 +24,7 @@ def service() -> Iterator[Service]:
 
 
 def services(database_url: str, **environment: str) -> Services:
-    return Services(
-        Settings.from_environment({"DATABASE_URL": database_url, "GLOW_PARAPHRASES": "false", **environment})
-    )
+    return Services(Settings.from_environment({"DATABASE_URL": database_url, **environment}))
 
 
 def enabled(database_url: str, service: Service) -> Services:

@@ -72,6 +72,15 @@ def test_corrections_of_users_and_experts_become_a_pattern(
     assert admin.execute("select corrections, outputs from glow.correction_snapshots").fetchall() == [(5, 19)]
 
 
+def test_reviews_of_gold_are_no_corrections(services: Services, client: GlowClient, admin: psycopg.Connection) -> None:
+    for number in range(3):
+        client.set_gold(f"e{number}", "correct", output="travel")
+        for expert in ("ann", "bob"):
+            client.submit_annotation(f"e{number}", expert, "correct", output="lodging")
+    run(services)
+    assert "meals → lodging" not in [row[0] for row in patterns(admin)]
+
+
 def test_without_news_nothing_is_looked_at(services: Services, client: GlowClient, admin: psycopg.Connection) -> None:
     client.submit_feedback("coder", "e1", "ann", correction="travel")
     assert run(services)["looked at"] == 1

@@ -194,8 +194,6 @@ def test_a_version_taken_back_puts_the_older_one_in_force(store: Store) -> None:
 
     def freeze(kept: list[LearningExample]) -> str:
         curate(store, kept)
-        with store.transaction() as t:
-            t.datasets.replace_examples("coder", kept)
         built = build_dataset(store, DatasetRule("coder", shares=SHARES))
         with store.transaction() as t:
             in_force = t.datasets.in_force("coder")

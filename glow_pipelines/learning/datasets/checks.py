@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from glow_pipelines.learning.annotations.alerts import AgreementVerdict
 from glow_pipelines.learning.datasets.drift import Drift
 from glow_pipelines.learning.datasets.inspection import Faults, Inspection, TextRow
 from glow_pipelines.learning.datasets.minhash import near_duplicates
@@ -30,7 +31,7 @@ BLOCKING = (
     "schema",
     "contamination",
 )
-WARNING = ("balance", "drift", "approval_rate")
+WARNING = ("balance", "drift", "agreement", "approval_rate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,8 @@ class Verdict:
 class Findings:
     """What was found in a version. `repeats` holds duplicates and conflicts, `faults` what texts showed (pii, secret,
     injection, schema), `shown` held-out rows left out because a prompt in force demonstrates them, `demonstrated` those
-    of them that the prompt took from the held-out rows itself. `drift` is by what was counted; `approval` approved and
-    all judgements of experts."""
+    of them that the prompt took from the held-out rows itself. `drift` is by what was counted; `agreement`
+    is that of each agent's experts; `approval` approved and all judgements of experts."""
 
     kind: Kind
     rows: int
@@ -64,6 +65,7 @@ class Findings:
     shown: int = 0
     demonstrated: tuple[str, ...] = ()
     drift: Mapping[str, Drift] = field(default_factory=dict)
+    agreement: Mapping[str, AgreementVerdict] = field(default_factory=dict)
     approval: tuple[int, int] = (0, 0)
 
 
@@ -113,6 +115,7 @@ def judge(found: Findings, *, least: int = 1, most_share: float = 0.8) -> tuple[
             found.demonstrated[:5],
         ),
         _drift(found.drift),
+        _agreement(found.agreement),
         _approval(*found.approval),
     )
 
@@ -217,6 +220,13 @@ def _drift(drifts: Mapping[str, Drift]) -> Verdict:
     )
     numbers = {name: round(each.psi, 4) for name, each in drifts.items()}
     return Verdict("drift", not shifted, "warning", detail, numbers)
+
+
+def _agreement(found: Mapping[str, AgreementVerdict]) -> Verdict:
+    """Experts who do not agree with each other teach an agent what one of them thinks."""
+    low = sorted(agent for agent, each in found.items() if each.status == "too little")
+    detail = "; ".join(f"{agent}: {each.detail}" for agent, each in sorted(found.items()))
+    return Verdict("agreement", not low, "warning", detail or "not measured yet", {"agents below": len(low)})
 
 
 def _approval(approved: int, judged: int) -> Verdict:

@@ -66,7 +66,10 @@ class SplitLeaks:
             for part in self._alike(_crossing(_read(lent)), most_differing(threshold)):
                 wanted, at = np.unique(part, return_inverse=True)
                 texts = texts_of(wanted.tolist())
-                near = verify(at.reshape(-1, 2), [texts[place] for place in wanted.tolist()], threshold)
+                here = np.array([place in texts for place in wanted.tolist()])  # the caller may have dropped some
+                asked = at.reshape(-1, 2)
+                asked = asked[here[asked].all(axis=1)]
+                near = verify(asked, [texts.get(place, "") for place in wanted.tolist()], threshold)
                 for a, b in wanted[near].tolist():
                     if (a, b) not in told:
                         told.add((a, b))

@@ -5,6 +5,7 @@ Belongs here: `DatasetRule`, reading one from JSON and writing it, its hash. Doe
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -113,8 +114,11 @@ def read_rule(agent: str, given: Mapping[str, Any], shares: tuple[float, float, 
 
 
 def _text(field: str, value: Any) -> str:
-    if not isinstance(value, str) or not 0 < len(value) <= 200:
-        raise RuleProblem(field, value, "a text of 1 to 200 characters")
+    # Neither a NUL nor half a character is a text to the database.
+    if not isinstance(value, str) or not 0 < len(value) <= 200 or re.search("[\x00\ud800-\udfff]", value):
+        raise RuleProblem(
+            field, ascii(value)[1:-1] if isinstance(value, str) else value, "a text of 1 to 200 characters"
+        )
     return value
 
 
@@ -152,9 +156,11 @@ def _instant(field: str, value: Any) -> datetime:
     """Date or date and time; without a zone it is UTC."""
     try:
         instant = value if isinstance(value, datetime) else datetime.fromisoformat(value)
-    except (TypeError, ValueError):
+        instant = instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant
+        instant.astimezone(UTC)  # the last hours of the calendar have none
+    except (TypeError, ValueError, OverflowError):
         raise RuleProblem(field, value, "a date or an instant such as 2026-11-22T14:00:00Z") from None
-    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant
+    return instant
 
 
 def _shares(field: str, value: Any) -> tuple[float, float, float]:

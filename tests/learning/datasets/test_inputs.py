@@ -31,4 +31,4 @@ def test_the_keys_are_those_that_are_stored() -> None:
     """Other numbers here would part every new input from the near ones that came before."""
     marks = near_marks("coder", ["taxi from the office to the airport"])
     assert marks.keys[0, :2].tolist() == [-8054879892749162526, 7639311918202681158]
-    assert marks.bit_string(0)[:24] == "0"
+    assert marks.bit_string(0)[:24] == "110001001111101101000100"

@@ -85,7 +85,7 @@ def scratch(postgres: Any, template_database: str) -> Iterator[Services]:
     url = postgres.url(name)
     with connect(url) as connection:
         connection.execute("select glow_api.register_agent(%s, split_shares => '{1,0,0}')", (AGENT,))
-    services = Services(Settings.from_environment({"DATABASE_URL": url, "GLOW_PARAPHRASES": "false"}))
+    services = Services(Settings.from_environment({"DATABASE_URL": url}))
     yield services
     services.store.close()
     _run("drop database {database} with (force)", name)
