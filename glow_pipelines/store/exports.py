@@ -70,9 +70,11 @@ class Exports(Noun):
 
     def records(self, dataset_id: str, split: Split, most: int, skip: int = 0) -> Iterator[list[tuple[Any, ...]]]:
         """Rows with the values of COLUMNS, by up to `most`."""
+        self._rows("tune_export")
         return self._stream("cells", most, dataset_id=dataset_id, split=split, raw=True, skip=skip)
 
     def _copied(self, name: str, how: LiteralString, **parameters: object) -> Iterator[bytes]:
+        self._rows("tune_export")
         # COPY takes no parameters: psycopg writes them into the statement, as literals.
         cursor = psycopg.ClientCursor(self._connection)
         statement = f"copy ({cursor.mogrify(load(self.queries)[name], parameters)}) {how}"

@@ -3,6 +3,10 @@
 -- Lines are written by the server: to_json of a text is three times as fast as Python, and what comes is what is stored.
 -- They are the bytes of learning/datasets/export.py.
 
+-- tune_export --
+-- An export sorts a whole split, and reads it to the end.
+select set_config('work_mem', '64MB', true), set_config('cursor_tuple_fraction', '1', true)
+
 -- sft_lines --
 -- Chat lines. `head` is the system's message with its comma, or nothing.
 select '{"messages":[' || %(head)s || '{"content":' || glow.json_text(x.input) || ',"role":"user"},{"content":'
