@@ -1738,7 +1738,7 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.import_refusals TO glow_pipeline
 
 CREATE TABLE glow.reviewer_reliability (
     agent glow.agent_name NOT NULL,
-    reviewer glow.identifier NOT NULL,
+    reviewer text NOT NULL COLLATE pg_catalog."C",
     weight double precision NOT NULL,
     aggregator text NOT NULL,
     computed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
@@ -2158,7 +2158,7 @@ begin
       select i.agent, i.kind, count(*) as items, min(i.entered_at) as oldest,
              count(*) filter (where exists (select from glow.review_passes p
                                              where p.item_id = i.item_id and p.reviewer = me.person)) as skipped
-        from glow_api.reviewable(call) i
+        from glow_api.waiting(call) i
        group by i.agent, i.kind) w));
   -- Now that all reviews are in, whoever gave none of them may see what they say; not who.
   if call.state = 'adjudicate' then
@@ -2266,6 +2266,18 @@ end $$;
 COMMENT ON FUNCTION glow_api.apply_import(import_id text) IS 'Applies the next batch of a file, in one transaction: each row is written or recorded as refused, and the import remembers how far it is.';
 REVOKE ALL ON FUNCTION glow_api.apply_import(import_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.apply_import(import_id text) TO glow_pipeline;
+
+CREATE FUNCTION glow_api.has_column(relation text, name text) RETURNS boolean
+    LANGUAGE sql STABLE
+    RETURN (EXISTS (SELECT FROM pg_attribute a WHERE ((a.attrelid = ((('glow.'::text || quote_ident(has_column.relation)))::regclass)::oid) AND (a.attname = has_column.name) AND (NOT a.attisdropped))));
+COMMENT ON FUNCTION glow_api.has_column(relation text, name text) IS 'Whether a table has a column.';
+REVOKE ALL ON FUNCTION glow_api.has_column(relation text, name text) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.are_columns(relation text, given jsonb) RETURNS boolean
+    LANGUAGE sql STABLE
+    RETURN CASE WHEN (jsonb_typeof(given) = 'object'::text) THEN ((given <> '{}'::jsonb) AND (NOT (EXISTS (SELECT FROM jsonb_object_keys(are_columns.given) c(c) WHERE (NOT glow_api.has_column(are_columns.relation, c.c)))))) ELSE false END;
+COMMENT ON FUNCTION glow_api.are_columns(relation text, given jsonb) IS 'Whether a JSON object names columns of a table and nothing else.';
+REVOKE ALL ON FUNCTION glow_api.are_columns(relation text, given jsonb) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.base64url(bytes bytea) RETURNS text
     LANGUAGE sql IMMUTABLE
@@ -3637,12 +3649,6 @@ begin
 end $$;
 COMMENT ON FUNCTION glow_api.give_back(item_id bigint, me glow_api.caller, event text, reason text, held boolean) IS 'Frees the slot a reviewer holds, if they hold one, and remembers that they passed.';
 REVOKE ALL ON FUNCTION glow_api.give_back(item_id bigint, me glow_api.caller, event text, reason text, held boolean) FROM PUBLIC;
-
-CREATE FUNCTION glow_api.has_column(relation text, name text) RETURNS boolean
-    LANGUAGE sql STABLE
-    RETURN (EXISTS (SELECT FROM pg_attribute a WHERE ((a.attrelid = ((('glow.'::text || quote_ident(has_column.relation)))::regclass)::oid) AND (a.attname = has_column.name) AND (NOT a.attisdropped))));
-COMMENT ON FUNCTION glow_api.has_column(relation text, name text) IS 'Whether a table has a column.';
-REVOKE ALL ON FUNCTION glow_api.has_column(relation text, name text) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.has_scores(dimensions jsonb) RETURNS boolean
     LANGUAGE sql IMMUTABLE
@@ -5128,6 +5134,10 @@ begin
   select p.swept into way from glow_api.personal_places() p where p.relation = replace_quoting.relation;
   if way is null then
     perform glow_api.refuse('PT403', 'relation', relation, 'a table that personal_places says is swept');
+  elsif not glow_api.are_columns(relation, key) then
+    perform glow_api.refuse('PT422', 'key', left(key::text, 80), 'an object of columns of this table');
+  elsif way <> 'delete' and not glow_api.are_columns(relation, columns) then
+    perform glow_api.refuse('PT422', 'columns', left(columns::text, 80), 'an object of columns of this table');
   end if;
   place := format('glow.%I', replace_quoting.relation);
   perform set_config('glow.erasing', 'on', true);
@@ -6119,6 +6129,28 @@ end $$;
 COMMENT ON FUNCTION glow_api.unset_gold(execution_id text, tenant text) IS 'Ends the use of an execution as a test. Its answer stays, as an adjudication.';
 REVOKE ALL ON FUNCTION glow_api.unset_gold(execution_id text, tenant text) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.unset_gold(execution_id text, tenant text) TO glow_engineer;
+
+CREATE FUNCTION glow_api.waiting(call glow_api.review_call) RETURNS SETOF glow.review_items
+    LANGUAGE sql STABLE
+    AS $$
+  with plain as materialized (select i.* from glow_api.reviewable(call) i)
+  select p.* from plain p
+  union all
+  select i.* from glow.review_items i
+   where i.tenant = call.tenant and i.gold and glow_api.admits(call, i) and (glow.review_policy(i.agent)).gold_share > 0
+     and exists (select from plain p where p.agent = i.agent and p.kind = i.kind)
+     and not exists (select from glow.review_slots s
+                      where s.item_id = i.item_id and s.reviewer = call.reviewer
+                        and (s.filled_at is not null or s.lease_until > statement_timestamp()))
+     and not exists (select from glow.expert_annotations a
+                      where a.tenant = i.tenant and a.execution_id = i.execution_id and a.reviewer = call.reviewer)
+     and not exists (select from glow.review_passes p
+                      where p.item_id = i.item_id and p.reviewer = call.reviewer and p.kind = 'declined')
+     and exists (select from glow.execution_keys k
+                  where k.tenant = i.tenant and k.execution_id = i.execution_id and k.expired_at is null)
+$$;
+COMMENT ON FUNCTION glow_api.waiting(call glow_api.review_call) IS 'What a reviewer is told to wait for them: the items they could be given, and gold hidden among them.';
+REVOKE ALL ON FUNCTION glow_api.waiting(call glow_api.review_call) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.why(dataset text, example text) RETURNS TABLE(split text, source text, quality double precision, rule_version text, reason text, kind text, source_id text, role text, said jsonb)
     LANGUAGE plpgsql STABLE SECURITY DEFINER

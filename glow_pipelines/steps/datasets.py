@@ -17,6 +17,8 @@ from glow_pipelines.store.store import Store, Transaction
 
 _DRIFTING = ("domains", "sources", "languages", "quality", "input_characters", "target_characters", "balance")
 
+_LOOKS = 3  # at a draft that had to be parted: a row may go that another was parted for
+
 
 class CannotBuild(Actionable):
     """A version that cannot be built; the message says why."""
@@ -93,8 +95,8 @@ def build_dataset(store: Store, rule: DatasetRule, as_of: datetime | None = None
             raise CannotBuild(f"as of {as_of.isoformat()}: that is to come, now is {now.isoformat()}")
         draft = Draft(t, rule, told)
         draft.choose(as_of or now)
-        content_hash = draft.content_hash()
         statistics, findings = _look(t, rule, draft)
+        content_hash = draft.content_hash()
         verdicts = judge(findings, least=rule.least)
         passed = not any(not each.passed and each.severity == "error" for each in verdicts)
         dataset_id, new = None, False
@@ -118,7 +120,8 @@ def verify_dataset(store: Store, dataset_id: str, told: Told = silent) -> Verifi
         version = t.datasets.version(dataset_id)
         t.drafts.begin()
         draft = Draft(t, version.rule, told)
-        draft.choose(version.as_of, version.statistics.get("demonstrations", ()))
+        known = version.statistics
+        draft.choose(version.as_of, known.get("demonstrations", ()), known.get("parted", ()))
         rebuilt = draft.content_hash()
         differs = rebuilt != version.content_hash
         differences = tuple(t.drafts.differences(version.dataset_id)) if differs else ()
@@ -129,6 +132,10 @@ def verify_dataset(store: Store, dataset_id: str, told: Told = silent) -> Verifi
 def _look(t: Transaction, rule: DatasetRule, draft: Draft) -> tuple[dict[str, Any], Findings]:
     """Count and inspect the draft: what is kept with the version, and what is judged."""
     inspection, leaks, repeats = draft.inspect()
+    for _ in range(_LOOKS):
+        if not draft.part():
+            break
+        inspection, leaks, repeats = draft.inspect()
     counted = t.drafts.statistics()
     labelled = any(each.choices for each in t.feedback.agents() if each.name in rule.everyone)
     splits: dict[str, int] = {split: counted.get("splits", {}).get(split, 0) for split in SPLITS}
@@ -141,6 +148,7 @@ def _look(t: Transaction, rule: DatasetRule, draft: Draft) -> tuple[dict[str, An
         # Labels are what the agent was registered to answer; other answers are people's words.
         "balance": inspection.labels if labelled else {},
         "demonstrations": list(draft.prompts),
+        "parted": list(draft.parted),
     }
     before = t.drafts.newest(rule)
     was = None if before is None else before["statistics"]

@@ -44,7 +44,8 @@ def silent(doing: str, rows: int) -> None:
 
 class Draft:
     """The rows a rule admits at an instant; `drops` holds the others by reason. `prompts` are the prompt versions whose
-    demonstrations were kept out of what is held out, `demonstrated` the rows that one of them took from there."""
+    demonstrations were kept out of what is held out, `demonstrated` the rows that one of them took from there; `parted`
+    the rows (learning_examples) that went because a near question is held out further."""
 
     def __init__(self, t: Transaction, rule: DatasetRule, told: Told = silent) -> None:
         self._t, self._rule, self._told = t, rule, told
@@ -52,9 +53,12 @@ class Draft:
         self.rows = 0
         self.prompts: tuple[str, ...] = ()
         self.demonstrated: tuple[str, ...] = ()
+        self.parted: tuple[int, ...] = ()
+        self._near: dict[int, str] = {}
 
-    def choose(self, as_of: Any, prompts: Sequence[str] | None = None) -> None:
-        """Fill the draft. `prompts`: the prompt versions to keep out of what is held out; None: those in force."""
+    def choose(self, as_of: Any, prompts: Sequence[str] | None = None, parted: Sequence[int] = ()) -> None:
+        """Fill the draft. `prompts`: the prompt versions to keep out of what is held out; None: those in force.
+        `parted`: the rows that looking at another draft of the same rows has parted from it."""
         drafts = self._t.drafts
         self._told("choose", 0)
         admitted = admit(self._rule, drafts.candidates(self._rule, as_of), self.drops)
@@ -65,6 +69,21 @@ class Draft:
         self._keep_out_what_was_shown(prompts)
         if len(self._rule.everyone) > 1:
             self._keep_agents_apart()
+        self._part({version: str(version) for version in parted})
+
+    def part(self) -> bool:
+        """Take out what the last look found too near to a row that is held out further; whether there was any.
+
+        Groups are made as questions come, from what was near then; in a crowd of questions from one template some near
+        pairs stay unseen. Refused for it, an agent would never have a dataset again: groups are for ever.
+        """
+        found, self._near = self._near, {}
+        self._part(found)
+        return bool(found)
+
+    def _part(self, gone: Mapping[int, str]) -> None:
+        self._drop("near a question that is held out", gone)
+        self.parted += tuple(gone)
 
     def _keep_out_what_was_shown(self, prompts: Sequence[str] | None) -> None:
         versions, inputs = self._t.drafts.demonstrations(self._rule.everyone, prompts)
@@ -127,8 +146,13 @@ class Draft:
             beside.wait()
             self._told("compare", looked)
             texts = _Texts(self._t)
+            gone: dict[int, str] = {}
             for pair in islice(near.pairs(texts), MOST_TOLD):
-                leaks.add("pair", *(texts.rows[version]["id"] for version in pair))
+                less, more = sorted((texts.rows[each] for each in pair), key=lambda row: SPLITS.index(row["split"]))
+                leaks.add("pair", less["id"], more["id"])
+                if not gone.keys() & set(pair):
+                    gone[less["example_version"]] = less["id"]
+            self._near = gone if leaks.counts["pair"] < MOST_TOLD else {}
             for kind, version in islice(same.found(), MOST_TOLD):
                 repeats.add(kind, texts.id_of(version))
         return inspection, leaks, repeats

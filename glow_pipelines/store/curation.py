@@ -221,7 +221,7 @@ class Curation(Noun):
         vanished is closed.
 
         Not what rests on an execution that retention removed: the text is gone, what was learned from it stays, and
-        what experts approved there yields to experts only.
+        what experts approved there yields to experts only: to another answer of theirs to the same question.
         """
         current = {row["example_id"]: row for row in self._rows("current_examples", inputs=list(inputs))}
         fresh: list[tuple[int, LearningExample]] = []
@@ -235,7 +235,12 @@ class Curation(Noun):
             if row is not None:
                 replaced.append(row["example_version"])
             fresh.append((id, example))
-        vanished = [row["example_version"] for row in current.values() if not row["rests_on_expired"]]
+        answered = {id for id, found in examples.items() if any(each.expert_approved for each in found)}
+        vanished = [
+            row["example_version"]
+            for row in current.values()
+            if not row["rests_on_expired"] or row["input_id"] in answered
+        ]
         self._run("close_examples", at=at, versions=[*replaced, *vanished])
         self._insert(agent, fresh, at)
         return ExampleChanges(len(fresh), len(vanished), unchanged)

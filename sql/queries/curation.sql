@@ -184,7 +184,8 @@ select g.place, i.input_id, encode(i.input_key, 'hex') as key, i.group_key
  where i.distance <= 1 - %(cosine)s
 
 -- inputs_of_conversations --
--- Questions of these conversations that were grouped before, a few of each: all of one conversation lie in one split.
+-- Questions of these conversations that were grouped before, a few of each: what is first asked in a conversation lies
+-- where the others of it lie. Not what had been asked elsewhere before: its group is for ever.
 select c.conversation, i.input_id, i.key, i.group_key
   from (select distinct conversation from unnest(%(conversations)s::text[]) as conversation) c
  cross join lateral (
@@ -220,7 +221,7 @@ on conflict do nothing
 -- current_examples --
 -- The examples in force of some questions, with what decides whether a new row is needed.
 select x.example_version, x.example_id, x.content_hash, x.status, x.quality, x.expert_approved, x.source, x.reason,
-       x.rejected_target, x.domain, x.language, x.quality_parts, x.group_key,
+       x.rejected_target, x.domain, x.language, x.quality_parts, x.group_key, x.input_id,
        coalesce((select jsonb_agg(jsonb_build_array(s.kind, s.source_id, s.role) order by s.kind, s.source_id, s.role)
                    from glow.example_sources s where s.example_version = x.example_version), '[]') as sources,
        exists (select from glow.example_sources s

@@ -171,6 +171,16 @@ def test_what_experts_approved_of_a_removed_execution_yields_to_no_user(
     assert statuses(admin) == {"x": "rejected"}
 
 
+def test_an_expert_who_answers_anew_leaves_no_second_answer(services: Services, admin: psycopg.Connection) -> None:
+    arrive(admin, [Run("e", "taxi", "x"), Judged(1, "e", "eve", "approve")])
+    night(services)
+    admin.execute("delete from glow.executions")
+    admin.execute("update glow.execution_keys set expired_at = clock_timestamp()")
+    arrive(admin, [Run("f", "taxi", "z"), Judged(2, "f", "eve", "correct", "y")])
+    night(services)
+    assert {target for target, status in statuses(admin).items() if status == "approved"} == {"y"}
+
+
 def test_experts_of_two_tenants_are_two_experts(services: Services, admin: psycopg.Connection) -> None:
     arrive(admin, [Run("e", "taxi", "x"), Judged(1000, "e", "ann", "approve")])
     with GlowClient(services.database_url) as client:
