@@ -90,7 +90,7 @@ def build_dataset(store: Store, rule: DatasetRule, as_of: datetime | None = None
     in force. Raises CannotBuild for an instant to come, and when just these rows were revoked.
     """
     with store.transaction() as t:
-        now = t.drafts.begin()
+        now = t.drafts.begin(rule)
         if as_of is not None and as_of > now:
             raise CannotBuild(f"as of {as_of.isoformat()}: that is to come, now is {now.isoformat()}")
         draft = Draft(t, rule, told)
@@ -118,7 +118,7 @@ def verify_dataset(store: Store, dataset_id: str, told: Told = silent) -> Verifi
     NoSuchDataset."""
     with store.transaction() as t:
         version = t.datasets.version(dataset_id)
-        t.drafts.begin()
+        t.drafts.begin(version.rule)
         draft = Draft(t, version.rule, told)
         known = version.statistics
         draft.choose(version.as_of, known.get("demonstrations", ()), known.get("parted", ()))

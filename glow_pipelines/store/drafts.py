@@ -19,8 +19,10 @@ class Drafts(Noun):
 
     queries = "drafts"
 
-    def begin(self) -> datetime:
-        """Keep curation away until the transaction ends, and answer the instant that a version may be of."""
+    def begin(self, rule: DatasetRule) -> datetime:
+        """Keep curation and other builds of this agent and kind away until the transaction ends. Answers now, which a
+        version may be of."""
+        self._rows("queue_draft", agent=rule.agent, kind=rule.kind)
         self._rows("begin_draft")
         self._rows("tune_draft")
         return self._now()

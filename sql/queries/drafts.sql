@@ -5,6 +5,10 @@
 -- recorded before an instant that a version is already of.
 select pg_advisory_xact_lock_shared(hashtextextended('glow.curation', 0))
 
+-- queue_draft --
+-- One build of an agent's datasets of a kind at a time: of two with the same rows the second finds the first.
+select pg_advisory_xact_lock(hashtextextended('glow.datasets' || chr(31) || %(agent)s || chr(31) || %(kind)s, 0))
+
 -- tune_draft --
 -- A draft sorts and joins a whole version, and its cursors are read to the end.
 select set_config('work_mem', '64MB', true), set_config('cursor_tuple_fraction', '1', true)

@@ -2,21 +2,25 @@
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from glow_pipelines.learning.datasets import DatasetRule, build_version
+from glow_pipelines.exporting.run import ExportRequest, export_dataset
+from glow_pipelines.learning.datasets import DatasetRule, Kind, build_version
 from glow_pipelines.learning.prompts.prompt import Demonstration
 from glow_pipelines.steps.datasets import Built, CannotBuild, agent_rule, build_dataset, verify_dataset
 from glow_pipelines.store import Store
 from tests.datasets.seeding import AGENT, Seed, in_force, learn, put_prompt_in_force, register, seeds
 
 RULE = DatasetRule(AGENT)
+KINDS: list[Kind] = ["sft", "evaluation"]
 
 
 def ids_of(store: Store, built: Built) -> list[str]:
@@ -435,3 +439,27 @@ def test_experts_who_do_not_agree_warn(store: Store, connection: psycopg.Connect
     assert built.dataset_id is not None
     (verdict,) = [each for each in built.verdicts if each.name == "agreement"]
     assert verdict.detail == f"{AGENT}: alpha .5"
+
+
+def test_builds_at_once_make_one_version(store: Store, connection: psycopg.Connection) -> None:
+    learn(connection, seeds(30))
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda kind: build_dataset(store, DatasetRule(AGENT, kind)), KINDS * 2))
+    assert len({built.dataset_id for built in found}) == 2
+    assert sum(built.new for built in found) == 2
+
+
+def test_the_pipelines_role_is_enough(connection: psycopg.Connection, database_url: str, tmp_path: Path) -> None:
+    register(connection)
+    learn(connection, seeds(12))
+    store = Store(f"{database_url}?options=-crole%3Dglow_pipeline")
+    with store.transaction() as t:
+        row = t.connection.execute("select current_user as name").fetchone()
+    assert row == {"name": "glow_pipeline"}
+    built = build_dataset(store, RULE)
+    assert verify_dataset(store, str(built.dataset_id)).holds
+    assert export_dataset(store, tmp_path, ExportRequest(str(built.dataset_id)))
+    with store.transaction() as t:
+        assert t.datasets.why(str(built.dataset_id), seeds(1)[0].id)
+        assert t.connection.execute("select * from glow_api.dataset_lineage").fetchall()
+    store.close()
