@@ -466,6 +466,10 @@ begin
       select jsonb_strip_nulls(jsonb_build_object('reviewer', a.reviewer, 'verdict', a.verdict, 'output', left(a.output, 500),
                'notes', left(a.notes, 500), 'recorded_at', a.recorded_at, 'superseded_by', a.superseded_by))
         from glow.expert_annotations a where a.annotation_id = source_row.source_id::bigint)
+    when 'comparison' then (
+      select jsonb_strip_nulls(jsonb_build_object('reviewer', c.reviewer, 'first', left(c.first, 500), 'second', left(c.second, 500),
+               'preferred', c.preferred, 'notes', left(c.notes, 500), 'recorded_at', c.recorded_at))
+        from glow.comparisons c where c.comparison_id = source_row.source_id::bigint)
     when 'demonstration' then (
       select jsonb_strip_nulls(jsonb_build_object('expert', d.expert, 'input', left(d.input, 500), 'output', left(d.output, 500),
                'recorded_at', d.recorded_at))

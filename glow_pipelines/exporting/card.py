@@ -36,6 +36,11 @@ def write_card(ledger: Ledger, folder: Path) -> list[Written]:
             (str(each["name"]), bool(each["passed"]), str(each["detail"]))
             for each in version.statistics.get("checks", ())
         ],
+        agreement={
+            "when it was built": str(each["detail"])
+            for each in version.statistics.get("checks", ())
+            if each["name"] == "agreement"
+        },
     )
     texts = {
         "README.md": card(sheet),
