@@ -37,7 +37,7 @@ def write_card(ledger: Ledger, folder: Path) -> list[Written]:
             for each in version.statistics.get("checks", ())
         ],
         agreement={
-            "when it was built": str(each["detail"])
+            f"{each['name']}, when it was built": str(each["detail"])
             for each in version.statistics.get("checks", ())
             if each["name"] == "agreement"
         },
