@@ -3171,15 +3171,8 @@ declare
   alias text := glow_api.pseudonym(erase_reliability.erasure_id, erase_reliability.tenant, erase_reliability.subject);
   n bigint;
 begin
-  insert into glow.reviewer_reliability (agent, reviewer, weight, aggregator)
-  select r.agent, alias, r.weight, r.aggregator from glow.reviewer_reliability r
-   where r.reviewer = erase_reliability.subject
-     and exists (select from glow.expert_annotations a
-                  where a.tenant = erase_reliability.tenant and a.agent = r.agent and a.reviewer = alias)
-  on conflict do nothing;
-  delete from glow.reviewer_reliability r
-   where r.reviewer = erase_reliability.subject
-     and not exists (select from glow.expert_annotations a where a.agent = r.agent and a.reviewer = r.reviewer);
+  update glow.reviewer_reliability r set reviewer = glow.qualified(erase_reliability.tenant, alias)
+   where r.reviewer = glow.qualified(erase_reliability.tenant, erase_reliability.subject);
   get diagnostics n = row_count;
   return glow_api.counted(receipt, 'reviewer_reliability', n);
 end $$;

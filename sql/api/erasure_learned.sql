@@ -273,22 +273,14 @@ begin
 end $$;
 comment on function glow_api.erase_patterns is 'Takes a person''s corrections out of what people keep correcting.';
 
--- Weights are of a name, whatever the tenant: where somebody of another tenant has the same name, theirs stays.
 create function glow_api.erase_reliability(erasure_id bigint, tenant text, subject text, receipt jsonb) returns jsonb
   language plpgsql as $$
 declare
   alias text := glow_api.pseudonym(erase_reliability.erasure_id, erase_reliability.tenant, erase_reliability.subject);
   n bigint;
 begin
-  insert into glow.reviewer_reliability (agent, reviewer, weight, aggregator)
-  select r.agent, alias, r.weight, r.aggregator from glow.reviewer_reliability r
-   where r.reviewer = erase_reliability.subject
-     and exists (select from glow.expert_annotations a
-                  where a.tenant = erase_reliability.tenant and a.agent = r.agent and a.reviewer = alias)
-  on conflict do nothing;
-  delete from glow.reviewer_reliability r
-   where r.reviewer = erase_reliability.subject
-     and not exists (select from glow.expert_annotations a where a.agent = r.agent and a.reviewer = r.reviewer);
+  update glow.reviewer_reliability r set reviewer = glow.qualified(erase_reliability.tenant, alias)
+   where r.reviewer = glow.qualified(erase_reliability.tenant, erase_reliability.subject);
   get diagnostics n = row_count;
   return glow_api.counted(receipt, 'reviewer_reliability', n);
 end $$;

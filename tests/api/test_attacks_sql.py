@@ -56,6 +56,7 @@ NOT_KEPT = {("resolve_prompt", "unit"), ("name_successor", "dataset"), ("name_su
 # A dry run: what it writes it takes back.
 NOT_KEPT |= {("erase_subject", "subject"), ("erase_subject", "reason"), ("erase_subject", "confirm")}
 WORDLESS = {
+    "my_agents",
     "success_metrics",
     "learning_stats",
     "effect_of",

@@ -182,15 +182,16 @@ def test_what_a_reviewer_is_worth_goes_with_the_pseudonym_and_a_namesake_keeps_t
             assert dg.materialize([annotation_quality], instance=instance, resources={"services": services}).success
 
     def weighed() -> set[str]:
-        return {name[:7] for (name,) in rows(admin, "select reviewer from glow.reviewer_reliability")}
+        names = [name.rpartition("\x1f") for (name,) in rows(admin, "select reviewer from glow.reviewer_reliability")]
+        return {f"{tenant}/{name[:7]}" for tenant, _, name in names}
 
     measure()
-    assert weighed() == {"r-1", WHO[:7]}
+    assert weighed() == {"/r-1", f"/{WHO[:7]}", "other/r-1", f"other/{WHO[:7]}"}
     erase(admin)
-    assert weighed() == {"r-1", WHO[:7], "erased-"}
+    assert weighed() == {"/r-1", "/erased-", "other/r-1", f"other/{WHO[:7]}"}
     erase(admin, tenant="other")
-    assert weighed() == {"r-1", "erased-"}
+    assert weighed() == {"/r-1", "/erased-", "other/r-1", "other/erased-"}
     finish_erasures(services)
     assert one(admin, "select count(*) from glow.annotation_reports where report::text like %s", f"%{WHO}%") == 0
     measure()
-    assert weighed() == {"r-1", "erased-"}
+    assert weighed() == {"/r-1", "/erased-", "other/r-1", "other/erased-"}

@@ -12,6 +12,7 @@ from glow_pipelines.settings import Settings
 from glow_pipelines.steps.training import plan_run, submit_run
 from tests.providers.test_tuning import Service
 from tests.store.test_store import PROMPT, SHARES
+from tests.waiting import until_readable
 
 
 @pytest.fixture
@@ -52,6 +53,7 @@ def curated(database_url: str) -> str:
         for case in cases(CODER)[:60]:
             client.log_execution(case.id, "coder", case.input, "meals")
             client.submit_annotation(case.id, "expert", "correct", output="travel")
+    until_readable(database_url)
     with dg.DagsterInstance.ephemeral() as instance:
         instance.add_dynamic_partitions("agent", ["coder"])
         resources = {"services": services(database_url)}
