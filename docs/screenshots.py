@@ -45,15 +45,17 @@ def shoot(page: Page, url: str, wait_for: str, name: str) -> None:
 
 
 def shoot_graph(page: Page, base: str) -> None:
-    """The asset graph with its groups open."""
+    """The asset graph with its groups open, on a screen that has room for it."""
+    page.set_viewport_size({"width": 1900, "height": 1050})
     page.goto(f"{base}/asset-groups")
     page.get_by_text("Materialize all").wait_for(timeout=90_000)
     page.wait_for_timeout(3_000)
     page.get_by_text("Hide navigation").click()
-    page.mouse.click(900, 650)
+    page.mouse.click(1200, 900)
     page.keyboard.press("Alt+e")
     page.wait_for_timeout(4_000)
     page.screenshot(path=IMAGES / "assets.png")
+    page.set_viewport_size({"width": 1500, "height": 760})
 
 
 def materialize(page: Page, base: str) -> None:
