@@ -309,19 +309,20 @@ begin
       left join glow.agents a on a.agent = c.agent
       left join glow.execution_keys k on k.tenant = c.tenant and k.execution_id = c.execution_id
   ), first as materialized (
-    -- In one order of keys for everybody: two batches that hold the same votes do not wait for each other.
+    -- In one order of keys for everybody: two batches that hold the same votes do not wait for each other. By executions
+    -- first, which differ: by tenants first, the sort compared whole texts. Repeats are told by as few columns as find
+    -- them all, for each is hashed twice; a stranger that shares those goes through the vote machine too.
     select t.* from told t
      where t.problem is null and (t.owner is null or t.owner = t.agent)
-       and ((t.tenant, t.execution_id, t.user_id, t.kind, t.agent) in (
-         select d.tenant, d.execution_id, d.user_id, d.kind, d.agent from told d group by 1, 2, 3, 4, 5 having count(*) > 1))
-           is not true
-       and ((t.tenant, t.agent, t.idempotency_key) in (
-         select d.tenant, d.agent, d.idempotency_key from told d
-          where d.idempotency_key is not null group by 1, 2, 3 having count(*) > 1)) is not true
+       and ((t.execution_id, t.user_id, t.kind) in (
+         select d.execution_id, d.user_id, d.kind from told d group by 1, 2, 3 having count(*) > 1)) is not true
+       and (t.idempotency_key in (
+         select d.idempotency_key from told d
+          where d.idempotency_key is not null group by 1 having count(*) > 1)) is not true
        and not exists (
          select from glow.feedback_keys k
           where k.tenant = t.tenant and k.agent = t.agent and k.idempotency_key = t.idempotency_key)
-     order by t.tenant, t.execution_id, t.user_id
+     order by t.execution_id, t.user_id, t.tenant
   ), placed as (
     insert into glow.current_feedback as c (
       tenant, execution_id, user_id, kind, agent, idempotency_key, feedback_id, withdrawn, occurred_at, corrected,
@@ -341,20 +342,21 @@ begin
       from first f
      where (f.feedback_id in (select p.feedback_id from placed p)) is true
   )
+  select t.n, jsonb_build_object('feedback_id', t.feedback_id, 'execution_known', t.owner is not null,
+                                'status', case when t.withdrawn then 'withdrawn' else 'accepted' end)
+    from told t where (t.feedback_id in (select p.feedback_id from placed p)) is true
+  union all
   select t.n,
          case when (t.problem).code is not null then glow_api.refused(t.problem)
-              when t.feedback_id in (select p.feedback_id from placed p)
-                then jsonb_build_object('feedback_id', t.feedback_id, 'execution_known', t.owner is not null,
-                                        'status', case when t.withdrawn then 'withdrawn' else 'accepted' end)
               else glow_api.record_feedback(
                 row(t.agent, t.execution_id, t.user_id, t.thumbs, t.rating, t.dimensions, t.issues, t.comment, t.correction,
                     t.channel, t.conversation_id, t.idempotency_key, t.occurred_at, t.tenant, t.sent_at, t.kind, t.withdrawn),
                 caller) end
     -- The same order of votes again; but where a key stands twice in the batch, the first one has it.
-    from (select told.* from told
+    from (select told.* from told where (told.feedback_id in (select p.feedback_id from placed p)) is not true
            order by case when exists (select from told d where d.idempotency_key is not null
                                        group by d.tenant, d.agent, d.idempotency_key having count(*) > 1) then told.n end,
-                    told.tenant, told.execution_id, told.user_id, told.n offset 0) t;
+                    told.execution_id, told.user_id, told.tenant, told.n offset 0) t;
 end $$;
 comment on function glow_api.record_feedback_rows is 'Writes many pieces of feedback given as JSON objects; answers for each.';
 
