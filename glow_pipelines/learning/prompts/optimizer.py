@@ -125,7 +125,7 @@ class PromptOptimizer:
     ) -> Gate:
         """The test on `test` examples, which must not have been spent on another finalist."""
         items = shuffled(Splits.of(examples).test, self._rng(_GATE))
-        limit = self._budget.max_calls - self._evaluator.evaluations
+        limit = self._budget.remaining
         return gates.gate(incumbent, finalist, items, self._evaluator, self._settings.gate, limit, earlier)
 
     def optimize(
@@ -198,6 +198,7 @@ class PromptOptimizer:
             evaluations=self._evaluator.evaluations,
             calls=self._budget.calls,
             cached=self._budget.cached,
+            paid_calls=self._budget.paid_calls,
             prompt_tokens=self._budget.prompt_tokens,
             completion_tokens=self._budget.completion_tokens,
             cost_usd=self._budget.cost_usd,

@@ -186,7 +186,8 @@ class Plan(Jsonable):
 @dataclass(frozen=True)
 class Optimization(Jsonable):
     """One optimization from end to end. `finalist` is set when something beat the incumbent in the race, `state` says
-    whether it passed the gate. `missing` and `power` explain `insufficient_data`."""
+    whether it passed the gate. `missing` and `power` explain `insufficient_data`. Calls, tokens and money are those of
+    the answers when they were fresh; `paid_calls` is what this process paid."""
 
     state: State
     reason: str
@@ -202,6 +203,7 @@ class Optimization(Jsonable):
     evaluations: int
     calls: int
     cached: int
+    paid_calls: int
     prompt_tokens: int
     completion_tokens: int
     cost_usd: float
