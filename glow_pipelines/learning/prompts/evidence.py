@@ -14,6 +14,8 @@ Split = Literal["train", "val", "test"]
 SourceKind = Literal["feedback", "annotation", "comparison", "demonstration", "execution"]
 LineageRole = Literal["demo", "rule_evidence", "reflected"]
 
+_EXPERT: tuple[SourceKind, ...] = ("annotation", "comparison", "demonstration")
+
 
 @dataclass(frozen=True)
 class Source(Jsonable):
@@ -25,7 +27,10 @@ class Source(Jsonable):
 
 @dataclass(frozen=True)
 class Example(Jsonable):
-    """An input with its right answer. `group` is what must not be split apart; `weight` >= 0 is trust in the target."""
+    """An input with its right answer. `group` is what must not be split apart; `weight` >= 0 is trust in the target.
+
+    `slices` are names of parts of the traffic that are looked at by themselves: a language, a domain.
+    """
 
     id: str
     input: str
@@ -34,11 +39,12 @@ class Example(Jsonable):
     split: Split
     weight: float = 1.0
     sources: tuple[Source, ...] = ()
+    slices: tuple[str, ...] = ()
 
     @property
     def approved(self) -> bool:
         """Whether more than a vote stands behind the target: an expert, or whoever curated the file."""
-        return not self.sources or any(source.kind in ("annotation", "demonstration") for source in self.sources)
+        return not self.sources or any(source.kind in _EXPERT for source in self.sources)
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,12 @@ class Correction(Jsonable):
     user_id: str
     issues: tuple[str, ...] = ()
     comment: str | None = None
+    expert: bool = False
+
+    @property
+    def id(self) -> str:
+        """Its id as evidence, and that of the train example it may become."""
+        return f"correction:{self.feedback_id}"
 
 
 @dataclass(frozen=True)
@@ -95,10 +107,19 @@ class Lineage(Jsonable):
 
 
 @dataclass(frozen=True)
+class Edit(Jsonable):
+    """A sentence a candidate's instruction adds, with the ids of the train examples or corrections that ask for it."""
+
+    text: str
+    evidence: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Candidate(Jsonable):
     """A proposed prompt. With findings it was rejected by lint: kept for the record, never evaluated.
 
-    `reason` says in one sentence why it was proposed.
+    `reason` says in one sentence why it was proposed. `edits` declare what its instruction says that the incumbent's
+    did not: lint refuses new sentences that nobody's evidence asks for.
     """
 
     prompt: Prompt
@@ -107,6 +128,7 @@ class Candidate(Jsonable):
     lineage: tuple[Lineage, ...] = ()
     findings: tuple[str, ...] = ()
     reason: str = ""
+    edits: tuple[Edit, ...] = ()
 
 
 @dataclass(frozen=True)

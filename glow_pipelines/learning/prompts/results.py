@@ -1,4 +1,7 @@
-"""What each stage found: analysis, race, gate, and the whole optimization. Values only; the stages compute them."""
+"""What each stage found: race, gate, and the whole optimization. Values only; the stages compute them.
+
+The analysis has its own module: performance.
+"""
 
 import math
 from collections.abc import Mapping
@@ -8,59 +11,11 @@ from typing import Any, Literal, Self
 from glow_pipelines.learning.intervals import Interval
 from glow_pipelines.learning.prompts.evidence import Candidate
 from glow_pipelines.learning.prompts.jsonable import Jsonable
+from glow_pipelines.learning.prompts.performance import Analysis as Analysis
 from glow_pipelines.learning.prompts.prompt import Prompt
 
 Verdict = Literal["promote", "drop", "carry_over"]
 State = Literal["finalist", "no_improvement", "carry_over", "insufficient_data"]
-
-
-@dataclass(frozen=True)
-class TargetResult(Jsonable):
-    """How the incumbent does on examples with one right answer."""
-
-    target: str
-    n: int
-    right: int
-    accuracy: Interval
-
-
-@dataclass(frozen=True)
-class FailureCluster(Jsonable):
-    """One confusion: `target` was right, `answered` was given. Inputs are user text: escape them before showing."""
-
-    target: str
-    answered: str
-    count: int
-    share: Interval  # of the examples with this target
-    example_ids: tuple[str, ...]
-    example_inputs: tuple[str, ...]
-    passing_inputs: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class CorrectionPattern(Jsonable):
-    """How often users changed `observed` into `expected`."""
-
-    observed: str
-    expected: str
-    count: int
-
-
-@dataclass(frozen=True)
-class Analysis(Jsonable):
-    """The incumbent on train examples, and what users said of it."""
-
-    prompt_sha256: str
-    metric: str
-    metric_version: int
-    n: int
-    right: int
-    accuracy: Interval
-    targets: tuple[TargetResult, ...]
-    clusters: tuple[FailureCluster, ...]
-    issues: tuple[tuple[str, int], ...]
-    patterns: tuple[CorrectionPattern, ...]
-    corrections: int
 
 
 @dataclass(frozen=True)
