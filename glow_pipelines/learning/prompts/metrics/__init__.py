@@ -1,0 +1,29 @@
+"""Metrics: how an answer is scored against its target, 0..1.
+
+Belongs here: the names of all metrics and making one from its settings. Changing what a metric returns bumps its
+version, because stored scores name it. Does not belong here: statistics over scores.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from glow_pipelines.learning.prompts.judges.judge import Judge
+from glow_pipelines.learning.prompts.metrics.metric import Metric
+from glow_pipelines.learning.prompts.metrics.text import exact, label, normalize
+
+__all__ = ["METRICS", "Judge", "Metric", "metric_named", "normalize"]
+
+Factory = Callable[[Mapping[str, Any] | None], Metric | Judge]
+
+METRICS: Mapping[str, Factory] = {"exact": exact, "label": label}
+"""Id -> what makes the metric from its settings."""
+
+
+def metric_named(name: str, settings: Mapping[str, Any] | None = None) -> Metric | Judge:
+    """The metric of this id with these settings (none: its defaults).
+
+    Raises ValueError naming the accepted ids, or the wrong field of the settings with what it takes.
+    """
+    if name not in METRICS:
+        raise ValueError(f"metric={name!r} is not known; use one of {sorted(METRICS)}")
+    return METRICS[name](settings)
