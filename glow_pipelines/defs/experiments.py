@@ -44,12 +44,12 @@ def experiment(context: dg.AssetExecutionContext, services: dg.ResourceParam[Ser
     with services.store.transaction() as t:
         # The end of an agent's turn: what its dataset had read is now learned, and only now. A run that failed before
         # this line, or left its optimization undecided, is asked for again.
-        optimization = t.prompts.latest_optimization(agent)
+        optimization = t.optimizations.latest(agent)
         if optimization is None or optimization["state"] != "running":
             t.operations.set_watermark("turn", t.operations.watermark("training_dataset", agent), agent)
         running = t.experiments.running(agent)
         production, candidate = t.prompts.in_force(agent), t.prompts.in_force(agent, "candidate")
-        gate = t.prompts.latest_gate(agent)
+        gate = t.optimizations.latest_gate(agent)
         if running is None and production and candidate and gate and gate["finalist"] == candidate.prompt.sha256:
             votes = t.experiments.votes_per_user(agent)
             traffic = t.experiments.traffic(agent)

@@ -211,7 +211,7 @@ def candidate_prompt(context: dg.AssetExecutionContext, services: dg.ResourcePar
     """The prompt that passed the gate, if one did, as a diff to the one in force, with the rows it came from."""
     agent = context.partition_key
     with services.store.transaction() as t:
-        gate = t.prompts.latest_gate(agent)
+        gate = t.optimizations.latest_gate(agent)
         production = t.prompts.in_force(agent)
         promoted = gate if gate is not None and gate["verdict"] == "promote" else None
         if promoted and production and promoted["incumbent"] == production.prompt.sha256:

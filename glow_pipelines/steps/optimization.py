@@ -61,11 +61,11 @@ class Optimization:
                 raise NotOptimizable("no dataset version yet" if dataset is None else "no prompt in force")
             identity = (agent, dataset["dataset_id"], incumbent.prompt.sha256, services.chat.name, ENGINE)
             optimization_id = sha256("\x1f".join(identity).encode()).hexdigest()[:32]
-            known = t.prompts.has_optimization(optimization_id)
+            known = t.optimizations.has(optimization_id)
             if not known and (running := t.experiments.running(agent)) is not None:
                 raise NotOptimizable(f"waits for experiment {running['experiment_id']}: one candidate at a time")
-            t.prompts.start_optimization(optimization_id, agent, dataset["dataset_id"], incumbent.prompt.sha256)
-            row = t.prompts.optimization(optimization_id)
+            t.optimizations.start(optimization_id, agent, dataset["dataset_id"], incumbent.prompt.sha256)
+            row = t.optimizations.get(optimization_id)
             rows = t.datasets.rows(dataset["dataset_id"])
             votes = t.feedback.feedback_of_agent(agent, incumbent.prompt.sha256, until=row["feedback_until"])
             executions = {run.id: run for run in t.feedback.executions_of_agent(agent)}
@@ -104,7 +104,7 @@ class Optimization:
     def analyze(self) -> Analysis:
         analysis = self._optimizer.analyze(self.incumbent, self.examples, self.corrections)
         with self.services.store.transaction() as t:
-            t.prompts.record_analysis(self.id, {**analysis.to_json(), "calls": self.budget.calls})
+            t.optimizations.record_analysis(self.id, {**analysis.to_json(), "calls": self.budget.calls})
         return analysis
 
     def propose(self) -> tuple[Candidate, ...]:
@@ -128,8 +128,8 @@ class Optimization:
         race = self._optimizer.race(self.incumbent, candidates, self.examples, self.corrections)
         self._write((*candidates, *race.grown))
         with self.services.store.transaction() as t:
-            t.prompts.record_race(self.id, race.to_json())
-            t.prompts.record_evaluations(self._evaluations("race"))
+            t.optimizations.record_race(self.id, race.to_json())
+            t.optimizations.record_evaluations(self._evaluations("race"))
         return race
 
     def gate(self) -> Gate | None:
@@ -138,13 +138,13 @@ class Optimization:
         if finalist is None:
             with self.services.store.transaction() as t:
                 state = "insufficient_data" if self.missing else "no_improvement"
-                t.prompts.close_optimization(self.id, state, self.outcome())
+                t.optimizations.close(self.id, state, self.outcome())
             return None
         gate_id = sha256(f"{self.id}\x1f{finalist.sha256}".encode()).hexdigest()[:32]
         with self.services.store.transaction() as t:
-            known = t.prompts.gate(gate_id)
+            known = t.optimizations.gate(gate_id)
             tests = {example.id: example.group for example in self.examples if example.split == "test"}
-            spent = t.prompts.spent(self.agent, set(tests.values()))
+            spent = t.optimizations.spent(self.agent, set(tests.values()))
         if known is not None:
             return Gate.from_json(known["evidence"])
         fresh = tuple(example for example in self.examples if example.group not in spent)
@@ -155,9 +155,9 @@ class Optimization:
         groups = {tests[id] for id in set(gate.spent) - set(earlier.spent if earlier else ())}
         states = {"promote": "finalist", "drop": "no_improvement", "carry_over": "carry_over"}
         with self.services.store.transaction() as t:
-            t.prompts.record_gate(gate_id, self.id, self.agent, gate, groups)
-            t.prompts.close_optimization(self.id, states[gate.verdict], gate.reason)
-            t.prompts.record_evaluations(self._evaluations("gate"))
+            t.optimizations.record_gate(gate_id, self.id, self.agent, gate, groups)
+            t.optimizations.close(self.id, states[gate.verdict], gate.reason)
+            t.optimizations.record_evaluations(self._evaluations("gate"))
         return gate
 
     def outcome(self) -> str:
@@ -170,13 +170,13 @@ class Optimization:
         """Test items of this gate whose group a gate of another finalist has spent: must be none."""
         groups = {example.group for example in self.examples if example.id in set(gate.spent)}
         with self.services.store.transaction() as t:
-            rows = [t.prompts.gate(each) for each in set(t.prompts.spent(self.agent, groups).values())]
+            rows = [t.optimizations.gate(each) for each in set(t.optimizations.spent(self.agent, groups).values())]
         return [row["gate_id"] for row in rows if row is not None and row["finalist"] != gate.finalist_sha256]
 
     def untraced(self) -> list[str]:
         """Rules and demonstrations of the candidates without a source row."""
         with self.services.store.transaction() as t:
-            row = t.prompts.optimization(self.id)
+            row = t.optimizations.get(self.id)
             found = []
             for each in row["candidates"] or []:
                 found += [
@@ -190,7 +190,7 @@ class Optimization:
         if self.row["carried_gate"] is None:
             return None
         with self.services.store.transaction() as t:
-            row = t.prompts.gate(self.row["carried_gate"])
+            row = t.optimizations.gate(self.row["carried_gate"])
             if row is None:
                 return None
             prompt = t.prompts.prompt(self.agent, row["finalist"])
@@ -231,7 +231,7 @@ class Optimization:
         with self.services.store.transaction() as t:
             for each in candidates:
                 t.prompts.add(self.agent, each)
-            t.prompts.record_candidates(self.id, listed)
+            t.optimizations.record_candidates(self.id, listed)
 
 
 def _example(row: VersionRow) -> Example:

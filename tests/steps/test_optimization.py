@@ -44,7 +44,7 @@ def first_night(services: Services) -> tuple[str, ...]:
     spent = tuple(example.id for example in tests)
     with services.store.transaction() as t:
         t.prompts.add("coder", Candidate(FINALIST, "test", PROMPT.sha256))
-        t.prompts.record_gate("gate-1", work.id, "coder", undecided(spent), {example.group for example in tests})
+        t.optimizations.record_gate("gate-1", work.id, "coder", undecided(spent), {example.group for example in tests})
     return spent
 
 
@@ -69,7 +69,7 @@ def test_an_undecided_finalist_is_carried_over_also_after_a_kill(services: Servi
     assert work.carried is not None
     assert work.carried.finalist.prompt == FINALIST
     with services.store.transaction() as t:  # the second night's gate is written, then the process dies
-        t.prompts.record_gate("gate-2", work.id, "coder", undecided(spent), set())
+        t.optimizations.record_gate("gate-2", work.id, "coder", undecided(spent), set())
     resumed = Optimization.open(services, "coder")
     assert resumed.id == work.id
     assert resumed.carried is not None, "a resumed night would race anew and spend more test items"
@@ -80,9 +80,9 @@ def test_a_spent_group_fails_another_gate(services: Services) -> None:
     work = Optimization.open(services, "coder")
     with services.store.transaction() as t:
         groups = {example.group for example in work.examples if example.split == "test"}
-        assert len(t.prompts.spent("coder", groups)) == 2
+        assert len(t.optimizations.spent("coder", groups)) == 2
     with pytest.raises(Exception, match="test_spends"), services.store.transaction() as t:
-        t.prompts.record_gate("gate-2", work.id, "coder", undecided(()), groups)
+        t.optimizations.record_gate("gate-2", work.id, "coder", undecided(()), groups)
 
 
 def test_feedback_that_comes_later_is_not_seen_by_a_resumed_optimization(services: Services, curated: str) -> None:
