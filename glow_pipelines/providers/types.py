@@ -90,8 +90,8 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class ChatAnswer:
-    """`text`, and what getting it cost now: nothing (`Usage()`) when `cached`. `first` is what it cost when it was fresh,
-    None for a fresh one."""
+    """`text`, and what getting it cost now: nothing (`Usage()`) when `cached`. `first` is what it cost when it was
+    fresh, None for a fresh one."""
 
     text: str
     usage: Usage

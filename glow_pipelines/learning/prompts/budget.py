@@ -57,7 +57,7 @@ class Budget:
         self.paid_usd = 0.0
         self._money = 0
         self._max_money = None if max_usd is None else math.floor(max_usd * _PICO)
-        self._allowed = max_calls
+        self._allowed = (1, 1)
         self._known: set[RenderedPrompt] = set()
         self._open: dict[int, Reservation] = {}
         self._issued = 0
@@ -74,7 +74,7 @@ class Budget:
     @property
     def remaining(self) -> int:
         """Calls neither used nor reserved, of those allowed so far."""
-        return max(0, self._allowed - self.calls - sum(held.calls for held in self._open.values()))
+        return max(0, self._share(self.max_calls) - self.calls - sum(held.calls for held in self._open.values()))
 
     @property
     def overshoot(self) -> float:
@@ -82,10 +82,10 @@ class Budget:
         used = ((self.calls, self.max_calls), (self.tokens, self.max_tokens), (self._money, self._max_money))
         return max(0.0 if limit is None or spent <= limit else spent / max(limit, 1) - 1 for spent, limit in used)
 
-    def allow(self, calls: int) -> None:
-        """Let no more than `calls` of the calls be used until told otherwise, and of every other limit the same share:
-        what a stage may use together with those before it."""
-        self._allowed = max(0, min(calls, self.max_calls))
+    def allow(self, part: int, of: int) -> None:
+        """Until told otherwise let only `part` of `of` parts of every limit be used: what a stage may use together with
+        those before it. What a stage leaves is thus the next one's."""
+        self._allowed = (max(0, min(part, of)), of) if of > 0 else (0, 1)
 
     def worst_case(self, request: RenderedPrompt) -> tuple[int, int]:
         """The most tokens and money one request can use: a token is at least one byte, of a label or a message.
@@ -171,7 +171,7 @@ class Budget:
         return None
 
     def _share(self, limit: int) -> int:
-        return limit * self._allowed // self.max_calls if self.max_calls else 0
+        return limit * self._allowed[0] // self._allowed[1]
 
     def _book(self, answer: Answer) -> None:
         self.calls += 1

@@ -172,11 +172,29 @@ class PowerRow(Jsonable):
 
 @dataclass(frozen=True)
 class Plan(Jsonable):
-    """The most evaluations each stage may ask for; their sum never exceeds the budget."""
+    """The most calls each stage may ask for, which together never exceed `calls`, the calls the limits allow for.
+
+    `tokens` and `cost_usd` are about what it uses; `most_tokens` and `most_usd` it cannot exceed. `missing` says why
+    nothing will be tried, `power` how many items which gain needs.
+    """
 
     analysis: int
+    reflect: int
     race: int
     gate: int
+    calls: int
+    tokens: int = 0
+    cost_usd: float = 0.0
+    most_tokens: int = 0
+    most_usd: float = 0.0
+    missing: tuple[str, ...] = ()
+    power: tuple[PowerRow, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def stages(self) -> tuple[tuple[str, int], ...]:
+        """Stages in their order with the calls of each."""
+        return (("analysis", self.analysis), ("reflect", self.reflect), ("race", self.race), ("gate", self.gate))
 
 
 @dataclass(frozen=True)

@@ -57,8 +57,9 @@ class OptimizerSettings:
     min_train: int = 30
     min_val: int = 40
     min_test: int = 60
-    analysis_share: float = 0.15
-    race_share: float = 0.50
+    analysis_share: float = 0.10
+    reflect_share: float = 0.20
+    race_share: float = 0.40
     max_arms: int = 15
     race_look: int = 10
     race_drop_z: float = -2.2
@@ -70,9 +71,12 @@ class OptimizerSettings:
     def __post_init__(self) -> None:
         for each in fields(self):
             value = getattr(self, each.name)
-            if each.name not in ("race_drop_z", "gate") and value <= 0:
+            if each.name == "reflect_share" and value < 0:
+                raise ValueError(f"reflect_share={value} must be >= 0; 0 lets no model write")
+            if each.name not in ("race_drop_z", "gate", "reflect_share") and value <= 0:
                 raise ValueError(f"{each.name}={value} must be > 0")
-        if self.analysis_share + self.race_share >= 1:
-            raise ValueError(f"analysis_share + race_share = {self.analysis_share + self.race_share} leaves no gate")
+        shares = self.analysis_share + self.reflect_share + self.race_share
+        if shares >= 1:
+            raise ValueError(f"analysis_share + reflect_share + race_share = {shares} leaves no gate")
         if not 0 < self.gate.alpha < 1:
             raise ValueError(f"gate.alpha={self.gate.alpha} must lie strictly between 0 and 1")

@@ -59,7 +59,7 @@ def test_no_sequence_of_reservations_and_answers_exceeds_a_limit(
     used: dict[RenderedPrompt, Answer] = {}
     lost: list[tuple[int, int, int]] = []  # worst cases of calls that raised: they may have been paid
     for asked, raises, allowed in steps:
-        budget.allow(allowed)
+        budget.allow(allowed, 40)
         requests = [request for request, _, _ in asked]
         if not budget.fits(requests):
             with pytest.raises(BudgetExhaustedError):
@@ -127,11 +127,11 @@ def test_a_stage_uses_its_share_of_every_limit() -> None:
     requests = [Prompt("x", max_tokens=1).render(str(number)) for number in range(4)]
     tokens = Budget(100).worst_case(requests[0])[0]
     budget = Budget(100, 4 * tokens)
-    budget.allow(50)
+    budget.allow(1, 2)
     assert budget.fits(requests[:2])
     with pytest.raises(BudgetExhaustedError, match="max_tokens"):
         budget.reserve(requests[:3])
-    budget.allow(100)
+    budget.allow(2, 2)
     assert budget.fits(requests)
 
 
