@@ -47,7 +47,7 @@ def count_all(prompts: Sequence[Prompt], outcomes: Mapping[tuple[str, str], Outc
     total: dict[tuple[str, str], tuple[int, int]] = {}
     for one in prompts:
         for other in prompts:
-            if set(other.rules) < set(one.rules):
+            if {(rule.id, rule.text) for rule in other.rules} < {(rule.id, rule.text) for rule in one.rules}:
                 for each in count_flips(one, other, outcomes):
                     helpful, harmful = total.get((each.rule_id, each.rule_text), (0, 0))
                     total[each.rule_id, each.rule_text] = (helpful + each.helpful, harmful + each.harmful)

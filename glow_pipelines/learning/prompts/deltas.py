@@ -43,8 +43,9 @@ def harmful(prompt: Prompt) -> list[Delta]:
 def apply(prompt: Prompt, changes: Sequence[Delta], most: int = MOST_RULES) -> Prompt:
     """The prompt with the changes, in their order; rules keep their place, new ones follow.
 
-    Above `most` rules those that earned least go first: helpful minus harmful, the newest of equals. Raises ValueError
-    for a change of a rule that is not there, an addition of one that is, or a rule filed under another id.
+    Above `most` rules (or as many as the prompt has already) those that earned least go: helpful minus harmful, the
+    newest of equals. Raises ValueError for a change of a rule that is not there, an addition of one that is, or a rule
+    filed under another id.
     """
     rules = {rule.id: rule for rule in prompt.rules}
     for change in changes:
@@ -57,7 +58,7 @@ def apply(prompt: Prompt, changes: Sequence[Delta], most: int = MOST_RULES) -> P
             raise ValueError(f"{change.op} of rule {change.rule_id!r} needs the rule, under that id")
         rules[change.rule_id] = change.rule
     kept = list(rules.values())
-    while len(kept) > most:
+    while len(kept) > max(most, len(prompt.rules)):
         last = len(kept) - 1
         worst = min(range(len(kept)), key=lambda at: (kept[at].helpful - kept[at].harmful, last - at))
         del kept[worst]
