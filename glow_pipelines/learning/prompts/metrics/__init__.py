@@ -9,13 +9,14 @@ from typing import Any
 
 from glow_pipelines.learning.prompts.judges.judge import Judge
 from glow_pipelines.learning.prompts.metrics.metric import Metric
+from glow_pipelines.learning.prompts.metrics.numeric import numeric
 from glow_pipelines.learning.prompts.metrics.text import exact, label, normalize
 
 __all__ = ["METRICS", "Judge", "Metric", "metric_named", "normalize"]
 
 Factory = Callable[[Mapping[str, Any] | None], Metric | Judge]
 
-METRICS: Mapping[str, Factory] = {"exact": exact, "label": label}
+METRICS: Mapping[str, Factory] = {"exact": exact, "label": label, "numeric": numeric}
 """Id -> what makes the metric from its settings."""
 
 
