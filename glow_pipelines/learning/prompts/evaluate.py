@@ -156,6 +156,8 @@ class Evaluator:
     def _scored(self, items: Sequence[tuple[Example, str]]) -> list[Scored]:
         metric = self.metric
         if isinstance(metric, Metric):
+            if metric.prepare is not None:
+                metric.prepare([text for example, answer in items for text in (answer, example.target)])
             return [Scored.by(metric, answer, example.target) for example, answer in items]
         asked = [metric.questions(example, answer) for example, answer in items]
         questions = [question for each in asked for question in each]

@@ -6,7 +6,7 @@ model (prompts/judges).
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,8 @@ class Metric:
 
     `graded` metrics take values between 0 and 1 that mean something. `valid(answer)` says whether the answer has the
     form the metric needs (None: any text that is not empty). `parts(answer, target)` are its sub-scores by name.
-    `may_gate` is False for what may rank prompts and never decide alone.
+    `may_gate` is False for what may rank prompts and never decide alone. `prepare(texts)` lets a metric that needs
+    something of every text get it for many at once.
     """
 
     id: str
@@ -31,6 +32,7 @@ class Metric:
     valid: Callable[[str], bool] | None = None
     parts: Callable[[str, str], Mapping[str, float]] | None = None
     may_gate: bool = True
+    prepare: Callable[[Sequence[str]], None] | None = None
 
     @property
     def settings_sha256(self) -> str:

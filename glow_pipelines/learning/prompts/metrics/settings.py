@@ -66,6 +66,10 @@ class Settings:
             raise self.wrong(name, value, f"a list of at most {most} objects")
         return list(value)
 
+    def any(self, name: str, default: object) -> Any:
+        """A field the metric checks itself."""
+        return self._take(name, default)
+
     def finish(self) -> dict[str, Any]:
         """The settings as given. Raises ValueError for a field this metric does not have."""
         for name, value in self._given.items():
