@@ -56,14 +56,27 @@ class Correction(Jsonable):
 
 
 @dataclass(frozen=True)
+class Vote(Jsonable):
+    """One user's judgement of one execution: helpful or not, what was wrong, and the slices the execution is in."""
+
+    feedback_id: str
+    execution_id: str
+    user_id: str
+    positive: bool
+    issues: tuple[str, ...] = ()
+    slices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Answer(Jsonable):
-    """One model answer with its usage; `cached` answers were paid for before."""
+    """One model answer. Tokens, cost and seconds are those it had when it was fresh; a `cached` one was paid before."""
 
     text: str
     prompt_tokens: int
     completion_tokens: int
     cost_usd: float
     cached: bool
+    seconds: float = 0.0
 
 
 Answerer = Callable[[Sequence[RenderedPrompt]], Sequence[Answer]]
@@ -83,13 +96,17 @@ class Lineage(Jsonable):
 
 @dataclass(frozen=True)
 class Candidate(Jsonable):
-    """A proposed prompt. With findings it was rejected by lint: kept for the record, never evaluated."""
+    """A proposed prompt. With findings it was rejected by lint: kept for the record, never evaluated.
+
+    `reason` says in one sentence why it was proposed.
+    """
 
     prompt: Prompt
     operator: str
     parent_sha256: str
     lineage: tuple[Lineage, ...] = ()
     findings: tuple[str, ...] = ()
+    reason: str = ""
 
 
 @dataclass(frozen=True)
