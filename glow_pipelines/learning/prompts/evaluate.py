@@ -11,7 +11,7 @@ from types import MappingProxyType
 from glow_pipelines.learning.prompts.budget import Budget, BudgetExhaustedError
 from glow_pipelines.learning.prompts.evidence import Answerer, Example
 from glow_pipelines.learning.prompts.metrics import Metric, normalize
-from glow_pipelines.learning.prompts.prompt import Prompt
+from glow_pipelines.learning.prompts.prompt import Prompt, RenderedPrompt
 
 Pair = tuple[Prompt, Example]
 
@@ -36,13 +36,27 @@ class Evaluator:
     was paid: a resumed run finds its answers in the cache and must still take the same decisions.
     """
 
-    def __init__(self, answer: Answerer, metric: Metric, budget: Budget, batch_size: int = 32) -> None:
+    def __init__(
+        self,
+        answer: Answerer,
+        metric: Metric,
+        budget: Budget,
+        batch_size: int = 32,
+        writer: Answerer | None = None,
+    ) -> None:
         self._answer, self._metric, self.budget, self._batch_size = answer, metric, budget, batch_size
+        self._writer = writer or answer
         self._outcomes: dict[tuple[str, str], Outcome] = {}
+        self._texts: dict[RenderedPrompt, str] = {}
 
     @property
     def evaluations(self) -> int:
         return len(self._outcomes)
+
+    @property
+    def written(self) -> int:
+        """Texts the writing model was asked for, cached or not."""
+        return len(self._texts)
 
     @property
     def outcomes(self) -> Mapping[tuple[str, str], Outcome]:
@@ -74,6 +88,17 @@ class Evaluator:
             self.budget.settle(held, answers)
             for (prompt, example), answer in zip(batch, answers, strict=True):
                 self._outcomes[prompt.sha256, example.id] = self._outcome(prompt, example, answer.text)
+
+    def write(self, rendered: RenderedPrompt) -> str:
+        """The writing model's answer to one request, remembered. Raises BudgetExhaustedError before a call that does
+        not fit.
+        """
+        if rendered not in self._texts:
+            held = self.budget.reserve(1)
+            (answer,) = self._writer([rendered])
+            self.budget.settle(held, [answer])
+            self._texts[rendered] = answer.text
+        return self._texts[rendered]
 
     def outcome(self, prompt: Prompt, example: Example) -> Outcome:
         """The outcome of a pair asked before; KeyError otherwise."""
