@@ -16,7 +16,7 @@ from glow_pipelines.learning.prompts.evaluate import Outcome
 from glow_pipelines.learning.prompts.evidence import Correction, Example, Vote
 from glow_pipelines.learning.prompts.faults import faults
 from glow_pipelines.learning.prompts.influence import rate
-from glow_pipelines.learning.prompts.metrics import Metric, normalize
+from glow_pipelines.learning.prompts.metrics import Judge, Metric, normalize
 from glow_pipelines.learning.prompts.performance import (
     Analysis,
     CorrectionKind,
@@ -41,7 +41,7 @@ _SHOWN, _PASSING = 3, 2
 
 def analyze(
     incumbent: Prompt,
-    metric: Metric,
+    metric: Metric | Judge,
     examples: Sequence[Example],
     outcomes: Sequence[Outcome],
     corrections: Sequence[Correction],

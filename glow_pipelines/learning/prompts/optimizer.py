@@ -20,6 +20,7 @@ from glow_pipelines.learning.prompts.evaluate import Evaluator, Outcome
 from glow_pipelines.learning.prompts.lint import Linter
 from glow_pipelines.learning.prompts.metrics import Judge, Metric, metric_named
 from glow_pipelines.learning.prompts.operators import OPERATORS, combine
+from glow_pipelines.learning.prompts.operators.written import WRITTEN
 from glow_pipelines.learning.prompts.order import shuffled, stratified
 from glow_pipelines.learning.prompts.planning import plan
 from glow_pipelines.learning.prompts.power import power_table
@@ -52,8 +53,8 @@ class PromptOptimizer:
     """Improves a prompt from examples and corrections. One instance is one optimization: it remembers its answers.
 
     Deterministic given `seed` and the answers; a rerun over cached answers takes the same decisions and pays nothing.
-    Stages may be called one by one; each takes all examples and reads only its own split. `written` are the operators
-    that ask `writer` (the answerer, when there is none of its own); they are called when `settings.reflect_share` > 0.
+    Stages may be called one by one; each takes all examples and reads only its own split. `writer` is the model that
+    writes prompts, with `settings.reflect_share` of the budget; without one templates alone propose.
     """
 
     def __init__(
@@ -64,15 +65,14 @@ class PromptOptimizer:
         budget: Budget,
         settings: OptimizerSettings | None = None,
         *,
-        written: Mapping[str, Any] | None = None,
         writer: Answerer | None = None,
         judge: Answerer | None = None,
         scores: ScoreCache | None = None,
     ) -> None:
         self._metric = metric_named(metric) if isinstance(metric, str) else metric
-        self._seed, self._budget, self._written = seed, budget, written or {}
+        self._seed, self._budget = seed, budget
         self._settings = settings or OptimizerSettings()
-        if not self._written:
+        if writer is None:
             self._settings = replace(self._settings, reflect_share=0.0)
         self._evaluator = Evaluator(answer, self._metric, budget, self._settings.batch_size, writer, scores, judge)
 
@@ -260,9 +260,9 @@ class PromptOptimizer:
         analysis: Analysis,
     ) -> Iterator[Candidate]:
         """Candidates a model wrote. Each operator may use an equal part of what is left; the last one all of it."""
-        for stream, operator in enumerate(self._written.values()):
+        for stream, operator in enumerate(WRITTEN.values() if self._settings.reflect_share else ()):
             left = self._allowed(incumbent, examples, "reflect")
-            limit = left // (len(self._written) - stream)
+            limit = left // (len(WRITTEN) - stream)
             if limit:
                 rng = self._rng(_WRITE, stream)
                 yield from operator(incumbent, train, heard, analysis, self._evaluator, rng, limit)

@@ -17,10 +17,10 @@ from glow_pipelines.learning.prompts.evidence import Candidate, Correction, Exam
 from glow_pipelines.learning.prompts.metrics import normalize
 from glow_pipelines.learning.prompts.operators.edits import apply_edits, candidate
 from glow_pipelines.learning.prompts.operators.reflect import reflect
+from glow_pipelines.learning.prompts.performance import Analysis, FailureCluster
 from glow_pipelines.learning.prompts.prompt import Prompt, estimate_tokens
 from glow_pipelines.learning.prompts.provenance import Provenance
 from glow_pipelines.learning.prompts.records import Case, Records, scrub, select
-from glow_pipelines.learning.prompts.results import Analysis, FailureCluster
 from glow_pipelines.learning.prompts.templates import written_lines
 from glow_pipelines.learning.prompts.writing import (
     Edit,
