@@ -5,6 +5,7 @@ versions and aliases (prompts), who wins (learning/prompts).
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 
 from glow_pipelines.learning.prompts.types import Gate
 from glow_pipelines.store.noun import Noun, Row, json
@@ -113,3 +114,14 @@ class Optimizations(Noun):
         """Rows of agent, prompt_version, example_id, metric, model, output, score, stage; and if they were measured
         metric_version, valid, prompt_tokens, completion_tokens, seconds."""
         self._run_many("insert_evaluation", ({**_NOT_MEASURED, **row} for row in rows))
+
+    def answers(self, keys: Collection[str], since: datetime) -> Row:
+        """What the answers to these requests cost when fresh: calls, tokens, usd; `new`: how many came since then."""
+        row = self._row("answers", keys=sorted(keys), since=since)
+        assert row is not None
+        return row
+
+    def evaluated(self, agent: str, versions: Collection[str]) -> list[str]:
+        """Those of these prompts that were asked anything."""
+        rows = self._rows("evaluated", agent=agent, versions=sorted(versions))
+        return [row["prompt_version"] for row in rows]

@@ -93,3 +93,14 @@ insert into glow.evaluations (agent, prompt_version, example_id, metric, metric_
 values (%(agent)s, %(prompt_version)s, %(example_id)s, %(metric)s, %(metric_version)s, %(model)s, %(output)s, %(score)s,
         %(valid)s, %(prompt_tokens)s, %(completion_tokens)s, %(seconds)s, %(stage)s)
 on conflict do nothing
+
+-- answers --
+-- What the answers to these requests cost when they were fresh, and how many of them came since then.
+select count(*) as calls, coalesce(sum(prompt_tokens + completion_tokens), 0)::bigint as tokens,
+       coalesce(sum(cost_usd), 0) as usd, count(*) filter (where created_at >= %(since)s) as new
+  from glow.responses where request_key = any(%(keys)s)
+
+-- evaluated --
+-- Those of these prompts that were asked anything.
+select distinct prompt_version from glow.evaluations
+ where agent = %(agent)s and prompt_version = any(%(versions)s) order by prompt_version

@@ -65,11 +65,12 @@ class PromptOptimizer:
         budget: Budget,
         settings: OptimizerSettings | None = None,
         *,
+        metric_settings: Mapping[str, Any] | None = None,
         writer: Answerer | None = None,
         judge: Answerer | None = None,
         scores: ScoreCache | None = None,
     ) -> None:
-        self._metric = metric_named(metric) if isinstance(metric, str) else metric
+        self._metric = metric_named(metric, metric_settings) if isinstance(metric, str) else metric
         self._seed, self._budget = seed, budget
         self._settings = settings or OptimizerSettings()
         if writer is None:

@@ -30,7 +30,7 @@ def plan(
 ) -> Plan:
     """Shares of the calls that the tightest limit allows for. What analysis and gate have no use for is the race's.
 
-    A `carried` finalist needs a gate alone. With too little data every stage gets nothing.
+    A `carried` finalist needs no race. With too little data every stage gets nothing.
     """
     splits = Splits.of(examples)
     expected, most = _per_call(incumbent, examples, budget, settings)
@@ -40,8 +40,8 @@ def plan(
     if missing:
         return Plan(0, 0, 0, 0, calls, missing=missing, power=power_table(alpha=settings.gate.alpha))
     if carried:
-        analysis = reflect = race = 0
-        gate = min(gate, calls)
+        analysis, reflect, race = min(int(calls * settings.analysis_share), calls_per_pair * len(splits.train)), 0, 0
+        gate = min(gate, calls - analysis)
     else:
         analysis = min(int(calls * settings.analysis_share), calls_per_pair * len(splits.train))
         reflect = int(calls * settings.reflect_share)
