@@ -125,3 +125,7 @@ class Optimizations(Noun):
         """Those of these prompts that were asked anything."""
         rows = self._rows("evaluated", agent=agent, versions=sorted(versions))
         return [row["prompt_version"] for row in rows]
+
+    def gates_of(self, agent: str, incumbent: str, finalist: str) -> list[Row]:
+        """The gates of a finalist against one prompt in force, the oldest first."""
+        return self._rows("gates_of", agent=agent, incumbent=incumbent, finalist=finalist)

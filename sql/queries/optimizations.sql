@@ -104,3 +104,8 @@ select count(*) as calls, coalesce(sum(prompt_tokens + completion_tokens), 0)::b
 -- Those of these prompts that were asked anything.
 select distinct prompt_version from glow.evaluations
  where agent = %(agent)s and prompt_version = any(%(versions)s) order by prompt_version
+
+-- gates_of --
+-- The gates of a finalist against one prompt in force, the oldest first: its evidence over nights.
+select gate_id, optimization_id, verdict, evidence, created_at from glow.prompt_gates
+ where agent = %(agent)s and incumbent = %(incumbent)s and finalist = %(finalist)s order by created_at
