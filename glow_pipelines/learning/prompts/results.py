@@ -68,10 +68,26 @@ class Slice(Jsonable):
 
 
 @dataclass(frozen=True)
+class Noise(Jsonable):
+    """Identical requests asked twice: how often the score changed though nothing did. `n` = 0: not measured."""
+
+    n: int
+    flips: int
+
+    @property
+    def rate(self) -> float:
+        return self.flips / self.n if self.n else math.nan
+
+
+@dataclass(frozen=True)
 class Gate(Jsonable):
     """The test on unseen items: what was counted, what it means, what follows. Proportions and gains in 0..1.
 
-    `spent` are the test items used up for this finalist; a later gate continues from here with fresh ones only.
+    `alpha` is the level over all gates, `level` what this one may spend of it: it passes when E >= 1 / level. `b` and
+    `c` count items that the finalist or the incumbent alone got right. For graded metrics `scores` are the (incumbent,
+    finalist) pairs in order, and E, difference and gain come from them. `seconds` are such pairs of answer times, where
+    they are known. `spent` are the test items used up for this finalist; a later gate continues from here with fresh
+    ones only. `ranks_only`: the metric may compare but not promote.
     """
 
     incumbent_sha256: str
@@ -96,10 +112,29 @@ class Gate(Jsonable):
     failed_guardrails: tuple[str, ...]
     notes: tuple[str, ...]
     spent: tuple[str, ...]
+    level: float = 0.05
+    graded: bool = False
+    scores: tuple[tuple[float, float], ...] = ()
+    seconds: tuple[tuple[float, float], ...] = ()
+    incumbent_tokens: int = 0
+    finalist_tokens: int = 0
+    power: tuple["PowerRow", ...] = ()
+    noise: Noise | None = None
+    ranks_only: bool = False
 
     @property
     def e_value(self) -> float:
         return math.exp(min(self.log_e, 700.0))
+
+    @property
+    def claimed_gain(self) -> float:
+        """The gain that may be told: shrunken, because what passes is partly lucky."""
+        return self.shrunken_gain
+
+    @property
+    def discordance(self) -> float:
+        """The share of items on which exactly one was right; NaN without items."""
+        return (self.b + self.c) / self.n if self.n else math.nan
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
@@ -108,6 +143,10 @@ class Gate(Jsonable):
         for name in ("incumbent_accuracy", "finalist_accuracy", "difference"):
             given[name] = Interval(**{**data[name], "estimate": _nan(data[name]["estimate"])})
         given["slices"] = tuple(Slice(**each) for each in data["slices"])
+        given["power"] = tuple(PowerRow(**each) for each in data.get("power", ()))
+        given["noise"] = None if data.get("noise") is None else Noise(**data["noise"])
+        for name in ("scores", "seconds"):
+            given[name] = tuple((first, second) for first, second in data.get(name, ()))
         for name in ("failed_guardrails", "notes", "spent"):
             given[name] = tuple(data[name])
         return cls(**given)
@@ -123,10 +162,12 @@ class Carried:
 
 @dataclass(frozen=True)
 class PowerRow(Jsonable):
-    """Paired test items a fixed one-sided test needs to see this true gain."""
+    """Paired test items that see this true gain four times in five: `pairs` in a fixed one-sided test, `sequential` in
+    a gate that is looked at every night (about; None where it was not asked)."""
 
     gain: float
     pairs: int
+    sequential: int | None = None
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,37 @@ from dataclasses import dataclass, field, fields
 
 
 @dataclass(frozen=True)
+class Guardrails:
+    """What must not get worse while the score gets better. The goals of a request make them stricter.
+
+    `alpha` is the level of each test. Ratios are finalist to incumbent. A finalist over `max_token_ratio` is noted, and
+    refused when `tokens_decide`; one over `max_latency_ratio` is refused when `latency_decides` and the test says so,
+    else noted. Raises ValueError naming the field that does not fit.
+    """
+
+    alpha: float = 0.01
+    slice_min_pairs: int = 30
+    max_token_ratio: float = 1.5
+    tokens_decide: bool = False
+    max_latency_ratio: float = 1.2
+    latency_min_pairs: int = 60
+    latency_decides: bool = True
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if not isinstance(value, bool) and value <= 0:
+                raise ValueError(f"{each.name}={value} must be > 0")
+        if self.alpha >= 1:
+            raise ValueError(f"alpha={self.alpha} must lie strictly between 0 and 1")
+
+
+@dataclass(frozen=True)
 class GateSettings:
     """When a finalist passes. Proportions and gains in 0..1.
 
-    `alpha` is the chance of ever promoting a finalist that is no better; e-values at 1/alpha keep it at any stopping
-    time. `prior_sd` shrinks the reported gain: 3.5 points is how much proposals differ where that was measured.
+    `alpha` is the level over all gates there ever are; what one gate may spend of it is said by levels.py. Alone, a
+    gate spends all of it. `prior_sd` shrinks the reported gain: 3.5 points is how much most proposals differ.
     """
 
     alpha: float = 0.05
@@ -16,10 +42,9 @@ class GateSettings:
     min_gain: float = 0.01
     drop_below: float = 0.15
     max_discordant: int = 120
-    guardrail_alpha: float = 0.01
-    slice_min_pairs: int = 30
     prior_sd: float = 0.035
     look: int = 20
+    guardrails: Guardrails = field(default_factory=Guardrails)
 
 
 @dataclass(frozen=True)
