@@ -24,8 +24,8 @@ NEAR = 4  # demonstrations around the failures
 MOST = 24
 DRAWS = 3
 LONGEST_INPUT = 400  # characters; a long demonstration costs tokens in every later call
-MOST_LABELS = 12  # beyond, "one per label" is a long prompt and targets are likely free text
-TOKEN_COST = 1e-4  # of all coverage: a hundred tokens must bring one part in a hundred
+MOST_LABELS = 12  # without a contract, more distinct targets than these are likely free text
+TOKEN_COST = 2e-5  # of all coverage, by token; at 1e-4 a second demonstration of 77 intents was never worth it
 
 Array = NDArray[np.float64]
 
@@ -64,25 +64,25 @@ def _sets(
     eligible = _eligible(incumbent, examples)
     if not eligible:
         return
-    pool = _Pool.of(examples, corrections, embeddings, rng)
+    pool = _Pool.of(incumbent, examples, corrections, embeddings, rng)
     for size, grouped in _sizes(pool, eligible):
-        chosen = pool.choose(eligible, min(size, MOST))
+        chosen = pool.choose(eligible, size)
         order = "grouped by label" if grouped else "in turns"
         yield pool.ordered(chosen, grouped), f"{len(chosen)} demonstrations that cover the train examples best, {order}"
     near = pool.choose_near(eligible, {id for cluster in analysis.clusters for id in cluster.example_ids})
     if near:
         yield pool.ordered(near), f"{len(near)} demonstrations around the failures"
-    for _ in range(DRAWS if pool.closed else 0):
-        drawn = pool.choose(_half(eligible, pool.labels, rng), len({pool.labels[index] for index in eligible}))
+    count = len({pool.labels[index] for index in eligible})
+    for _ in range(DRAWS if pool.closed and count <= MOST else 0):
+        drawn = pool.choose(_half(eligible, pool.labels, rng), count)
         yield pool.ordered(drawn), f"{len(drawn)} demonstrations that cover a random half best"
 
 
 def _sizes(pool: "_Pool", eligible: Sequence[int]) -> list[tuple[int, bool]]:
     """(how many, grouped): fewer than one per label teach that the others are never right, so that is tried too."""
-    if not pool.closed:
-        return [(size, False) for size in SIZES]
     count = len({pool.labels[index] for index in eligible})
-    return [*((size, False) for size in sorted({*SIZES, count, 2 * count})), (2 * count, True)]
+    full = [size for size in (count, 2 * count) if pool.closed and size <= MOST]
+    return [*((size, False) for size in sorted({*SIZES, *full})), *((size, True) for size in full[1:])]
 
 
 @dataclass(frozen=True)
@@ -99,9 +99,14 @@ class _Pool:
 
     @classmethod
     def of(
-        cls, examples: Sequence[Example], corrections: Sequence[Correction], embeddings: Array, rng: np.random.Generator
+        cls,
+        incumbent: Prompt,
+        examples: Sequence[Example],
+        corrections: Sequence[Correction],
+        embeddings: Array,
+        rng: np.random.Generator,
     ) -> "_Pool":
-        closed = len({example.target for example in examples}) <= MOST_LABELS
+        closed = incumbent.choices is not None or len({example.target for example in examples}) <= MOST_LABELS
         labels = [example.target if closed else "" for example in examples]
         support = Support(examples, corrections)
         people = [support.person(example.id) or example.group for example in examples]
