@@ -10,7 +10,7 @@ from scipy.stats import norm
 
 from glow_pipelines.learning.intervals import Interval
 from glow_pipelines.learning.prompts.judges.bias import length_bias, position_bias
-from glow_pipelines.learning.prompts.judges.calibration import Judged, JudgeCalibration, arms_differ, calibrate
+from glow_pipelines.learning.prompts.judges.calibration import JudgeCalibration, Judged, arms_differ, calibrate
 from glow_pipelines.learning.prompts.judges.correction import Share, corrected_difference, corrected_level
 from glow_pipelines.learning.prompts.judges.pairwise import Shown
 
@@ -120,8 +120,13 @@ def test_corrected_differences_cover_the_true_one(before: float, after: float, q
 
 
 def test_position_bias_counts_what_goes_with_the_place() -> None:
-    orders: list[tuple[Shown, Shown]] = [*[("1", "1")] * 6, *[("2", "2")] * 2, *[("1", "2")] * 10, *[("tie", "1")] * 2]
-    found = position_bias(orders)
+    kinds: list[tuple[tuple[Shown, Shown], int]] = [
+        (("1", "1"), 6),
+        (("2", "2"), 2),
+        (("1", "2"), 10),
+        (("tie", "1"), 2),
+    ]
+    found = position_bias([orders for orders, n in kinds for _ in range(n)])
     assert found.n == 20
     assert found.swayed.estimate == pytest.approx(0.4)
     assert found.first.estimate == pytest.approx(0.75)
