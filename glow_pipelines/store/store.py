@@ -23,6 +23,7 @@ from glow_pipelines.store.experiments import Experiments
 from glow_pipelines.store.exports import Exports
 from glow_pipelines.store.feedback import Feedback
 from glow_pipelines.store.imports import Imports
+from glow_pipelines.store.judges import Judges
 from glow_pipelines.store.models import Models
 from glow_pipelines.store.notifications import Notifications
 from glow_pipelines.store.noun import Row
@@ -93,6 +94,10 @@ class Transaction:
     @cached_property
     def notifications(self) -> Notifications:
         return Notifications(self.connection)
+
+    @cached_property
+    def judges(self) -> Judges:
+        return Judges(self.connection)
 
     @cached_property
     def retrieval(self) -> Retrieval:

@@ -139,7 +139,12 @@ class Evaluator:
     def _score(
         self, batch: Sequence[Pair], requests: Sequence[RenderedPrompt], answers: Sequence[str]
     ) -> Sequence[Scored]:
-        """Scores from the cache, else computed or asked for. What was computed is kept at once, errors never are."""
+        """Scores from the cache, else asked for. What was asked is kept at once, errors never are.
+
+        What costs nothing is computed anew.
+        """
+        if isinstance(self.metric, Metric) and self.metric.prepare is None:
+            return self._scored([(example, answer) for (_, example), answer in zip(batch, answers, strict=True)])
         keys = [
             ScoreKey.of(request, example, answer, self.metric)
             for request, (_, example), answer in zip(requests, batch, answers, strict=True)

@@ -50,7 +50,7 @@ def length_bias(
     rng: np.random.Generator,
     resamples: int = 1000,
 ) -> LengthBias | None:
-    """The slope of (judge - expert) on the logarithm of the length, least squares, with a percentile bootstrap interval.
+    """The slope of (judge - expert) on the logarithm of the length, by least squares, with a bootstrap interval.
 
     Experts stay in, because longer answers may really be better. For pairs give the ratio of the two lengths. None
     below 10 answers, or when all are equally long. Raises ValueError for lengths that are not above 0.

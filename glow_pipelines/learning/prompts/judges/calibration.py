@@ -4,9 +4,11 @@ Belongs here: agreement, sensitivity and specificity, and what follows for its u
 judge, collecting what experts said (steps/judges).
 """
 
+import math
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 from scipy.stats import fisher_exact
@@ -87,6 +89,22 @@ class JudgeCalibration(Jsonable):
             raise ValueError(f"the judge errs differently between prompts (p = {self.arms_p:.3g}): compare by experts")
         return corrected_difference(raw, *self._shares)
 
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """The inverse of `to_json`."""
+        given = dict(data)
+        for name in ("base_rate", "kappa", "sensitivity", "specificity"):
+            given[name] = interval_from_json(data[name])
+        position, length = data["bias"]["position"], data["bias"]["length"]
+        given["bias"] = Bias(
+            position
+            and PositionBias(
+                position["n"], interval_from_json(position["swayed"]), interval_from_json(position["first"])
+            ),
+            length and LengthBias(length["n"], interval_from_json(length["slope"])),
+        )
+        return cls(**given)
+
     @property
     def _shares(self) -> tuple[Share, Share]:
         return Share(self.good_found, self.good), Share(self.bad_found, self.bad)
@@ -126,6 +144,12 @@ def calibrate(metric: str, version: int, pairs: Sequence[Judged], rng: np.random
         may_gate=not reasons,
         why="; ".join(reasons) or "agrees with experts well enough to decide",
     )
+
+
+def interval_from_json(data: Mapping[str, Any]) -> Interval:
+    """An interval from plain JSON data, where NaN is null."""
+    estimate = math.nan if data["estimate"] is None else data["estimate"]
+    return Interval(**{**data, "estimate": estimate})
 
 
 def arms_differ(pairs: Sequence[Judged]) -> float | None:

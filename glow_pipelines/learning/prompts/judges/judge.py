@@ -27,7 +27,7 @@ class Judge(Protocol):
     def graded(self) -> bool: ...
     @property
     def calls(self) -> int:
-        """Questions per answer: always as many as `questions` gives."""
+        """The most questions about one answer: `questions` never gives more."""
         ...
 
     def questions(self, item: Example, answer: str) -> tuple[RenderedPrompt, ...]:

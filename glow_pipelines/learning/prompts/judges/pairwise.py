@@ -89,8 +89,8 @@ def preference(first: Shown | None, second: Shown | None) -> float:
 
 def _question(criterion: str, input: str, pair: tuple[str, str], mark: str) -> RenderedPrompt:
     system = (
-        f"You compare two answers to the same input. {criterion}\n\n{warning(mark)}\n\nNeither the order nor the length "
-        "of the answers counts. Reply with 1, 2 or tie and nothing else."
+        f"You compare two answers to the same input. {criterion}\n\n{warning(mark)}\n\nNeither the order nor the "
+        "length of the answers counts. Reply with 1, 2 or tie and nothing else."
     )
     one, other = pair
     shown = (block("INPUT", input, mark), block("ANSWER 1", one, mark), block("ANSWER 2", other, mark))
