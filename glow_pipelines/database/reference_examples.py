@@ -172,7 +172,9 @@ EXAMPLES = (
     Example("effect_of", "glow_engineer", {"feedback": 1}, "Nothing has been learned from this vote yet."),
     Example("prompts", "glow_engineer", {"agent": "expense-coder"}),
     Example("prompt_history", "glow_engineer", {"agent": "expense-coder"}),
-    Example("prompt_lineage", "glow_engineer", {"agent": "expense-coder"}, "A person wrote it: that version is its source."),
+    Example(
+        "prompt_lineage", "glow_engineer", {"agent": "expense-coder"}, "A person wrote it: that version is its source."
+    ),
     Example(
         "rollback_prompt",
         "glow_engineer",

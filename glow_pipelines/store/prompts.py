@@ -135,8 +135,8 @@ class Prompts(Noun):
     def trace(self, agent: str, prompt_version: str) -> list[Row]:
         """Every part of a prompt with every row it came from, by one query.
 
-        part, part_id, content, traced, origin, origin_version, role, kind, source_id, source_role, example_id, said: see
-        glow.trace_prompt.
+        part, part_id, content, traced, origin, origin_version, role, kind, source_id, source_role, example_id, said:
+        what they mean is said at glow.trace_prompt.
         """
         return self._rows("trace", agent=agent, prompt_version=prompt_version)
 
@@ -153,7 +153,7 @@ class Prompts(Noun):
         return self._rows("history", agent=agent, most=most)
 
     def find(self, agent: str, version: str) -> Row:
-        """The version of an alias, or whose name begins so. Raises NoSuchPrompt when there is none, or more than one."""
+        """The version of an alias, or the one that begins so. Raises NoSuchPrompt for none, and for more than one."""
         rows = self._rows("find", agent=agent, version=version)
         if len(rows) != 1:
             problem = "no version" if not rows else "more than one version"
