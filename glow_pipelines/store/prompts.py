@@ -15,6 +15,7 @@ from glow_pipelines.learning.prompts.types import Candidate, Lineage, Prompt, Ru
 from glow_pipelines.store.noun import Noun, Row, json
 
 Alias = Literal["production", "candidate", "previous"]
+_CORRECTION = "correction:"  # begins the id of evidence that is a user's correction, before the number of its vote
 
 
 @dataclass(frozen=True)
@@ -225,11 +226,14 @@ def _refusals() -> Iterator[None]:
 
 
 def _lineage(agent: str, version: str, row: Lineage) -> dict[str, object]:
+    kind, source_id = ("example", row.source) if isinstance(row.source, str) else (row.source.kind, row.source.id)
+    if kind == "example" and source_id.startswith(_CORRECTION):
+        kind, source_id = "feedback", source_id.removeprefix(_CORRECTION)
     return {
         "agent": agent,
         "prompt_version": version,
-        "kind": "example" if isinstance(row.source, str) else row.source.kind,
-        "source_id": row.source if isinstance(row.source, str) else row.source.id,
+        "kind": kind,
+        "source_id": source_id,
         "role": row.role,
         "rule_id": row.rule_id or "",
     }

@@ -143,6 +143,7 @@ create function glow_api.unreflected(erasure_id bigint, agent text, prompt_versi
        select from glow.prompt_lineage l
         where l.agent = unreflected.agent and l.prompt_version = v.prompt_version and l.role = 'reflected' and l.rule_id = ''
           and (l.kind = 'example' and l.source_id = any(examples)
+            or l.kind = 'feedback' and 'correction:' || l.source_id = any(examples)
             or l.kind in ('feedback', 'annotation', 'comparison', 'demonstration') and l.source_id in (
               select p.value from glow.erasure_probes p where p.erasure_id = unreflected.erasure_id and p.kind = l.kind)
             -- Also a vote that corrects nothing: it was shown with its execution and its comment.
@@ -168,17 +169,25 @@ create function glow_api.erase_prompts(erasure_id bigint, receipt jsonb) returns
 #variable_conflict use_column
 declare
   the_id bigint := erase_prompts.erasure_id;
-  -- Not what others have taught again since.
-  examples text[] := array(
-    select e from glow_api.probes(the_id, 'example') e
-     where not exists (select from glow.learning_examples x
-                        where x.example_id = e and x.superseded_at is null and x.erased_at is null));
+  examples text[];
   old record;
   moved record;
   fresh text;
   kept jsonb;
   n bigint;
 begin
+  -- Corrections are evidence before they are examples: the person's, and those of what the person asked.
+  insert into glow.erasure_probes
+  select the_id, 'example', 'correction:' || f.feedback_id
+    from glow.agent_feedback f join glow.erasures x on x.erasure_id = the_id and x.tenant = f.tenant
+   where f.correction is not null
+     and (f.user_id in (select glow_api.probes(the_id, 'person')) or f.execution_id in (select glow_api.probes(the_id, 'execution')))
+     and 'correction:' || f.feedback_id not in (select glow_api.probes(the_id, 'example'));
+  -- Not what others have taught again since.
+  examples := array(
+    select e from glow_api.probes(the_id, 'example') e
+     where not exists (select from glow.learning_examples x
+                        where x.example_id = e and x.superseded_at is null and x.erased_at is null));
   for old in
     select p.agent, p.prompt_version, p.prompt, w.instruction from glow.prompt_versions p
       left join lateral (select glow_api.unreflected(the_id, p.agent, p.prompt_version, examples) as instruction) w on true
@@ -216,7 +225,8 @@ begin
     insert into glow.prompt_lineage (agent, prompt_version, kind, source_id, role, rule_id, example_version)
     select l.agent, fresh, l.kind, l.source_id, l.role, l.rule_id, l.example_version from glow.prompt_lineage l
      where l.agent = old.agent and l.prompt_version = old.prompt_version and (
-       l.role = 'demo' and exists (select from jsonb_array_elements(kept -> 'demonstrations') d where d ->> 'example_id' = l.source_id)
+       l.role = 'demo' and exists (select from jsonb_array_elements(kept -> 'demonstrations') d
+                                   where d ->> 'example_id' in (l.source_id, 'correction:' || l.source_id))
        or l.role = 'reflected' and l.rule_id = '' and old.instruction is null
        or l.rule_id <> '' and exists (select from jsonb_array_elements(kept -> 'rules') r where r ->> 'id' = l.rule_id))
     on conflict do nothing;

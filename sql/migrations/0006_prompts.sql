@@ -113,7 +113,10 @@ create function glow.trace_prompt(agent text, prompt_version text)
       from before b join glow.prompt_lineage l
         on l.agent = trace_prompt.agent and l.prompt_version = b.prompt_version
        and case b.part when 'rule' then l.rule_id = b.id
-                       when 'demonstration' then l.role = 'demo' and l.kind = 'example' and l.source_id = b.id
+                       when 'demonstration' then l.role = 'demo' and case l.kind
+                         when 'example' then l.source_id = b.id
+                         -- A correction that is shown before it became an example.
+                         when 'feedback' then 'correction:' || l.source_id = b.id else false end
                        else l.role = 'reflected' and l.rule_id = '' end
      -- An example that was never there is no source.
      where l.kind <> 'example' or l.example_version is not null
