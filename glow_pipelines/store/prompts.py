@@ -4,7 +4,8 @@ Belongs here: writing a prompt with its lineage, moving an alias by compare-and-
 Does not: optimizations and gates (optimizations), who wins (learning/prompts).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -14,6 +15,7 @@ from glow_pipelines.learning.prompts.types import Candidate, Lineage, Prompt, Ru
 from glow_pipelines.store.noun import Noun, Row, json
 
 Alias = Literal["production", "candidate", "previous"]
+_CORRECTION = "correction:"  # begins the id of evidence that is a user's correction, before the number of its vote
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,10 @@ class MoveRefused(Exception):
     """The database refused to move an alias; the message says why and what is accepted."""
 
 
+class NoSuchPrompt(Exception):
+    """No version is meant, or more than one could be."""
+
+
 class Prompts(Noun):
     queries = "prompts"
 
@@ -47,10 +53,6 @@ class Prompts(Noun):
         """A version, its rules with their counters; None when there is none or it lost a part to an erasure."""
         row = self._row("prompt", agent=agent, prompt_version=prompt_version)
         return None if row is None else self._prompt(agent, row["prompt"])
-
-    def version(self, agent: str, prompt_version: str) -> Row | None:
-        """A version as it is written: prompt, operator, parent, reason, tokens, operator_model, operator_prompt."""
-        return self._row("prompt", agent=agent, prompt_version=prompt_version)
 
     def add(
         self, agent: str, candidate: Candidate, operator_model: str | None = None, operator_prompt: str | None = None
@@ -99,18 +101,19 @@ class Prompts(Noun):
             raise AliasMoved(f"alias {alias} of {agent} is at revision {revision}, not at {expected} any more")
         if current is not None and current["prompt_version"] == prompt_version:
             return False
-        moved = self._answer(
-            "move_alias",
-            agent=agent,
-            alias=alias,
-            prompt_version=prompt_version,
-            expected=revision,
-            moved_by=moved_by,
-            reason=reason,
-            gate_id=gate_id,
-            experiment_id=experiment_id,
-        )
-        if moved["revision"] is None:
+        with _refusals():
+            moved = self._row(
+                "move_alias",
+                agent=agent,
+                alias=alias,
+                prompt_version=prompt_version,
+                expected=revision,
+                moved_by=moved_by,
+                reason=reason,
+                gate_id=gate_id,
+                experiment_id=experiment_id,
+            )
+        if moved is None or moved["revision"] is None:
             raise AliasMoved(f"alias {alias} of {agent} is not at revision {revision} any more: somebody else moved it")
         return True
 
@@ -120,20 +123,51 @@ class Prompts(Noun):
         Returns prompt_version, rolled_back, revision. Raises MoveRefused when there is no previous prompt, or an
         experiment runs on it.
         """
-        receipt: Row = self._answer("rollback", agent=agent, moved_by=moved_by, reason=reason, target=target)["receipt"]
+        with _refusals():
+            row = self._row("rollback", agent=agent, moved_by=moved_by, reason=reason, target=target)
+        assert row is not None
+        receipt: Row = row["receipt"]
         return receipt
 
     def lineage(self, agent: str, prompt_version: str) -> list[Row]:
         """Every row behind a prompt, down to feedback and annotations."""
         return self._rows("lineage", agent=agent, prompt_version=prompt_version)
 
+    def trace(self, agent: str, prompt_version: str) -> list[Row]:
+        """Every part of a prompt with every row it came from, by one query.
+
+        part, part_id, content, traced, origin, origin_version, role, kind, source_id, source_role, example_id, said:
+        what they mean is said at glow.trace_prompt.
+        """
+        return self._rows("trace", agent=agent, prompt_version=prompt_version)
+
     def untraced(self, agent: str, prompt_version: str) -> list[Row]:
-        """Rules and demonstrations without a source: must be empty."""
+        """Parts that nothing is known to be behind (part, id): must be empty."""
         return self._rows("untraced", agent=agent, prompt_version=prompt_version)
+
+    def versions(self, agent: str, most: int = 100) -> list[Row]:
+        """The versions of an agent, the newest first, with the aliases that point there."""
+        return self._rows("versions", agent=agent, most=most)
+
+    def history(self, agent: str, most: int = 100) -> list[Row]:
+        """The moves of an agent's aliases, the newest first."""
+        return self._rows("history", agent=agent, most=most)
+
+    def find(self, agent: str, version: str) -> Row:
+        """The version of an alias, or the one that begins so. Raises NoSuchPrompt for none, and for more than one."""
+        rows = self._rows("find", agent=agent, version=version)
+        if len(rows) != 1:
+            problem = "no version" if not rows else "more than one version"
+            raise NoSuchPrompt(
+                f"{agent} has {problem} {version!r}; accepted: production, candidate, previous or the beginning of a "
+                f"version; see: glow prompt list {agent}"
+            )
+        return rows[0]
 
     def open_level(self, gate_key: str, agent: str) -> tuple[int, int]:
         """The number of a test among those of all agents, and how many others had rejected when it was opened."""
-        row = self._answer("open_level", gate_key=gate_key, agent=agent)
+        row = self._row("open_level", gate_key=gate_key, agent=agent)
+        assert row is not None
         return row["number"], row["rejections"]
 
     def decide_level(self, gate_key: str, verdict: str, level: float | None = None) -> bool:
@@ -179,24 +213,27 @@ class Prompts(Noun):
             ),
         )
 
-    def _answer(self, name: str, **parameters: object) -> Row:
-        """The one row of a function that may refuse. Raises MoveRefused for its refusals."""
-        try:
-            row = self._row(name, **parameters)
-        except psycopg.Error as error:
-            if not (error.sqlstate or "").startswith("PT"):
-                raise
-            raise MoveRefused(f"{error.diag.message_primary}; accepted: {error.diag.message_hint}") from error
-        assert row is not None
-        return row
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """What the database refuses is a MoveRefused."""
+    try:
+        yield
+    except psycopg.Error as error:
+        if not (error.sqlstate or "").startswith("PT"):
+            raise
+        raise MoveRefused(f"{error.diag.message_primary}; accepted: {error.diag.message_hint}") from error
 
 
 def _lineage(agent: str, version: str, row: Lineage) -> dict[str, object]:
+    kind, source_id = ("example", row.source) if isinstance(row.source, str) else (row.source.kind, row.source.id)
+    if kind == "example" and source_id.startswith(_CORRECTION):
+        kind, source_id = "feedback", source_id.removeprefix(_CORRECTION)
     return {
         "agent": agent,
         "prompt_version": version,
-        "kind": "example" if isinstance(row.source, str) else row.source.kind,
-        "source_id": row.source if isinstance(row.source, str) else row.source.id,
+        "kind": kind,
+        "source_id": source_id,
         "role": row.role,
         "rule_id": row.rule_id or "",
     }

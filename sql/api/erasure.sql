@@ -78,7 +78,7 @@ create function glow_api.personal_places() returns setof glow_api.personal_place
     ('prompt_optimizations', null, null, null, null, null, 'leaves', 'Inputs, corrections and prompts it quotes are emptied.'),
     ('prompt_rule_counts', null, null, null, null, null, 'delete', 'Deleted with its rule, and where its text quotes an erased one.'),
     ('prompt_versions', null, null, null, null, null, null,
-        'Demonstrations and rules that rest on erased examples are taken out; the version is marked erased, one without them takes its place.'),
+        'Demonstrations and rules that rest on erased examples are taken out, and an instruction that a model wrote from the person''s words; the version is marked erased, one without them takes its place.'),
     ('requests', '{requested_by}', 'pseudonym', null, null, null, 'leaves', 'The request stays.'),
     ('responses', null, null, null, null, null, 'delete', 'Deleted where the answer quotes an erased text.'),
     ('retention_policies', '{set_by}', 'pseudonym', null, null, null, null, 'Stays.'),

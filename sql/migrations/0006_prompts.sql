@@ -73,6 +73,89 @@ create table glow.prompt_lineage (
   foreign key (agent, prompt_version) references glow.prompt_versions (agent, prompt_version)
 );
 comment on table glow.prompt_lineage is 'Which rows each rule and demonstration of a prompt came from.';
+create index lineage_by_example on glow.prompt_lineage (example_version);
+create index lineage_by_source on glow.prompt_lineage (kind, source_id);
+
+-- Operators write down where the parts come from that they add. A part that was there before has its sources at the version
+-- that brought it in; one that stands in a version without parent was written by a person, and that version is its source.
+create function glow.trace_prompt(agent text, prompt_version text)
+  returns table (part text, part_id text, content text, traced boolean, origin text, origin_version text, role text,
+                 kind text, source_id text, source_role text, example_id text, said jsonb)
+  language sql stable as $$
+  with recursive versions as (
+    select p.prompt_version, p.parent, p.prompt, p.operator_model, 0 as age
+      from glow.prompt_versions p where p.agent = trace_prompt.agent and p.prompt_version = trace_prompt.prompt_version
+    union all
+    select p.prompt_version, p.parent, p.prompt, p.operator_model, v.age + 1
+      from versions v join glow.prompt_versions p on p.agent = trace_prompt.agent and p.prompt_version = v.parent
+  ) cycle prompt_version set is_cycle using path,
+  parts as (
+    select v.prompt_version, v.parent, v.operator_model, v.age, x.*
+      from versions v cross join lateral (
+        select 1 as section, 0::bigint as place, 'instruction' as part, '' as id, v.prompt ->> 'instruction' as content
+        union all
+        select 2, r.place, 'rule', r.value ->> 'id', r.value ->> 'text'
+          from jsonb_array_elements(v.prompt -> 'rules') with ordinality as r(value, place)
+        union all
+        select 3, d.place, 'demonstration', d.value ->> 'example_id', concat_ws(E'\n', d.value ->> 'input', d.value ->> 'output')
+          from jsonb_array_elements(v.prompt -> 'demonstrations') with ordinality as d(value, place)) x
+     where not v.is_cycle
+  ),
+  -- Each part of the version in the versions that have it; a reworded instruction goes back to what it was made of.
+  before as (
+    select q.section, q.place, q.part, q.id, q.content, o.prompt_version, o.parent, o.operator_model, o.age, o.content = q.content as is_same
+      from parts q join parts o on o.part = q.part and o.id = q.id and (o.content = q.content or q.part = 'instruction')
+     where q.age = 0
+  ),
+  sourced as (
+    select b.part, b.id, b.prompt_version, b.age, l.role, l.kind, l.source_id, l.example_version,
+           min(b.age) over (partition by b.part, b.id) as nearest
+      from before b join glow.prompt_lineage l
+        on l.agent = trace_prompt.agent and l.prompt_version = b.prompt_version
+       and case b.part when 'rule' then l.rule_id = b.id
+                       when 'demonstration' then l.role = 'demo' and case l.kind
+                         when 'example' then l.source_id = b.id
+                         -- A correction that is shown before it became an example.
+                         when 'feedback' then 'correction:' || l.source_id = b.id else false end
+                       else l.role = 'reflected' and l.rule_id = '' end
+     -- An example that was never there is no source.
+     where l.kind <> 'example' or l.example_version is not null
+  ),
+  rows as (
+    select f.part, f.id, f.prompt_version, f.age, f.role, coalesce(s.kind, 'example') as kind, coalesce(s.source_id, f.source_id) as source_id,
+           s.role as source_role, f.source_id as example_id
+      from sourced f left join glow.example_sources s using (example_version)
+     where f.age = f.nearest and f.kind = 'example'
+    union all
+    select f.part, f.id, f.prompt_version, f.age, f.role, f.kind, f.source_id, null, null
+      from sourced f
+     where f.age = f.nearest and f.kind <> 'example' and not exists (
+       select from sourced e join glow.example_sources s using (example_version)
+        where (e.part, e.id, e.age, e.role) = (f.part, f.id, f.age, f.role) and (s.kind, s.source_id) = (f.kind, f.source_id))
+  ),
+  -- Without rows: where it was written by hand, or what a template made of that.
+  unsourced as (
+    select distinct on (b.part, b.id) b.part, b.id, b.prompt_version,
+           case when b.is_same and b.parent is null then 'written'
+                when b.part = 'instruction' and b.operator_model is null and b.parent is not null then 'rewritten' end as origin
+      from before b where b.is_same order by b.part, b.id, b.age desc
+  )
+  select q.part, q.id, q.content, r.kind is not null or u.origin is not null,
+         case when r.kind is null then u.origin when r.age = 0 then 'learned' else 'inherited' end,
+         coalesce(r.prompt_version, case when u.origin is not null then u.prompt_version end),
+         r.role, r.kind, r.source_id, r.source_role, r.example_id,
+         case when r.kind in ('feedback', 'annotation', 'comparison', 'demonstration') and r.source_id ~ '^[0-9]{1,18}$'
+                or r.kind = 'execution' then glow.source_row(r.kind, r.source_id) end
+    from parts q
+    left join rows r on (r.part, r.id) = (q.part, q.id)
+    left join unsourced u on (u.part, u.id) = (q.part, q.id)
+   where q.age = 0
+   order by q.section, q.place, r.example_id, r.kind, r.source_id, r.source_role
+$$;
+comment on function glow.trace_prompt is
+  'Every part of a prompt with every row it came from: the audit of a prompt. origin: learned (rows of this version), '
+  'inherited (rows of origin_version, which brought the part in), written (by hand, in origin_version), rewritten (the '
+  'instruction, by a template), null where nothing is known.';
 
 -- One optimization = one dataset version raced and gated against one incumbent. Its id is the hash of those inputs,
 -- so that a killed run that starts again finds its own row.
@@ -312,7 +395,7 @@ begin
     perform glow.move_prompt_alias(agent, 'candidate', null, candidate.revision, moved_by, reason, kind => 'rollback');
   end if;
   return jsonb_build_object('agent', agent, 'prompt_version', target, 'rolled_back', production.prompt_version, 'revision', moved,
-                            'status', 'rolled back');
+                            'status', 'rolled_back');
 end $$;
 comment on function glow.rollback_prompt is
   'Puts the previous prompt (or another that was in production) in force again, in one call. Refused where there is none, '

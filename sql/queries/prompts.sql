@@ -19,11 +19,14 @@ values (%(agent)s, encode(sha256(convert_to((%(prompt)s::jsonb)::text, 'UTF8')),
 on conflict do nothing
 
 -- insert_lineage --
--- A source of a rule or demonstration; an example as it is now.
+-- A source of a rule or demonstration; an example as it is now, or as it last was.
 insert into glow.prompt_lineage (agent, prompt_version, kind, source_id, role, rule_id, example_version)
 values (%(agent)s, %(prompt_version)s, %(kind)s, %(source_id)s, %(role)s, %(rule_id)s,
-        (select x.example_version from glow.learning_examples x
-          where %(kind)s = 'example' and x.example_id = %(source_id)s and x.superseded_at is null))
+        coalesce((select x.example_version from glow.learning_examples x
+                   where %(kind)s = 'example' and x.example_id = %(source_id)s and x.superseded_at is null),
+                 -- Learned anew while the prompt was made of it.
+                 (select max(x.example_version) from glow.learning_examples x
+                   where %(kind)s = 'example' and x.example_id = %(source_id)s and x.agent = %(agent)s)))
 on conflict do nothing
 
 -- move_alias --
@@ -78,18 +81,35 @@ select l.role, l.rule_id, l.kind, l.source_id, s.kind as from_kind, s.source_id 
  where l.agent = %(agent)s and l.prompt_version = %(prompt_version)s
  order by l.role, l.rule_id, l.source_id, s.kind, s.source_id
 
+-- trace --
+-- Every part of a prompt with every row it came from.
+select part, part_id, content, traced, origin, origin_version, role, kind, source_id, source_role, example_id, said
+  from glow.trace_prompt(%(agent)s, %(prompt_version)s)
+
 -- untraced --
--- Rules and demonstrations of a prompt without a source row: must be none.
-select part, id from (
-  select 'demo' as part, d ->> 'example_id' as id
-    from glow.prompt_versions p cross join jsonb_array_elements(p.prompt -> 'demonstrations') d
-   where p.agent = %(agent)s and p.prompt_version = %(prompt_version)s
-  union all
-  select 'rule', r ->> 'id'
-    from glow.prompt_versions p cross join jsonb_array_elements(p.prompt -> 'rules') r
-   where p.agent = %(agent)s and p.prompt_version = %(prompt_version)s) parts
- where not exists (
-   select from glow.prompt_lineage l
-    where l.agent = %(agent)s and l.prompt_version = %(prompt_version)s
-      and ((part = 'demo' and l.role = 'demo' and l.source_id = id)
-        or (part = 'rule' and l.role = 'rule_evidence' and l.rule_id = id)))
+-- Parts of a prompt that nothing is known to be behind: must be none.
+select distinct part, part_id as id
+  from glow.trace_prompt(%(agent)s, %(prompt_version)s) where not traced order by part, part_id
+
+-- versions --
+-- The versions of an agent, the newest first.
+select p.prompt_version, p.operator, p.parent, p.reason, p.tokens, p.operator_model, p.created_at, p.erased_at,
+       array(select a.alias from glow.prompt_aliases a
+              where a.agent = p.agent and a.prompt_version = p.prompt_version order by a.alias) as aliases
+  from glow.prompt_versions p where p.agent = %(agent)s
+ order by p.created_at desc, p.prompt_version limit %(most)s
+
+-- history --
+-- The moves of an agent's aliases, the newest first.
+select move_id, alias, prompt_version, previous, revision, kind, moved_by, reason, gate_id, experiment_id, moved_at
+  from glow.prompt_alias_history where agent = %(agent)s order by move_id desc limit %(most)s
+
+-- find --
+-- Versions that a person may mean: an alias, or the beginning of a version.
+select p.prompt_version, p.prompt, p.operator, p.parent, p.reason, p.tokens, p.operator_model, p.operator_prompt, p.created_at,
+       p.erased_at
+  from glow.prompt_versions p
+ where p.agent = %(agent)s
+   and (starts_with(p.prompt_version, %(version)s)
+     or p.prompt_version = (select a.prompt_version from glow.prompt_aliases a where a.agent = %(agent)s and a.alias = %(version)s))
+ order by p.prompt_version limit 2
