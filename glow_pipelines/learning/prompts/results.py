@@ -20,7 +20,7 @@ State = Literal["finalist", "no_improvement", "carry_over", "insufficient_data"]
 
 @dataclass(frozen=True)
 class Arm(Jsonable):
-    """One prompt in the race. `left_at` is the number of items at which it was eliminated, None for survivors."""
+    """One prompt in the race. `left_at`: the number of items after which it was asked no further, None: to the end."""
 
     prompt_sha256: str
     operator: str

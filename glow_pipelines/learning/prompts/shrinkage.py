@@ -7,13 +7,14 @@ import numpy as np
 
 from glow_pipelines.learning.prompts.tally import Tally
 
-# Most proposals differ by a few points, some repair a prompt that was broken; multiples of `prior_sd`, equally likely.
-# One normal of 3.5 points would call 30 points seen on 90 items 10; the wide parts leave what noise cannot explain.
-_SCALES = np.array([0.5, 1.0, 2.0, 4.0, 8.0])
+# Most finalists differ by a few points; some repair a prompt that was broken. One normal of 3.5 points calls 20 points
+# seen on 90 items 8; one part in fifty that is six times as wide calls them 15, and leaves 7 points on 200 items at 4.
+_WIDE, _WIDE_SHARE = 6.0, 0.02
+_SCALES, _SHARES = np.array([1.0, _WIDE]), np.array([1 - _WIDE_SHARE, _WIDE_SHARE])
 
 
 def shrunken_gain(tally: Tally, prior_sd: float) -> float:
-    """Posterior mean gain under a mixture of normal priors around 0.
+    """Posterior mean gain under a prior of two normals around 0: `prior_sd`, and seldom six times that.
 
     Where the prior is right, the posterior mean needs no correction for stopping early or for reporting only what
     passed. The variance of right-or-wrong scores adds one pair to each discordant cell (Bonett and Price 2012), so few
@@ -23,7 +24,7 @@ def shrunken_gain(tally: Tally, prior_sd: float) -> float:
         return 0.0
     variance = _variance(tally)
     spreads = (prior_sd * _SCALES) ** 2
-    weights = np.exp(-0.5 * tally.gain**2 / (spreads + variance)) / np.sqrt(spreads + variance)
+    weights = _SHARES * np.exp(-0.5 * tally.gain**2 / (spreads + variance)) / np.sqrt(spreads + variance)
     return float(tally.gain * (weights @ (spreads / (spreads + variance))) / weights.sum())
 
 
