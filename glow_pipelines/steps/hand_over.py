@@ -39,9 +39,7 @@ def hand_over(t: Transaction, settings: Settings, agent: str) -> HandOver | None
     if row["verdict"] != "promote" or row["incumbent"] != production.prompt.sha256:
         return None
     finalist = row["finalist"]
-    version = t.prompts.version(agent, finalist)
-    if version is None:  # it lost a part to an erasure: it is not what passed
-        return None
+    version = t.prompts.find(agent, finalist)
     plan = plan_experiment(t, settings, agent, finalist)
     named = plan.salt.partition("#")[0]
     hypothesis = f"{version['operator']}: more thumbs up than the prompt in force"

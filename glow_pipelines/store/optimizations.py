@@ -129,3 +129,8 @@ class Optimizations(Noun):
     def gates_of(self, agent: str, incumbent: str, finalist: str) -> list[Row]:
         """The gates of a finalist against one prompt in force, the oldest first."""
         return self._rows("gates_of", agent=agent, incumbent=incumbent, finalist=finalist)
+
+    def rule_counts_before(self, agent: str, optimization_id: str) -> dict[tuple[str, str], tuple[int, int]]:
+        """How often rules, by id and text, helped and harmed in the optimizations before this one."""
+        rows = self._rows("rule_counts_before", agent=agent, optimization_id=optimization_id)
+        return {(row["rule_id"], row["rule_text"]): (row["helpful"], row["harmful"]) for row in rows}

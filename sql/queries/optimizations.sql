@@ -109,3 +109,12 @@ select distinct prompt_version from glow.evaluations
 -- The gates of a finalist against one prompt in force, the oldest first: its evidence over nights.
 select gate_id, optimization_id, verdict, evidence, created_at from glow.prompt_gates
  where agent = %(agent)s and incumbent = %(incumbent)s and finalist = %(finalist)s order by created_at
+
+-- rule_counts_before --
+-- How often rules helped and harmed in the optimizations before this one: a resumed run must not learn from itself.
+select c.rule_id, c.rule_text, sum(c.helpful)::int as helpful, sum(c.harmful)::int as harmful
+  from glow.prompt_rule_counts c
+  join glow.prompt_optimizations o on o.optimization_id = c.optimization_id
+ where c.agent = %(agent)s
+   and o.created_at < (select x.created_at from glow.prompt_optimizations x where x.optimization_id = %(optimization_id)s)
+ group by c.rule_id, c.rule_text order by c.rule_id, c.rule_text

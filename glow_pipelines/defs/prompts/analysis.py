@@ -51,7 +51,7 @@ def _analysis(work: "Optimization") -> dg.MaterializeResult:
         metadata={
             **shown,
             "interval": f"{percent(found.accuracy.low)} to {percent(found.accuracy.high)} on {found.n}",
-            "goals": ", ".join(work.goals) or "accuracy",
+            "goals": ", ".join(work.goals.names),
             "plan": table(("stage", "calls at most"), plan.stages),
             "cost at most (USD)": plan.most_usd,
             "tokens, about": plan.tokens,

@@ -32,12 +32,12 @@ def candidate_prompt(context: dg.AssetExecutionContext, services: dg.ResourcePar
         production, candidate = t.prompts.in_force(agent), t.prompts.in_force(agent, "candidate")
         behind = t.prompts.gate_of_alias(agent, "candidate")
         version = "" if candidate is None else candidate.prompt.sha256
-        lineage = t.prompts.lineage(agent, version) if version else []
-        lost = t.prompts.untraced(agent, version) if version else []
+        lineage = t.prompts.trace(agent, version) if version else []
     if candidate is None or production is None:
         return waiting("no candidate: nothing has passed the gate yet", *CHECKS)
     passed = behind is not None and behind["verdict"] == "promote" and behind["finalist"] == version
-    parts = len(candidate.prompt.rules) + len(candidate.prompt.demonstrations)
+    parts = {(row["part"], row["part_id"]) for row in lineage}
+    lost = {(row["part"], row["part_id"]) for row in lineage if not row["traced"]}
     plan = (
         {} if handed is None else {"experiment": handed.experiment_id or "none", "plan": line(handed.plan.summary, 600)}
     )
@@ -50,17 +50,18 @@ def candidate_prompt(context: dg.AssetExecutionContext, services: dg.ResourcePar
             **plan,
             "source rows": len(lineage),
             "lineage": table(
-                ("role", "rule", "kind", "id", "from", "row"),
+                ("part", "id", "traced", "origin", "role", "kind", "row"),
                 (
                     (
-                        row["role"],
-                        row["rule_id"],
-                        row["kind"],
-                        row["source_id"][:12],
-                        row["from_kind"] or "",
-                        row["from_id"] or "",
+                        row["part"],
+                        row["part_id"],
+                        row["traced"],
+                        row["origin"],
+                        row["role"] or "",
+                        row["kind"] or "",
+                        row["source_id"] or "",
                     )
-                    for row in lineage[:30]
+                    for row in lineage[:60]
                 ),
             ),
             "audit": sql(AUDIT.replace("$1", f"'{agent}'").replace("$2", f"'{version}'")),
@@ -74,7 +75,7 @@ def candidate_prompt(context: dg.AssetExecutionContext, services: dg.ResourcePar
             dg.AssetCheckResult(
                 check_name="lineage",
                 passed=not lost,
-                description=f"{parts - len(lost)} of {parts} rules and demonstrations trace to source rows",
+                description=f"{len(parts) - len(lost)} of {len(parts)} parts of the prompt trace to source rows",
             ),
         ],
     )

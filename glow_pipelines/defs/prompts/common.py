@@ -31,11 +31,11 @@ def with_optimization(
     stage: "Callable[[Optimization], dg.MaterializeResult]",
 ) -> dg.MaterializeResult:
     """The stage's result; nothing to optimize, and time that is over, are honest outcomes and not failures."""
-    from glow_pipelines.steps.optimization import NotOptimizable, Optimization, Paused
+    from glow_pipelines.steps.optimization import NotOptimizable, Paused, open_optimization
 
     goals = asked(context, services).get("goals") or ()
     try:
-        return stage(Optimization.open(services, context.partition_key, goals, run=context.run.run_id))
+        return stage(open_optimization(services, context.partition_key, goals, run=context.run.run_id))
     except (NotOptimizable, Paused) as reason:
         return waiting(str(reason), *checks)
 

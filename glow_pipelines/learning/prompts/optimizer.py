@@ -17,6 +17,7 @@ from glow_pipelines.learning.prompts import race as races
 from glow_pipelines.learning.prompts.budget import Budget, BudgetExhaustedError
 from glow_pipelines.learning.prompts.corrections import incorporate
 from glow_pipelines.learning.prompts.evaluate import Evaluator, Outcome
+from glow_pipelines.learning.prompts.goals import Goals
 from glow_pipelines.learning.prompts.lint import Linter
 from glow_pipelines.learning.prompts.metrics import Judge, Metric, metric_named
 from glow_pipelines.learning.prompts.operators import OPERATORS, combine
@@ -54,7 +55,8 @@ class PromptOptimizer:
 
     Deterministic given `seed` and the answers; a rerun over cached answers takes the same decisions and pays nothing.
     Stages may be called one by one; each takes all examples and reads only its own split. `writer` is the model that
-    writes prompts, with `settings.reflect_share` of the budget; without one templates alone propose.
+    writes prompts, with `settings.reflect_share` of the budget; without one templates alone propose. `goals` choose the
+    operators; their guardrails belong into the settings.
     """
 
     def __init__(
@@ -69,9 +71,11 @@ class PromptOptimizer:
         writer: Answerer | None = None,
         judge: Answerer | None = None,
         scores: ScoreCache | None = None,
+        goals: Goals | None = None,
     ) -> None:
         self._metric = metric_named(metric, metric_settings) if isinstance(metric, str) else metric
         self._seed, self._budget = seed, budget
+        self._wanted = (goals or Goals.of(None)).operators
         self._settings = settings or OptimizerSettings()
         if writer is None:
             self._settings = replace(self._settings, reflect_share=0.0)
@@ -129,7 +133,9 @@ class PromptOptimizer:
             raise ValueError(f"no embedding for train examples {missing[:5]} ({len(missing)} in all)")
         matrix = np.array([embeddings[example.id] for example in train], dtype=float).reshape(len(train), -1)
         made: dict[str, Candidate] = {}
-        for stream, operator in enumerate(OPERATORS.values()):
+        for stream, (name, operator) in enumerate(OPERATORS.items()):
+            if name not in self._wanted:
+                continue
             for candidate in operator(incumbent, train, heard, analysis, matrix, self._rng(_PROPOSE, stream)):
                 made.setdefault(candidate.prompt.sha256, candidate)
         for candidate in self._reflect(incumbent, examples, train, heard, analysis):
@@ -147,7 +153,8 @@ class PromptOptimizer:
         splits = Splits.of(examples)
 
         def grow(standing: Sequence[Candidate]) -> tuple[Candidate, ...]:
-            return self._lint(incumbent, splits, splits.unleaked(corrections), combine(standing))
+            bred = combine(standing) if "combine" in self._wanted else []
+            return self._lint(incumbent, splits, splits.unleaked(corrections), bred)
 
         racing = _by_turns([each for each in candidates if not each.findings])[: self._settings.max_arms]
         items = stratified(splits.val, self._rng(_RACE))
@@ -261,12 +268,13 @@ class PromptOptimizer:
         analysis: Analysis,
     ) -> Iterator[Candidate]:
         """Candidates a model wrote. Each operator may use an equal part of what is left; the last one all of it."""
-        for stream, operator in enumerate(WRITTEN.values() if self._settings.reflect_share else ()):
+        writing = [each for each in WRITTEN if each in self._wanted] if self._settings.reflect_share else []
+        for stream, name in enumerate(writing):
             left = self._allowed(incumbent, examples, "reflect")
-            limit = left // (len(WRITTEN) - stream)
+            limit = left // (len(writing) - stream)
             if limit:
                 rng = self._rng(_WRITE, stream)
-                yield from operator(incumbent, train, heard, analysis, self._evaluator, rng, limit)
+                yield from WRITTEN[name](incumbent, train, heard, analysis, self._evaluator, rng, limit)
 
     def _rng(self, *stream: int) -> np.random.Generator:
         return np.random.default_rng([self._seed, *stream])

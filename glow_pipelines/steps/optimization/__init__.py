@@ -6,6 +6,7 @@ Belongs here: the order of reading, asking and writing. Does not: Dagster (defs/
 
 from glow_pipelines.steps.optimization.asking import Paused
 from glow_pipelines.steps.optimization.limits import Limits
-from glow_pipelines.steps.optimization.work import NotOptimizable, Optimization
+from glow_pipelines.steps.optimization.opening import NotOptimizable, open_optimization
+from glow_pipelines.steps.optimization.work import Optimization
 
-__all__ = ["Limits", "NotOptimizable", "Optimization", "Paused"]
+__all__ = ["Limits", "NotOptimizable", "Optimization", "Paused", "open_optimization"]

@@ -7,11 +7,11 @@ checks look at (checks), what follows from a passed gate (hand_over).
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
-from typing import Any
 
 from glow_pipelines.learning.prompts.counters import count_all
 from glow_pipelines.learning.prompts.levels import level
 from glow_pipelines.learning.prompts.metrics import Metric
+from glow_pipelines.learning.prompts.operators.written import WRITTEN
 from glow_pipelines.learning.prompts.types import Analysis, Candidate, Gate, Prompt, Race, Rule
 from glow_pipelines.steps.optimization import spending
 from glow_pipelines.steps.optimization.asking import Paused
@@ -107,8 +107,8 @@ def may_promote(t: Transaction, work: Optimization) -> tuple[bool, str]:
     """Whether the metric may decide, and why not: a judge only when it was calibrated against experts."""
     if isinstance(work.metric, Metric):
         return True, ""
-    judges: Any = t.judges  # type: ignore[attr-defined]
-    calibration = judges.calibration(work.agent, work.metric.id, work.metric.version)
+    judge, model = work.metric, work.services.chat.name
+    calibration = t.judges.calibration(work.agent, judge.id, judge.version, model)
     if calibration is None:
         return False, f"judge {work.metric.id} was never compared with experts (asset judge_calibration)"
     return calibration.may_gate, "" if calibration.may_gate else calibration.why
@@ -184,8 +184,7 @@ _STAGE = {"val": "race", "test": "gate"}
 
 
 def _rule_counts(work: Optimization, prompts: Sequence[Prompt]) -> list[Rule]:
-    counted = count_all([work.incumbent, *prompts], work.engine.outcomes)
-    return [Rule(each.rule_id, each.rule_text, (), each.helpful, each.harmful) for each in counted]
+    return list(count_all([work.incumbent, *prompts], work.engine.outcomes))
 
 
 def _write(work: Optimization, candidates: Sequence[Candidate]) -> None:
@@ -200,12 +199,9 @@ def _write(work: Optimization, candidates: Sequence[Candidate]) -> None:
     ]
     with work.services.store.transaction() as t:
         for each in candidates:
-            wrote = work.services.chat.name if each.operator in _WRITTEN else None
+            wrote = work.services.chat.name if each.operator in WRITTEN else None
             t.prompts.add(work.agent, each, operator_model=wrote)
         t.optimizations.record_candidates(work.id, listed)
-
-
-_WRITTEN = ("clarify_written", "restructure_written", "reflect")
 
 
 @contextmanager
