@@ -11,6 +11,8 @@ from rich.console import Console
 
 from glow_pipelines.commands.datasets import dataset
 from glow_pipelines.commands.erasure import erase
+from glow_pipelines.commands.optimize import optimize
+from glow_pipelines.commands.prompts import prompt
 from glow_pipelines.errors import Actionable
 from glow_pipelines.files import is_held
 from glow_pipelines.importing.records import FORMATS, KINDS, Kind
@@ -47,6 +49,8 @@ def main() -> None:
 
 main.add_command(erase)
 main.add_command(dataset)
+main.add_command(optimize)
+main.add_command(prompt)
 
 
 @main.command()

@@ -130,21 +130,7 @@ class Services:
         )
 
     def answer(self, requests: "Sequence[RenderedPrompt]") -> "list[Answer]":
-        """What the prompt engine asks the chat model through."""
-        from glow_pipelines.learning.prompts.types import Answer
-        from glow_pipelines.providers.types import ChatRequest, Message
+        """What the prompt engine asks the chat model through: answers with what they cost when they were fresh."""
+        from glow_pipelines.providers.asking import chat_request, engine_answer
 
-        answers = self.chat.complete_many(
-            [
-                ChatRequest(
-                    tuple(Message(role, content) for role, content in request.messages),
-                    max_tokens=request.max_tokens,
-                    choices=request.choices,
-                )
-                for request in requests
-            ]
-        )
-        return [
-            Answer(each.text, each.usage.prompt_tokens, each.usage.completion_tokens, each.usage.cost_usd, each.cached)
-            for each in answers
-        ]
+        return [engine_answer(each) for each in self.chat.complete_many([chat_request(each) for each in requests])]

@@ -145,6 +145,30 @@ class Settings:
     optimization_max_calls: int = setting(
         "GLOW_OPTIMIZATION_MAX_CALLS", whole(1, 10_000_000), "2000", "model calls one prompt optimization may spend"
     )
+    optimization_max_tokens: int | None = setting(
+        "GLOW_OPTIMIZATION_MAX_TOKENS",
+        whole(1, 1_000_000_000_000),
+        "",
+        "tokens one prompt optimization may spend, prompts and answers together; unset: no limit",
+    )
+    optimization_max_usd: float | None = setting(
+        "GLOW_OPTIMIZATION_MAX_USD",
+        number(0, 1_000_000),
+        "",
+        "US dollars one prompt optimization may spend, by GLOW_CHAT_PRICES; unset: no limit",
+    )
+    optimization_seconds: float | None = setting(
+        "GLOW_OPTIMIZATION_SECONDS",
+        number(1, 10_000_000),
+        "",
+        "seconds one run may ask models for a prompt optimization; the next run goes on; unset: no limit",
+    )
+    optimization_writing: bool | None = setting(
+        "GLOW_OPTIMIZATION_WRITING",
+        BOOLEAN,
+        "",
+        "let the chat model write prompts too; unset: yes, but for the embedded one, which is too small to",
+    )
     time_zone: str = setting("GLOW_TIME_ZONE", TIME_ZONE, "UTC", "time zone of schedules and reports")
     dataset_min_new_examples: int = setting(
         "GLOW_DATASET_MIN_NEW_EXAMPLES",

@@ -22,6 +22,7 @@ ONLY_IN = {
     "psycopg2": (),
     "sqlalchemy": ("store", "database", "client"),
     "openai": ("providers", "services"),
+    "gepa": ("learning.prompts.operators.reflect_gepa",),  # optional, and with a pickle of its own: one door
     f"{PACKAGE}.defs": ("defs", "definitions"),
     f"{PACKAGE}.demo": ("demo", "cli"),
 }
@@ -35,7 +36,7 @@ OURS = {
     "store": ("learning", "database", "providers.cache", "providers.embeddings", "providers.types"),
 }
 # A room -> the libraries it may import, the standard library aside.
-LIBRARIES = {"learning": ("numpy", "scipy", "pandas")}
+LIBRARIES = {"learning": ("numpy", "scipy", "pandas", "gepa")}
 # Values in, values out: these parts of the standard library reach for the world, the clock or chance.
 WORLD = {"asyncio", "ctypes", "http", "io", "logging", "multiprocessing", "os", "pathlib", "random", "secrets"}
 WORLD |= {"shutil", "signal", "socket", "sqlite3", "subprocess", "sys", "tempfile", "threading", "time", "urllib"}
@@ -113,6 +114,8 @@ def test_every_module_keeps_to_its_room() -> None:
         ("learning.prompts.race", "from glow_pipelines import client"),
         ("learning.prompts.race", "import importlib\nimportlib.import_module('sqlalchemy')"),
         ("learning.prompts.race", "import time"),
+        ("learning.prompts.operators.reflect", "from gepa import optimize"),
+        ("steps.optimization", "import gepa"),
         ("learning.prompts.race", "from random import random"),
         ("learning.prompts.race", "from datetime import datetime, UTC\nx = datetime.now(UTC)"),
         ("learning.prompts.race", "import datetime as dt\nx = dt.date.today()"),
@@ -148,6 +151,7 @@ def test_a_trespass_is_found(module: str, source: str) -> None:
     [
         ("learning.prompts.race", "import math\nfrom datetime import datetime\nfrom scipy.stats import norm"),
         ("learning.prompts.race", "import numpy as np\nrng = np.random.default_rng(7)\nx = rng.random()"),
+        ("learning.prompts.operators.reflect_gepa", "def f():\n    from gepa import optimize"),
         ("learning.prompts.race", "from . import budget\nfrom ..datasets import splits"),
         ("store.prompts", "import psycopg\nfrom glow_pipelines.learning.prompts.types import Prompt"),
         ("store.responses", "from glow_pipelines.providers.cache import CachedResponse"),

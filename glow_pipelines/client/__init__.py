@@ -23,6 +23,7 @@ from glow_pipelines.client.errors import (
     TooLarge,
     Unavailable,
 )
+from glow_pipelines.client.prompting import Notification, PromptMove, PromptSource, PromptVersion, Rollback
 from glow_pipelines.client.results import (
     AgentReceipt,
     AnnotationReceipt,
@@ -85,6 +86,10 @@ __all__ = [
     "Metric",
     "NotFound",
     "NotSent",
+    "Notification",
+    "PromptMove",
+    "PromptSource",
+    "PromptVersion",
     "QueueFull",
     "RateLimited",
     "Reason",
@@ -97,6 +102,7 @@ __all__ = [
     "ReviewPolicy",
     "ReviewQueue",
     "ReviewReceipt",
+    "Rollback",
     "Spool",
     "SpoolFull",
     "SpoolUnusable",

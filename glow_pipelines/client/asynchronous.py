@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from psycopg_pool import AsyncConnectionPool
 
-from glow_pipelines.client import batches, reading, reviewing, writing
+from glow_pipelines.client import batches, prompting, reading, reviewing, writing
 from glow_pipelines.client.call import Call, Rows, statement
 from glow_pipelines.client.connections import AsyncConnection, options
 from glow_pipelines.client.errors import Unavailable, translated
@@ -113,6 +113,11 @@ class AsyncGlowClient(AbstractAsyncContextManager["AsyncGlowClient"]):
     datasets = _runs(reading.datasets)
     why = _runs(reading.why)
     effect_of = _runs(reading.effect_of)
+    prompts = _runs(prompting.prompts)
+    prompt_history = _runs(prompting.prompt_history)
+    prompt_lineage = _runs(prompting.prompt_lineage)
+    rollback_prompt = _runs(prompting.rollback_prompt)
+    notifications = _runs(prompting.notifications)
     request_prompt_optimization = _runs(reading.request_prompt_optimization)
     request_dataset = _runs(reading.request_dataset)
     request_training_run = _runs(reading.request_training_run)

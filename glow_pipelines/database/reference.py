@@ -76,6 +76,7 @@ STATUSES = {
     "extended": "leased for longer",
     "set": "it holds from now on",
     "erased": "the person is gone from the tables; files and Dagster's own tables follow",
+    "rolled_back": "what was in force before is in force again",
     "merged": "a search known before: what is new in it was added",
     "refused": "only in batches: this row was not written; `code`, `field`, `message` and `hint` say why",
 }

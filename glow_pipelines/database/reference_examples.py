@@ -170,6 +170,18 @@ EXAMPLES = (
     Example("why", "glow_engineer", {"dataset": "no-dataset", "example": "no-example"}),
     Example("my_agents", "glow_engineer", {}),
     Example("effect_of", "glow_engineer", {"feedback": 1}, "Nothing has been learned from this vote yet."),
+    Example("prompts", "glow_engineer", {"agent": "expense-coder"}),
+    Example("prompt_history", "glow_engineer", {"agent": "expense-coder"}),
+    Example(
+        "prompt_lineage", "glow_engineer", {"agent": "expense-coder"}, "A person wrote it: that version is its source."
+    ),
+    Example(
+        "rollback_prompt",
+        "glow_engineer",
+        {"agent": "expense-coder", "reason": "wrong accounts since noon"},
+        "Nothing to go back to: production was never moved.",
+    ),
+    Example("notifications", "glow_engineer", {"agent": "expense-coder"}),
     Example("apply_import", "glow_pipeline", {"import_id": "0" * 64}),
     Example("set_retention", "glow_engineer", {"relation": "responses", "months": 12}),
     Example("erase_subject", "glow_engineer", {"subject": "u-17"}, "A dry run: what would be touched."),

@@ -1,7 +1,7 @@
 """Experiments: a candidate against what is in force, by users.
 
-Belongs here: the asset `experiment` and its check. Does not: who sees what (glow_api.resolve_prompt), planning and
-deciding (learning/experiments), rollout (with the experiments issue).
+Belongs here: the asset `experiment` and its check. Does not: starting it (steps/hand_over), who sees what
+(glow_api.resolve_prompt), planning and deciding (learning/experiments), rollout (with the experiments issue).
 """
 
 from dataclasses import asdict
@@ -12,11 +12,6 @@ import dagster as dg
 from glow_pipelines.defs.metadata import counts, line, percent
 from glow_pipelines.defs.partitions import agents
 from glow_pipelines.services import Services
-
-PLANNED_EFFECT = 0.05
-"""The smallest difference in the share of thumbs up worth finding: the charter's five points."""
-FAINT_PRIOR = 0.5
-"""Added to up and down votes so that a rate of 0 or 1 from few votes does not make planning impossible."""
 
 
 @dg.asset(
@@ -31,53 +26,20 @@ FAINT_PRIOR = 0.5
 )
 def experiment(context: dg.AssetExecutionContext, services: dg.ResourceParam[Services]) -> dg.MaterializeResult:
     """The experiment of the candidate prompt: planned by power, started, and looked at as often as one likes."""
-    from glow_pipelines.learning.experiments import (
-        ArmStatistics,
-        Experiment,
-        ExperimentPlan,
-        Traffic,
-        intra_user_correlation,
-    )
+    from glow_pipelines.learning.experiments import ArmStatistics, Experiment, ExperimentPlan
+    from glow_pipelines.steps.hand_over import hand_over
 
     agent = context.partition_key
-    settings = services.settings
     with services.store.transaction() as t:
         # The end of an agent's turn: what its dataset had read is now learned, and only now. A run that failed before
         # this line, or left its optimization undecided, is asked for again.
-        optimization = t.prompts.latest_optimization(agent)
+        optimization = t.optimizations.latest(agent)
         if optimization is None or optimization["state"] != "running":
             t.operations.set_watermark("turn", t.operations.watermark("training_dataset", agent), agent)
         running = t.experiments.running(agent)
-        production, candidate = t.prompts.in_force(agent), t.prompts.in_force(agent, "candidate")
-        gate = t.prompts.latest_gate(agent)
-        if running is None and production and candidate and gate and gate["finalist"] == candidate.prompt.sha256:
-            votes = t.experiments.votes_per_user(agent)
-            traffic = t.experiments.traffic(agent)
-            up, cast = sum(row["up"] for row in votes), sum(row["votes"] for row in votes)
-            plan = Experiment.planned(
-                f"{agent}-{candidate.prompt.sha256[:12]}",
-                Traffic(
-                    users_per_day=max(1, traffic["users"]) / traffic["days"],
-                    population=max(1, traffic["users"]),
-                    rated_per_user=max(1.0, cast / max(1, len(votes))),
-                    baseline_rate=(up + FAINT_PRIOR) / (cast + 2 * FAINT_PRIOR),
-                    intra_user_correlation=intra_user_correlation(
-                        [row["up"] for row in votes], [row["votes"] for row in votes]
-                    ),
-                ),
-                effect=PLANNED_EFFECT,
-                confidence=settings.ab_test_confidence_threshold,
-                minimum_users=settings.ab_test_min_sample_size,
-            ).plan
-            t.experiments.create(
-                plan.salt.partition("#")[0],
-                agent,
-                f"{candidate.operator}: more thumbs up than the prompt in force",
-                production.prompt.sha256,
-                candidate.prompt.sha256,
-                asdict(plan),
-                gate["gate_id"],
-            )
+        if running is None:
+            # Done with the candidate already, unless an earlier experiment stood in its way then.
+            hand_over(t, services.settings, agent)
             running = t.experiments.running(agent)
         if running is None:
             return dg.MaterializeResult(

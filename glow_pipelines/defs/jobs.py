@@ -6,7 +6,7 @@ Belongs here: which assets a run spans. Does not: when it runs (schedules, senso
 import dagster as dg
 
 _UPKEEP = dg.AssetSelection.assets("storage_upkeep")
-_REPORTS = dg.AssetSelection.assets("annotation_report")
+_REPORTS = dg.AssetSelection.assets("annotation_report", "judge_calibration")
 _ERASURES = dg.AssetSelection.assets("erasures")
 
 turn = dg.define_asset_job(
@@ -28,7 +28,9 @@ upkeep = dg.define_asset_job(
     "upkeep", description="Months made ahead, old ones dropped as the settings say.", selection=_UPKEEP
 )
 calibration = dg.define_asset_job(
-    "calibration", description="Last week's report on the reviewers of every agent.", selection=_REPORTS
+    "calibration",
+    description="Last week's report on the reviewers of every agent, and every judge against experts.",
+    selection=_REPORTS,
 )
 erasure = dg.define_asset_job(
     "erasure",

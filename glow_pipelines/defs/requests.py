@@ -132,13 +132,10 @@ def _refusal(request: "Request") -> dict[str, object] | None:
     """Why no run can do what was asked, or None."""
     if request.tries > MOST_TRIES:
         return {"error": f"no run came of it in {MOST_TRIES} tries; is the daemon running, and what does its log say?"}
-    goals = request.parameters.get("goals") or []
-    other = [goal for goal in goals if goal != "accuracy"]
-    if other:
-        return {
-            "error": "not supported",
-            "field": "goals",
-            "value": line(other[0], 80),
-            "accepted": 'nothing or ["accuracy"], the exact metric of the agent; other goals come with issue 5',
-        }
+    from glow_pipelines.learning.prompts.goals import Goals
+
+    try:  # the face takes no other; rows of an earlier version may have
+        Goals.of(request.parameters.get("goals"))
+    except ValueError as error:
+        return {"error": "not accepted", "field": "goals", "value": line(error, 200)}
     return None

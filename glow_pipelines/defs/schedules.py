@@ -57,5 +57,5 @@ calibration = dg.ScheduleDefinition(
     cron_schedule="0 6 * * 1",
     execution_timezone=_SETTINGS.time_zone,
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Every Monday at six: the report on last week's reviewers.",
+    description="Every Monday at six: the report on last week's reviewers, and judges against experts.",
 )

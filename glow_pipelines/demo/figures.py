@@ -64,8 +64,8 @@ def _prompt(services: Services, agent: str) -> Figures:
     with services.store.transaction() as t:
         production, candidate = t.prompts.in_force(agent), t.prompts.in_force(agent, "candidate")
         dataset = t.datasets.in_force(agent)
-        row = t.prompts.latest_optimization(agent)
-        gate = t.prompts.latest_gate(agent)
+        row = t.optimizations.latest(agent)
+        gate = t.optimizations.latest_gate(agent)
         running = t.experiments.running(agent)
     assert production is not None
     finalist = gate and gate["finalist"]

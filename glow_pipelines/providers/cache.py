@@ -99,7 +99,7 @@ class CachedChat:
         keys = [request_key(self.name, request) for request in requests]
         by_key = dict(zip(keys, requests, strict=True))
         known = self._cache.get_many(list(by_key))
-        answers = {key: ChatAnswer(response.text, Usage(), cached=True) for key, response in known.items()}
+        answers = {key: _known(response) for key, response in known.items()}
         missing = [key for key in dict.fromkeys(keys) if key not in answers]
         ready = len(keys) - len(missing)  # repeats of a request are counted with what was known
         if progress is not None and ready:
@@ -126,8 +126,13 @@ class CachedChat:
         return answer
 
 
+def _known(response: CachedResponse) -> ChatAnswer:
+    first = Usage(1, response.prompt_tokens, response.completion_tokens, response.seconds, response.cost_usd)
+    return ChatAnswer(response.text, Usage(), cached=True, first=first)
+
+
 def _once(answer: ChatAnswer, key: str, given: set[str]) -> ChatAnswer:
     if key in given:
-        return ChatAnswer(answer.text, Usage(), cached=True)
+        return ChatAnswer(answer.text, Usage(), cached=True, first=answer.worth)
     given.add(key)
     return answer

@@ -90,11 +90,18 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class ChatAnswer:
-    """`text`, and what getting it cost now: nothing (`Usage()`) when `cached`."""
+    """`text`, and what getting it cost now: nothing (`Usage()`) when `cached`. `first` is what it cost when it was
+    fresh, None for a fresh one."""
 
     text: str
     usage: Usage
     cached: bool
+    first: Usage | None = None
+
+    @property
+    def worth(self) -> Usage:
+        """What it cost when it was fresh."""
+        return self.first or self.usage
 
 
 def _check_choices(choices: tuple[str, ...]) -> None:

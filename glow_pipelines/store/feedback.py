@@ -3,7 +3,8 @@
 Belongs here: reading what apps wrote. Does not: writing it (apps call glow_api), deciding what it means (learning).
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +14,7 @@ from glow_pipelines.store.noun import Noun, Row, json
 
 @dataclass(frozen=True)
 class Agent:
-    """A registered agent; `metric` and `choices` are None when its answers have no exact metric.
+    """A registered agent; `metric` is None when none is known for its answers, `choices` when they are free texts.
 
     `max_calls`: model calls one optimization of this agent may spend, where it differs from the setting.
     """
@@ -24,6 +25,7 @@ class Agent:
     choices: tuple[str, ...] | None
     shares: tuple[float, float, float]
     max_calls: int | None = None
+    metric_settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -105,10 +107,11 @@ def _agent(row: Row) -> Agent:
     return Agent(
         row["agent"],
         row["description"],
-        evaluation.get("metric"),
+        row["metric"],
         tuple(choices) if choices else None,
         (row["train_share"], row["val_share"], row["test_share"]),
         evaluation.get("max_calls"),
+        row["metric_settings"],
     )
 
 

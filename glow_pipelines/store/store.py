@@ -23,9 +23,12 @@ from glow_pipelines.store.experiments import Experiments
 from glow_pipelines.store.exports import Exports
 from glow_pipelines.store.feedback import Feedback
 from glow_pipelines.store.imports import Imports
+from glow_pipelines.store.judges import Judges
 from glow_pipelines.store.models import Models
+from glow_pipelines.store.notifications import Notifications
 from glow_pipelines.store.noun import Row
 from glow_pipelines.store.operations import Operations
+from glow_pipelines.store.optimizations import Optimizations
 from glow_pipelines.store.patterns import Patterns
 from glow_pipelines.store.prompts import Prompts
 from glow_pipelines.store.quality import AnnotationQuality
@@ -83,6 +86,18 @@ class Transaction:
     @cached_property
     def prompts(self) -> Prompts:
         return Prompts(self.connection)
+
+    @cached_property
+    def optimizations(self) -> Optimizations:
+        return Optimizations(self.connection)
+
+    @cached_property
+    def notifications(self) -> Notifications:
+        return Notifications(self.connection)
+
+    @cached_property
+    def judges(self) -> Judges:
+        return Judges(self.connection)
 
     @cached_property
     def retrieval(self) -> Retrieval:

@@ -1,5 +1,101 @@
 -- Agents.
 
+-- The fields of every metric, one level deep. What stands inside items and fields is checked by whoever makes the metric
+-- (learning/prompts/metrics), which reads the same names.
+create function glow_api.metric_fields() returns table (metric text, field text, kind text, low numeric, high numeric, accepted text)
+  language sql immutable
+  begin atomic
+    values
+      ('exact', 'case', 'choice', null::numeric, null::numeric, 'fold, keep'),
+      ('exact', 'punctuation', 'choice', null, null, 'keep, ends, drop'),
+      ('label', 'labels', 'array', 0, 1000, 'texts'),
+      ('label', 'aliases', 'object', 0, 5000, 'from another spelling to its label'),
+      ('numeric', 'tolerance', 'number', 0, 1, null),
+      ('numeric', 'decimals', 'decimals', 0, 20, null),
+      ('numeric', 'convention', 'choice', null, null, 'auto, point, comma'),
+      ('numeric', 'percent', 'choice', null, null, 'number, fraction, strict'),
+      ('numeric', 'take', 'choice', null, null, 'only, first, last'),
+      ('json_fields', 'fields', 'object', 0, 200, 'from path to weight, type and key'),
+      ('json_fields', 'extra', 'choice', null, null, 'ignore, wrong'),
+      ('json_fields', 'fenced', 'boolean', null, null, null),
+      ('json_fields', 'tolerance', 'number', 0, 1, null),
+      ('json_fields', 'convention', 'choice', null, null, 'auto, point, comma'),
+      ('json_fields', 'right_at', 'number', 0, 1, null),
+      ('contains', 'target', 'boolean', null, null, null),
+      ('contains', 'all', 'array', 0, 100, 'texts'),
+      ('contains', 'any', 'array', 0, 100, 'texts'),
+      ('contains', 'none', 'array', 0, 100, 'texts'),
+      ('contains', 'words', 'boolean', null, null, null),
+      ('regex', 'pattern', 'text', 1, 500, null),
+      ('regex', 'match', 'choice', null, null, 'search, full'),
+      ('regex', 'ignore_case', 'boolean', null, null, null),
+      ('regex', 'negate', 'boolean', null, null, null),
+      ('embedding', 'threshold', 'number', 0, 1, null),
+      ('rubric_judge', 'items', 'array', 1, 20, 'objects with id, criterion, and if wanted weight and evidence'),
+      ('rubric_judge', 'right_at', 'number', 0.01, 1, null),
+      ('rubric_judge', 'task', 'text', 1, 1000, null),
+      ('pairwise_judge', 'criterion', 'text', 1, 1000, null),
+      ('pairwise_judge', 'right_at', 'number', 0.5, 1, null);
+  end;
+comment on function glow_api.metric_fields is 'The metrics by name, and the settings each takes.';
+
+create function glow_api.metric_setting_fits(value jsonb, kind text, low numeric, high numeric, accepted text) returns boolean
+  language sql immutable
+  return case kind
+    when 'choice' then jsonb_typeof(value) = 'string' and (value #>> '{}') = any (string_to_array(accepted, ', '))
+    when 'boolean' then jsonb_typeof(value) = 'boolean'
+    when 'number' then jsonb_typeof(value) = 'number' and glow_api.is_number(value, low, high)
+    when 'decimals' then value in ('"stated"', '"ignore"') or glow_api.is_whole(value, low::integer, high::integer)
+    when 'text' then jsonb_typeof(value) = 'string' and length(value #>> '{}') between low and high
+    when 'array' then case when jsonb_typeof(value) = 'array' then jsonb_array_length(value) between low and high
+      and not jsonb_path_exists(value, (case accepted when 'texts' then 'strict $[*] ? (@.type() != "string")'
+                                                      else 'strict $[*] ? (@.type() != "object")' end)::jsonpath) else false end
+    when 'object' then case when jsonb_typeof(value) = 'object'
+      then (select count(*) from jsonb_object_keys(value)) <= high else false end
+  end;
+comment on function glow_api.metric_setting_fits is 'Whether one setting of a metric has the form that metric_fields says.';
+
+create function glow_api.metric_problem(evaluation jsonb) returns glow_api.problem
+  language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+  named text := evaluation ->> 'metric';
+  settings jsonb := coalesce(nullif(evaluation -> 'metric_settings', 'null'), '{}');
+  wrong record;
+begin
+  if jsonb_typeof(settings) <> 'object' or octet_length(settings::text) > 100000 then
+    return row('PT422', 'evaluation.metric_settings', settings::text, 'an object of at most 100000 bytes');
+  elsif named is null and settings <> '{}' then
+    return row('PT422', 'evaluation.metric_settings', settings::text, 'settings of a metric, which is missing');
+  elsif named is not null and not exists (select from glow_api.metric_fields() f where f.metric = named) then
+    return row('PT422', 'evaluation.metric', named, (
+      select string_agg(distinct f.metric, ', ' order by f.metric) from glow_api.metric_fields() f));
+  end if;
+  select s.key, s.value, f.field, f.kind, f.low, f.high, f.accepted into wrong
+    from jsonb_each(settings) as s(key, value)
+    left join glow_api.metric_fields() f on f.metric = named and f.field = s.key
+   where f.field is null or not coalesce(glow_api.metric_setting_fits(s.value, f.kind, f.low, f.high, f.accepted), false)
+   order by s.key limit 1;
+  if not found then
+    if named = 'regex' and not settings ? 'pattern' then
+      return row('PT422', 'evaluation.metric_settings.pattern', null, 'a text of 1 to 500 characters');
+    elsif named = 'rubric_judge' and not settings ? 'items' then
+      return row('PT422', 'evaluation.metric_settings.items', null, '1 to 20 objects with id and criterion');
+    end if;
+    return null;
+  end if;
+  return row('PT422', 'evaluation.metric_settings.' || left(wrong.key, 60), wrong.value::text, case
+    when wrong.field is null then 'one of ' || (
+      select string_agg(f.field, ', ' order by f.field) from glow_api.metric_fields() f where f.metric = named)
+    when wrong.kind = 'choice' then 'one of ' || wrong.accepted
+    when wrong.kind = 'boolean' then 'true or false'
+    when wrong.kind = 'number' then 'a number from ' || wrong.low || ' to ' || wrong.high
+    when wrong.kind = 'decimals' then 'stated, ignore, or a whole number from 0 to 20'
+    when wrong.kind = 'text' then 'a text of ' || wrong.low || ' to ' || wrong.high || ' characters'
+    when wrong.kind = 'array' then wrong.low || ' to ' || wrong.high || ' ' || wrong.accepted
+    else 'an object of at most ' || wrong.high || ' entries ' || wrong.accepted end);
+end $$;
+comment on function glow_api.metric_problem is 'What is wrong with the metric of an evaluation, or with its settings. Null when nothing is.';
+
 create function glow_api.register_agent(
   agent text, description text default null, evaluation jsonb default null, prompt jsonb default null,
   split_shares numeric[] default '{0.8,0.1,0.1}', tenant text default null, issues text[] default null
@@ -9,6 +105,7 @@ declare
   version text;
   created boolean;
   known glow.agents;
+  problem glow_api.problem;
 begin
   if agent is null or agent !~ '^[a-z0-9][a-z0-9_.-]{0,62}$' then
     perform glow_api.refuse('PT422', 'agent', agent, 'a name of 1 to 63 of a-z 0-9 _ . - that begins with a letter or digit');
@@ -42,8 +139,10 @@ begin
     or coalesce(jsonb_typeof(evaluation -> 'metric'), 'null') not in ('string', 'null')
     or not glow_api.is_texts(evaluation -> 'choices') or not glow_api.is_number(evaluation -> 'max_calls', 1, 10000000)
   ) then
-    perform glow_api.refuse('PT422', 'evaluation', evaluation::text, 'an object with metric (text), choices (texts) and max_calls (a number), each optional');
+    perform glow_api.refuse('PT422', 'evaluation', evaluation::text, 'an object with metric (text), metric_settings (an object), choices (texts) and max_calls (a number), each optional');
   end if;
+  problem := glow_api.metric_problem(evaluation);
+  if problem.code is not null then perform glow_api.refuse(problem); end if;
   if prompt is not null and (
     jsonb_typeof(prompt) <> 'object' or not glow_api.is_shallow(prompt) or jsonb_typeof(prompt -> 'instruction') is distinct from 'string'
     or not glow_api.is_texts(prompt -> 'choices') or not glow_api.is_number(prompt -> 'max_tokens', 1, 100000)

@@ -126,6 +126,42 @@ begin
 end $$;
 comment on function glow_api.revoke_datasets is 'Marks dataset versions that hold erased rows, and models trained on them.';
 
+-- A model that was shown the person's words wrote the instruction, or one that this was made of: nobody can say which words
+-- of it are theirs. What holds is the nearest before it.
+create function glow_api.unreflected(erasure_id bigint, agent text, prompt_version text, examples text[]) returns text
+  language sql stable as $$
+  with recursive versions as (
+    select p.prompt_version, p.parent, p.prompt, 0 as age
+      from glow.prompt_versions p where p.agent = unreflected.agent and p.prompt_version = unreflected.prompt_version
+    union all
+    select p.prompt_version, p.parent, p.prompt, v.age + 1
+      from versions v join glow.prompt_versions p on p.agent = unreflected.agent and p.prompt_version = v.parent
+  ) cycle prompt_version set is_cycle using path,
+  touched as (
+    select max(v.age) as age from versions v
+     where exists (
+       select from glow.prompt_lineage l
+        where l.agent = unreflected.agent and l.prompt_version = v.prompt_version and l.role = 'reflected' and l.rule_id = ''
+          and (l.kind = 'example' and l.source_id = any(examples)
+            or l.kind = 'feedback' and 'correction:' || l.source_id = any(examples)
+            or l.kind in ('feedback', 'annotation', 'comparison', 'demonstration') and l.source_id in (
+              select p.value from glow.erasure_probes p where p.erasure_id = unreflected.erasure_id and p.kind = l.kind)
+            -- Also a vote that corrects nothing: it was shown with its execution and its comment.
+            or l.kind = 'feedback' and l.source_id ~ '^[0-9]{1,18}$' and exists (
+              select from glow.agent_feedback f join glow.erasures x on x.erasure_id = unreflected.erasure_id and x.tenant = f.tenant
+               where f.feedback_id = l.source_id::bigint
+                 and (f.user_id in (select glow_api.probes(unreflected.erasure_id, 'person'))
+                   or f.execution_id in (select glow_api.probes(unreflected.erasure_id, 'execution'))))
+            or l.kind = 'execution' and l.source_id in (
+              select glow.qualified(x.tenant, e) from glow.erasures x, glow_api.probes(x.erasure_id, 'execution') e
+               where x.erasure_id = unreflected.erasure_id)))
+  )
+  select coalesce((select v.prompt ->> 'instruction' from versions v where v.age > t.age order by v.age limit 1), '')
+    from touched t where t.age is not null
+$$;
+comment on function glow_api.unreflected is
+  'The instruction that takes the place of one a model wrote from a person''s words; null where it did not.';
+
 -- The same demonstrations and rules again, if a run that had read them before the erasure writes them after it: whatever
 -- is asked for here can be asked for twice.
 create function glow_api.erase_prompts(erasure_id bigint, receipt jsonb) returns jsonb
@@ -133,25 +169,36 @@ create function glow_api.erase_prompts(erasure_id bigint, receipt jsonb) returns
 #variable_conflict use_column
 declare
   the_id bigint := erase_prompts.erasure_id;
-  -- Not what others have taught again since.
-  examples text[] := array(
-    select e from glow_api.probes(the_id, 'example') e
-     where not exists (select from glow.learning_examples x
-                        where x.example_id = e and x.superseded_at is null and x.erased_at is null));
+  examples text[];
   old record;
   moved record;
   fresh text;
   kept jsonb;
   n bigint;
 begin
+  -- Corrections are evidence before they are examples: the person's, and those of what the person asked.
+  insert into glow.erasure_probes
+  select the_id, 'example', 'correction:' || f.feedback_id
+    from glow.agent_feedback f join glow.erasures x on x.erasure_id = the_id and x.tenant = f.tenant
+   where f.correction is not null
+     and (f.user_id in (select glow_api.probes(the_id, 'person')) or f.execution_id in (select glow_api.probes(the_id, 'execution')))
+     and 'correction:' || f.feedback_id not in (select glow_api.probes(the_id, 'example'));
+  -- Not what others have taught again since.
+  examples := array(
+    select e from glow_api.probes(the_id, 'example') e
+     where not exists (select from glow.learning_examples x
+                        where x.example_id = e and x.superseded_at is null and x.erased_at is null));
   for old in
-    select p.agent, p.prompt_version, p.prompt from glow.prompt_versions p
+    select p.agent, p.prompt_version, p.prompt, w.instruction from glow.prompt_versions p
+      left join lateral (select glow_api.unreflected(the_id, p.agent, p.prompt_version, examples) as instruction) w on true
      where p.erased_at is null
        and (exists (select from jsonb_array_elements(p.prompt -> 'demonstrations') d where d ->> 'example_id' = any(examples))
-         or exists (select from jsonb_array_elements(p.prompt -> 'rules') r where r -> 'evidence' ?| examples))
+         or exists (select from jsonb_array_elements(p.prompt -> 'rules') r where r -> 'evidence' ?| examples)
+         or w.instruction is not null)
      order by p.created_at
   loop
     kept := old.prompt || jsonb_build_object(
+      'instruction', coalesce(old.instruction, old.prompt ->> 'instruction'),
       'demonstrations', (select coalesce(jsonb_agg(d.value order by d.place), '[]')
                            from jsonb_array_elements(old.prompt -> 'demonstrations') with ordinality as d(value, place)
                           where d.value ->> 'example_id' <> all(examples)),
@@ -162,20 +209,28 @@ begin
     select the_id, 'text', t.text from (
       select r ->> 'text' as text from jsonb_array_elements(old.prompt -> 'rules') r where r -> 'evidence' ?| examples
       union all
+      select old.prompt ->> 'instruction' where old.instruction is not null
+      union all
       select unnest(array[d ->> 'input', d ->> 'output']) from jsonb_array_elements(old.prompt -> 'demonstrations') d
        where d ->> 'example_id' = any(examples) and not (coalesce(old.prompt -> 'choices', '[]') ? (d ->> 'output'))) t
      where length(t.text) >= 12;
+    delete from glow.prompt_rule_counts c using jsonb_array_elements(old.prompt -> 'rules') r
+     where c.agent = old.agent and c.rule_id = r ->> 'id' and r -> 'evidence' ?| examples;
+    get diagnostics n = row_count;
+    receipt := glow_api.counted(receipt, 'prompt_rule_counts', n);
     fresh := encode(sha256(convert_to(kept::text, 'UTF8')), 'hex');
-    insert into glow.prompt_versions (agent, prompt_version, prompt, operator, parent)
-    values (old.agent, fresh, kept, 'erasure', old.prompt_version)
+    insert into glow.prompt_versions (agent, prompt_version, prompt, operator, parent, reason)
+    values (old.agent, fresh, kept, 'erasure', old.prompt_version, 'erasure ' || the_id)
     on conflict do nothing;
     insert into glow.prompt_lineage (agent, prompt_version, kind, source_id, role, rule_id, example_version)
     select l.agent, fresh, l.kind, l.source_id, l.role, l.rule_id, l.example_version from glow.prompt_lineage l
      where l.agent = old.agent and l.prompt_version = old.prompt_version and (
-       l.role = 'demo' and exists (select from jsonb_array_elements(kept -> 'demonstrations') d where d ->> 'example_id' = l.source_id)
+       l.role = 'demo' and exists (select from jsonb_array_elements(kept -> 'demonstrations') d
+                                   where d ->> 'example_id' in (l.source_id, 'correction:' || l.source_id))
+       or l.role = 'reflected' and l.rule_id = '' and old.instruction is null
        or l.rule_id <> '' and exists (select from jsonb_array_elements(kept -> 'rules') r where r ->> 'id' = l.rule_id))
     on conflict do nothing;
-    update glow.prompt_versions p set prompt = kept, erased_at = clock_timestamp()
+    update glow.prompt_versions p set prompt = kept, reason = '', erased_at = clock_timestamp()
      where p.agent = old.agent and p.prompt_version = old.prompt_version;
     receipt := glow_api.counted(receipt, 'prompt_versions', 1);
     delete from glow.evaluations e where e.agent = old.agent and e.prompt_version = old.prompt_version;
@@ -206,6 +261,14 @@ begin
       receipt := glow_api.counted(receipt, 'prompt_aliases', 1);
     end loop;
   end loop;
+  -- Why a prompt was proposed is told in few words; some of them may be the person's.
+  update glow.prompt_versions p set reason = ''
+   where p.reason <> '' and exists (
+     select from glow.erasure_probes q
+      where q.erasure_id = the_id and q.kind in ('text', 'person', 'name') and length(q.value) >= case q.kind when 'text' then 12 else 4 end
+        and position(lower(q.value) in lower(p.reason)) > 0);
+  get diagnostics n = row_count;
+  receipt := glow_api.counted(receipt, 'prompt_versions', n);
   delete from glow.evaluations e where e.example_id = any(examples);
   get diagnostics n = row_count;
   return glow_api.counted(receipt, 'evaluations', n);

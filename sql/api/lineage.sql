@@ -76,6 +76,28 @@ begin
 end $$;
 comment on function glow_api.effect_of is 'What became of a piece of feedback: learning examples, dataset versions and prompts that rest on it.';
 
+create function glow_api.prompt_lineage(agent text, prompt_version text default null)
+  returns table (part text, part_id text, content text, traced boolean, origin text, origin_version text, role text, kind text,
+                 source_id text, source_role text, example_id text, said jsonb)
+  language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  perform glow_api.enter();
+  perform glow_api.require_own_agent(agent);
+  if prompt_version is null then
+    select a.prompt_version into prompt_version from glow.prompt_aliases a
+     where a.agent = prompt_lineage.agent and a.alias = 'production';
+  end if;
+  if not exists (select from glow.prompt_versions p
+                  where p.agent = prompt_lineage.agent and p.prompt_version = prompt_lineage.prompt_version) then
+    perform glow_api.refuse('PT404', 'prompt_version', prompt_version, 'a version of this agent; see glow_api.prompts');
+  end if;
+  return query select * from glow.trace_prompt(agent, prompt_version);
+end $$;
+comment on function glow_api.prompt_lineage is
+  'Why a prompt (without one: that in production) is as it is: a row for each part and source row behind it. traced is false '
+  'for a part that nothing is known to be behind. origin says whether its rows are of this version (learned) or of the '
+  'origin_version that brought it in (inherited), or that a person wrote it there (written).';
+
 -- For the views below: they run as their owner, and this is what keeps a login of one tenant to its own.
 create function glow_api.my_agents() returns setof text
   language plpgsql stable security definer rows 100 set search_path = pg_catalog, pg_temp as $$

@@ -36,13 +36,18 @@ comment on function glow_api.open_request is 'Writes a request, or answers the o
 create function glow_api.request_prompt_optimization(agent text, goals jsonb default null, reason text default '')
   returns jsonb language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
-  if not glow_api.is_texts(goals) then
-    perform glow_api.refuse('PT422', 'goals', left(goals::text, 80), 'an array of texts, such as ["accuracy", "brevity"]');
+  -- The same list is in learning/prompts/goals.
+  goals := nullif(goals, 'null');
+  if not (case jsonb_typeof(goals)
+            when 'array' then goals <> '[]' and glow_api.is_texts(goals) and goals - '{accuracy,clarity,brevity,cost,latency,format}'::text[] = '[]'
+            else goals is null end) then
+    perform glow_api.refuse('PT422', 'goals', left(goals::text, 80), 'an array of some of accuracy, clarity, brevity, cost, latency, format');
   end if;
   return glow_api.open_request('prompt_optimization', agent, jsonb_build_object('goals', goals), reason);
 end $$;
 comment on function glow_api.request_prompt_optimization is
-  'Asks for a better prompt for an agent now, without waiting for the night. Answers the open request if there is one.';
+  'Asks for a better prompt for an agent now, without waiting for the night. goals choose what is proposed and what must not '
+  'get worse. Answers the open request if there is one.';
 
 -- What no foreign key can say. The same is read by learning/datasets/rules.
 create function glow_api.dataset_rule_problem(agent text, rule jsonb, caller glow_api.caller) returns glow_api.problem

@@ -6,8 +6,12 @@ create table glow.agents (
   -- prompt: give each such tenant an agent of its own.
   tenant       glow.tenant_name,
   description  text not null default '' check (length(description) <= 2000),
-  -- How an answer is judged: {"metric": "label", "choices": [...]}; null when no exact metric exists.
+  -- How an answer is judged: {"metric": "label", "metric_settings": {…}, "choices": […]}; null when no metric is known.
   evaluation   jsonb check (evaluation is null or jsonb_typeof(evaluation) = 'object'),
+  -- Its parts that others read, so that nobody digs for them in their own way.
+  metric       text generated always as (evaluation ->> 'metric') stored,
+  metric_settings jsonb not null generated always as (coalesce(nullif(evaluation -> 'metric_settings', 'null'), '{}')) stored
+               check (jsonb_typeof(metric_settings) = 'object'),
   -- Issue categories of its own, beside the standard ones. Others are accepted too and shown as such.
   issues       text[] not null default '{}' check (cardinality(issues) <= 100),
   -- Shares of train, val and test. Fixed for ever at registration: changing them would move examples between splits.

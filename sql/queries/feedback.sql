@@ -7,7 +7,7 @@ select pg_snapshot_xmin(pg_current_snapshot())::text as horizon
 
 -- agents --
 -- All agents with how their answers are judged.
-select agent, description, evaluation, train_share::float8, val_share::float8, test_share::float8
+select agent, description, evaluation, metric, metric_settings, train_share::float8, val_share::float8, test_share::float8
   from glow.agents order by agent
 
 -- touched_agents --

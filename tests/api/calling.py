@@ -173,7 +173,7 @@ GOOD: Mapping[str, Callable[[int], Arguments]] = {
         "agent": f"agent-{n}",
         "description": f"number {n}",
         "prompt": {"instruction": f"Answer {n}."},
-        "evaluation": {"metric": f"metric {n}"},
+        "evaluation": {"metric": "contains", "metric_settings": {"all": [f"word {n}"]}},
         "issues": [f"issue {n}"],
     },
     "datasets": lambda n: {"agent": AGENT},

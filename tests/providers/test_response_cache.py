@@ -41,7 +41,7 @@ def test_an_answer_is_paid_for_once() -> None:
     (request,) = ask("a")
     fresh, known = CachedChat(model, cache).complete(request), CachedChat(model, cache).complete(request)
     assert (fresh.text, fresh.cached, fresh.usage) == ("A", False, Usage(1, 5, 2, 0.5, 0.25))
-    assert (known.text, known.cached, known.usage) == ("A", True, Usage())
+    assert (known.text, known.cached, known.usage, known.worth) == ("A", True, Usage(), fresh.usage)
     assert model.asked == ["a"]
     key = request_key("echo", request)
     assert cache.get_many([key, "x"]) == {key: CachedResponse("echo", "A", 5, 2, 0.5, 0.25)}

@@ -11,7 +11,7 @@ from glow_pipelines.learning.intervals import newcombe_paired, wilson
 from glow_pipelines.learning.prompts.types import Candidate, Gate
 from glow_pipelines.services import Services
 from glow_pipelines.settings import Settings
-from glow_pipelines.steps.optimization import Optimization
+from glow_pipelines.steps.optimization import open_optimization
 from tests.openai_server import OpenAIServer, ScriptedModel
 from tests.steps.test_training import curated as curated
 from tests.store.test_store import PROMPT
@@ -39,12 +39,12 @@ def undecided(spent: tuple[str, ...]) -> Gate:
 
 def first_night(services: Services) -> tuple[str, ...]:
     """An undecided gate on two test items; the items."""
-    work = Optimization.open(services, "coder")
+    work = open_optimization(services, "coder")
     tests = [example for example in work.examples if example.split == "test"][:2]
     spent = tuple(example.id for example in tests)
     with services.store.transaction() as t:
         t.prompts.add("coder", Candidate(FINALIST, "test", PROMPT.sha256))
-        t.prompts.record_gate("gate-1", work.id, "coder", undecided(spent), {example.group for example in tests})
+        t.optimizations.record_gate("gate-1", work.id, "coder", undecided(spent), {example.group for example in tests})
     return spent
 
 
@@ -65,24 +65,24 @@ def next_dataset(services: Services) -> None:
 def test_an_undecided_finalist_is_carried_over_also_after_a_kill(services: Services) -> None:
     spent = first_night(services)
     next_dataset(services)
-    work = Optimization.open(services, "coder")
+    work = open_optimization(services, "coder")
     assert work.carried is not None
     assert work.carried.finalist.prompt == FINALIST
     with services.store.transaction() as t:  # the second night's gate is written, then the process dies
-        t.prompts.record_gate("gate-2", work.id, "coder", undecided(spent), set())
-    resumed = Optimization.open(services, "coder")
+        t.optimizations.record_gate("gate-2", work.id, "coder", undecided(spent), set())
+    resumed = open_optimization(services, "coder")
     assert resumed.id == work.id
     assert resumed.carried is not None, "a resumed night would race anew and spend more test items"
 
 
 def test_a_spent_group_fails_another_gate(services: Services) -> None:
     first_night(services)
-    work = Optimization.open(services, "coder")
+    work = open_optimization(services, "coder")
     with services.store.transaction() as t:
         groups = {example.group for example in work.examples if example.split == "test"}
-        assert len(t.prompts.spent("coder", groups)) == 2
+        assert len(t.optimizations.spent("coder", groups)) == 2
     with pytest.raises(Exception, match="test_spends"), services.store.transaction() as t:
-        t.prompts.record_gate("gate-2", work.id, "coder", undecided(()), groups)
+        t.optimizations.record_gate("gate-2", work.id, "coder", undecided(()), groups)
 
 
 def test_feedback_that_comes_later_is_not_seen_by_a_resumed_optimization(services: Services, curated: str) -> None:
@@ -91,17 +91,17 @@ def test_feedback_that_comes_later_is_not_seen_by_a_resumed_optimization(service
         version = client.resolve_prompt("coder").prompt_version
         client.log_execution("now", "coder", "a taxi at night", "meals", prompt_version=version)
         client.submit_feedback("coder", "now", "u1", correction="travel")
-        before = Optimization.open(services, "coder").corrections
+        before = open_optimization(services, "coder").corrections
         client.submit_feedback("coder", "now", "u1", correction="meals and more")
         client.submit_feedback("coder", "now", "u2", correction="travel")
-        assert Optimization.open(services, "coder").corrections == before
+        assert open_optimization(services, "coder").corrections == before
         assert len(before) == 1
         assert run.agent == "coder"
 
 
 def test_two_processes_open_the_same_optimization(services: Services) -> None:
     found: list[str] = []
-    threads = [threading.Thread(target=lambda: found.append(Optimization.open(services, "coder").id)) for _ in range(4)]
+    threads = [threading.Thread(target=lambda: found.append(open_optimization(services, "coder").id)) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -6,6 +6,14 @@ providers. The values are in `types`; `PromptOptimizer` is the face.
 
 from glow_pipelines.learning.prompts.budget import Budget, BudgetExhaustedError, Reservation
 from glow_pipelines.learning.prompts.optimizer import PromptOptimizer
-from glow_pipelines.learning.prompts.settings import GateSettings, OptimizerSettings
+from glow_pipelines.learning.prompts.settings import GateSettings, Guardrails, OptimizerSettings
 
-__all__ = ["Budget", "BudgetExhaustedError", "GateSettings", "OptimizerSettings", "PromptOptimizer", "Reservation"]
+__all__ = [
+    "Budget",
+    "BudgetExhaustedError",
+    "GateSettings",
+    "Guardrails",
+    "OptimizerSettings",
+    "PromptOptimizer",
+    "Reservation",
+]

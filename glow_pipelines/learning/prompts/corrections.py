@@ -32,7 +32,7 @@ def incorporate(correction: Correction, incumbent: Prompt | None, weight: float)
         findings += [f"{kind}: {match!r}" for kind, match in hits(text, ("link", "role tag", "override phrase"))]
     sources = (Source("feedback", correction.feedback_id), Source("execution", correction.execution_id))
     example = Example(
-        id=f"correction:{correction.feedback_id}",
+        id=correction.id,
         input=correction.input,
         target=target,
         group=correction.execution_id,

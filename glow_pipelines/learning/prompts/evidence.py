@@ -14,6 +14,8 @@ Split = Literal["train", "val", "test"]
 SourceKind = Literal["feedback", "annotation", "comparison", "demonstration", "execution"]
 LineageRole = Literal["demo", "rule_evidence", "reflected"]
 
+_EXPERT: tuple[SourceKind, ...] = ("annotation", "comparison", "demonstration")
+
 
 @dataclass(frozen=True)
 class Source(Jsonable):
@@ -25,7 +27,10 @@ class Source(Jsonable):
 
 @dataclass(frozen=True)
 class Example(Jsonable):
-    """An input with its right answer. `group` is what must not be split apart; `weight` >= 0 is trust in the target."""
+    """An input with its right answer. `group` is what must not be split apart; `weight` >= 0 is trust in the target.
+
+    `slices` are names of parts of the traffic that are looked at by themselves: a language, a domain.
+    """
 
     id: str
     input: str
@@ -34,11 +39,12 @@ class Example(Jsonable):
     split: Split
     weight: float = 1.0
     sources: tuple[Source, ...] = ()
+    slices: tuple[str, ...] = ()
 
     @property
     def approved(self) -> bool:
         """Whether more than a vote stands behind the target: an expert, or whoever curated the file."""
-        return not self.sources or any(source.kind in ("annotation", "demonstration") for source in self.sources)
+        return not self.sources or any(source.kind in _EXPERT for source in self.sources)
 
 
 @dataclass(frozen=True)
@@ -53,17 +59,36 @@ class Correction(Jsonable):
     user_id: str
     issues: tuple[str, ...] = ()
     comment: str | None = None
+    expert: bool = False
+
+    @property
+    def id(self) -> str:
+        """Its id as evidence, and that of the train example it may become."""
+        return f"correction:{self.feedback_id}"
+
+
+@dataclass(frozen=True)
+class Vote(Jsonable):
+    """One user's judgement of one execution: helpful or not, what was wrong, and the slices the execution is in."""
+
+    feedback_id: str
+    execution_id: str
+    user_id: str
+    positive: bool
+    issues: tuple[str, ...] = ()
+    slices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Answer(Jsonable):
-    """One model answer with its usage; `cached` answers were paid for before."""
+    """One model answer. Tokens, cost and seconds are those it had when it was fresh; a `cached` one was paid before."""
 
     text: str
     prompt_tokens: int
     completion_tokens: int
     cost_usd: float
     cached: bool
+    seconds: float = 0.0
 
 
 Answerer = Callable[[Sequence[RenderedPrompt]], Sequence[Answer]]
@@ -82,14 +107,28 @@ class Lineage(Jsonable):
 
 
 @dataclass(frozen=True)
+class Edit(Jsonable):
+    """A sentence a candidate's instruction adds, with the ids of the train examples or corrections that ask for it."""
+
+    text: str
+    evidence: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Candidate(Jsonable):
-    """A proposed prompt. With findings it was rejected by lint: kept for the record, never evaluated."""
+    """A proposed prompt. With findings it was rejected by lint: kept for the record, never evaluated.
+
+    `reason` says in one sentence why it was proposed. `edits` declare what its instruction says that the incumbent's
+    did not: lint refuses new sentences that nobody's evidence asks for.
+    """
 
     prompt: Prompt
     operator: str
     parent_sha256: str
     lineage: tuple[Lineage, ...] = ()
     findings: tuple[str, ...] = ()
+    reason: str = ""
+    edits: tuple[Edit, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
-"""Label-aware facility location: which examples stand best for all of them.
+"""Which examples stand best for all of them (label-aware facility location), or for some of them (marginal relevance).
 
-Belongs here: the objective and its greedy maximisation. Does not belong here: prompts, layouts, numbers of
+Belongs here: the objectives and their greedy maximisation. Does not belong here: prompts, layouts, numbers of
 demonstrations.
 """
 
@@ -40,26 +40,60 @@ def choose(
     eligible: Sequence[int],
     total: int,
     per_label: int,
+    costs: Array | None = None,
 ) -> list[int]:
     """At most `total` eligible indices, at most `per_label` of a label, in the order greedy took them.
 
-    Lazy greedy (Minoux 1978): a stale gain is an upper bound, so only the top of the heap is computed anew. Ties go to
-    the lower index. Everything counts as to be covered, only `eligible` may cover.
+    Maximises coverage less the `costs` of what is taken (one per example, >= 0) and stops where nothing is worth its
+    cost. Lazy greedy (Minoux 1978): a stale gain is an upper bound, so only the top of the heap is computed anew. Ties
+    go to the lower index. Everything counts as to be covered, only `eligible` may cover.
     """
+    price = np.zeros(len(labels)) if costs is None else costs
     covered = np.zeros(len(labels))
     taken: list[int] = []
     used: Counter[str] = Counter()
-    heap = [(-float(weights @ similarity[:, index]), index, 0) for index in sorted(eligible)]
+    heap = [(float(price[index] - weights @ similarity[:, index]), index, 0) for index in sorted(eligible)]
     heapq.heapify(heap)
     while heap and len(taken) < total:
-        _, index, computed_at = heapq.heappop(heap)
+        loss, index, computed_at = heapq.heappop(heap)
+        if loss > 0:
+            break
         if used[labels[index]] >= per_label:
             continue
         if computed_at < len(taken):
             gain = float(weights @ np.maximum(similarity[:, index] - covered, 0.0))
-            heapq.heappush(heap, (-gain, index, len(taken)))
+            heapq.heappush(heap, (float(price[index]) - gain, index, len(taken)))
             continue
         taken.append(index)
         used[labels[index]] += 1
         covered = np.maximum(covered, similarity[:, index])
+    return taken
+
+
+def choose_near(
+    relevance: Array,
+    similarity: Array,
+    labels: Sequence[str],
+    eligible: Sequence[int],
+    total: int,
+    per_label: int,
+    trade: float = 0.7,
+) -> list[int]:
+    """Maximal marginal relevance (Carbonell, Goldstein 1998): near what matters, and not near each other.
+
+    Takes the largest `trade` * relevance - (1 - trade) * similarity to what is taken, under the same limits as
+    `choose`. Ties go to the lower index.
+    """
+    taken: list[int] = []
+    used: Counter[str] = Counter()
+    left = sorted(eligible)
+    while left and len(taken) < total:
+        open_now = [index for index in left if used[labels[index]] < per_label]
+        if not open_now:
+            break
+        twin = similarity[np.ix_(open_now, taken)].max(axis=1) if taken else np.zeros(len(open_now))
+        best = open_now[int(np.argmax(trade * relevance[open_now] - (1 - trade) * twin))]
+        taken.append(best)
+        used[labels[best]] += 1
+        left.remove(best)
     return taken

@@ -1,10 +1,12 @@
 """PromptOptimizer: analysis, proposals, race and gate in one turn.
 
-Belongs here: the order of the stages, what each may see (propose: train, race: val, gate: test), and the honest final
-states. Does not belong here: the stages' own reasoning, storage, promotion.
+Belongs here: the order of the stages, what each may see (propose: train, race: val, gate: test) and use, and the honest
+final states. Does not belong here: the stages' own reasoning, dividing the budget (planning), storage, promotion.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -12,14 +14,18 @@ import numpy as np
 from glow_pipelines.learning.prompts import analysis as analyses
 from glow_pipelines.learning.prompts import gate as gates
 from glow_pipelines.learning.prompts import race as races
-from glow_pipelines.learning.prompts.budget import Budget
+from glow_pipelines.learning.prompts.budget import Budget, BudgetExhaustedError
 from glow_pipelines.learning.prompts.corrections import incorporate
 from glow_pipelines.learning.prompts.evaluate import Evaluator, Outcome
+from glow_pipelines.learning.prompts.goals import Goals
 from glow_pipelines.learning.prompts.lint import Linter
-from glow_pipelines.learning.prompts.metrics import metric_named
+from glow_pipelines.learning.prompts.metrics import Judge, Metric, metric_named
 from glow_pipelines.learning.prompts.operators import OPERATORS, combine
+from glow_pipelines.learning.prompts.operators.written import WRITTEN
 from glow_pipelines.learning.prompts.order import shuffled, stratified
+from glow_pipelines.learning.prompts.planning import plan
 from glow_pipelines.learning.prompts.power import power_table
+from glow_pipelines.learning.prompts.scores import ScoreCache
 from glow_pipelines.learning.prompts.settings import OptimizerSettings
 from glow_pipelines.learning.prompts.splits import Splits
 from glow_pipelines.learning.prompts.types import (
@@ -36,47 +42,77 @@ from glow_pipelines.learning.prompts.types import (
     Prompt,
     Race,
     State,
+    Vote,
 )
 
 _STATES: Mapping[str, State] = {"promote": "finalist", "drop": "no_improvement", "carry_over": "carry_over"}
 # One stream of randomness per stage: what one stage draws must not change the next.
-_ANALYSIS, _PROPOSE, _RACE, _GATE = range(4)
+_ANALYSIS, _PROPOSE, _RACE, _GATE, _WRITE = range(5)
 
 
 class PromptOptimizer:
     """Improves a prompt from examples and corrections. One instance is one optimization: it remembers its answers.
 
     Deterministic given `seed` and the answers; a rerun over cached answers takes the same decisions and pays nothing.
-    Stages may be called one by one; each takes all examples and reads only its own split.
+    Stages may be called one by one; each takes all examples and reads only its own split. `writer` is the model that
+    writes prompts, with `settings.reflect_share` of the budget; without one templates alone propose. `goals` choose the
+    operators; their guardrails belong into the settings.
     """
 
     def __init__(
-        self, answer: Answerer, metric: str, seed: int, budget: Budget, settings: OptimizerSettings | None = None
+        self,
+        answer: Answerer,
+        metric: str | Metric | Judge,
+        seed: int,
+        budget: Budget,
+        settings: OptimizerSettings | None = None,
+        *,
+        metric_settings: Mapping[str, Any] | None = None,
+        writer: Answerer | None = None,
+        judge: Answerer | None = None,
+        scores: ScoreCache | None = None,
+        goals: Goals | None = None,
     ) -> None:
-        self._metric, self._seed, self._budget = metric_named(metric), seed, budget
+        self._metric = metric_named(metric, metric_settings) if isinstance(metric, str) else metric
+        self._seed, self._budget = seed, budget
+        self._wanted = (goals or Goals.of(None)).operators
         self._settings = settings or OptimizerSettings()
-        self._evaluator = Evaluator(answer, self._metric, budget, self._settings.batch_size)
+        if writer is None:
+            self._settings = replace(self._settings, reflect_share=0.0)
+        self._evaluator = Evaluator(answer, self._metric, budget, self._settings.batch_size, writer, scores, judge)
 
     @property
     def outcomes(self) -> Mapping[tuple[str, str], Outcome]:
         """Every scored answer of this optimization so far, by (prompt address, example id)."""
         return self._evaluator.outcomes
 
-    def plan(self, examples: Sequence[Example]) -> Plan:
-        """The most evaluations each stage may ask for: `race_share` at least, and what the others have no use for."""
-        splits, calls = Splits.of(examples), self._budget.max_calls
-        analysis = min(int(calls * self._settings.analysis_share), len(splits.train))
-        gate = min(2 * len(splits.test), calls - analysis - int(calls * self._settings.race_share))
-        return Plan(analysis, calls - analysis - gate, gate)
+    @property
+    def written(self) -> int:
+        """Texts asked of the writing model so far."""
+        return self._evaluator.written
 
-    def analyze(self, incumbent: Prompt, examples: Sequence[Example], corrections: Sequence[Correction]) -> Analysis:
+    def plan(self, incumbent: Prompt, examples: Sequence[Example], carried: bool = False) -> Plan:
+        """The most calls each stage may ask for, and what they may cost."""
+        pair = self._evaluator.calls_per_pair
+        return plan(incumbent, examples, self._budget, self._settings, pair, carried)
+
+    def analyze(
+        self,
+        incumbent: Prompt,
+        examples: Sequence[Example],
+        corrections: Sequence[Correction],
+        votes: Sequence[Vote] = (),
+        embeddings: Mapping[str, Sequence[float]] | None = None,
+    ) -> Analysis:
         """Where the incumbent fails on train examples (a stratified part of them when the plan allows no more)."""
         splits = Splits.of(examples)
-        allowed = min(self.plan(examples).analysis, self._budget.remaining)
+        allowed = self._allowed(incumbent, examples, "analysis")
         sample = stratified(splits.train, self._rng(_ANALYSIS))[:allowed]
-        self._evaluator.ask((incumbent, example) for example in sample)
-        outcomes = [self._evaluator.outcome(incumbent, example) for example in sample]
-        return analyses.analyze(incumbent, self._metric, sample, outcomes, splits.unleaked(corrections))
+        self._ask_while_it_fits(incumbent, sample)
+        asked = [example for example in sample if (incumbent.sha256, example.id) in self._evaluator.outcomes]
+        outcomes = [self._evaluator.outcome(incumbent, example) for example in asked]
+        heard = splits.unleaked(corrections)
+        return analyses.analyze(incumbent, self._metric, asked, outcomes, heard, votes, embeddings)
 
     def propose(
         self,
@@ -97,9 +133,13 @@ class PromptOptimizer:
             raise ValueError(f"no embedding for train examples {missing[:5]} ({len(missing)} in all)")
         matrix = np.array([embeddings[example.id] for example in train], dtype=float).reshape(len(train), -1)
         made: dict[str, Candidate] = {}
-        for stream, operator in enumerate(OPERATORS.values()):
+        for stream, (name, operator) in enumerate(OPERATORS.items()):
+            if name not in self._wanted:
+                continue
             for candidate in operator(incumbent, train, heard, analysis, matrix, self._rng(_PROPOSE, stream)):
                 made.setdefault(candidate.prompt.sha256, candidate)
+        for candidate in self._reflect(incumbent, examples, train, heard, analysis):
+            made.setdefault(candidate.prompt.sha256, candidate)
         return self._lint(incumbent, splits, heard, list(made.values()))
 
     def race(
@@ -113,20 +153,46 @@ class PromptOptimizer:
         splits = Splits.of(examples)
 
         def grow(standing: Sequence[Candidate]) -> tuple[Candidate, ...]:
-            return self._lint(incumbent, splits, splits.unleaked(corrections), combine(standing))
+            bred = combine(standing) if "combine" in self._wanted else []
+            return self._lint(incumbent, splits, splits.unleaked(corrections), bred)
 
-        racing = [each for each in candidates if not each.findings][: self._settings.max_arms]
+        racing = _by_turns([each for each in candidates if not each.findings])[: self._settings.max_arms]
         items = stratified(splits.val, self._rng(_RACE))
         start = Candidate(incumbent, "incumbent", incumbent.sha256)
-        return races.race(start, racing, items, self._evaluator, self._settings, self.plan(examples).race, grow)
+        limit = self._allowed(incumbent, examples, "race")
+        return races.race(start, racing, items, self._evaluator, self._settings, limit, grow)
 
     def gate(
-        self, incumbent: Prompt, finalist: Prompt, examples: Sequence[Example], earlier: Gate | None = None
+        self,
+        incumbent: Prompt,
+        finalist: Prompt,
+        examples: Sequence[Example],
+        earlier: Gate | None = None,
+        *,
+        level: float | None = None,
+        may_pass: bool = True,
+        why_not: str = "",
     ) -> Gate:
-        """The test on `test` examples, which must not have been spent on another finalist."""
-        items = shuffled(Splits.of(examples).test, self._rng(_GATE))
-        limit = self._budget.max_calls - self._evaluator.evaluations
-        return gates.gate(incumbent, finalist, items, self._evaluator, self._settings.gate, limit, earlier)
+        """The test on `test` examples, which must not have been spent on another finalist, with all that is left.
+
+        `level`, `may_pass`, `why_not`: see gate.gate. A metric that may only rank passes nothing.
+        """
+        self._budget.allow(1, 1)
+        if isinstance(self._metric, Metric) and not self._metric.may_gate:
+            may_pass, why_not = False, f"metric {self._metric.id} is not made to decide alone"
+        return gates.gate(
+            incumbent,
+            finalist,
+            shuffled(Splits.of(examples).test, self._rng(_GATE)),
+            self._evaluator,
+            self._settings.gate,
+            self._budget.remaining // self._evaluator.calls_per_pair,
+            earlier,
+            level=level,
+            graded=self._metric.graded,
+            may_pass=may_pass,
+            why_not=why_not,
+        )
 
     def optimize(
         self,
@@ -155,7 +221,7 @@ class PromptOptimizer:
                 power=power_table(alpha=self._settings.gate.alpha),
                 notes=notes,
             )
-        analysis = self.analyze(incumbent, examples, corrections)
+        analysis = self.analyze(incumbent, examples, corrections, embeddings=embeddings)
         candidates = self.propose(incumbent, examples, corrections, analysis, embeddings)
         race = self.race(incumbent, candidates, examples, corrections)
         everyone = (*candidates, *race.grown)
@@ -175,10 +241,40 @@ class PromptOptimizer:
         self, incumbent: Prompt, splits: Splits, heard: Sequence[Correction], candidates: Sequence[Candidate]
     ) -> tuple[Candidate, ...]:
         linter = Linter(incumbent, splits.train, heard, self._settings.max_prompt_tokens)
-        return tuple(
-            Candidate(each.prompt, each.operator, each.parent_sha256, each.lineage, linter.findings(each))
-            for each in candidates
-        )
+        return tuple(replace(each, findings=linter.findings(each)) for each in candidates)
+
+    def _allowed(self, incumbent: Prompt, examples: Sequence[Example], stage: str) -> int:
+        """How many pairs a stage may ask for: its calls of the plan and what the stages before it left."""
+        stages = self.plan(incumbent, examples).stages
+        upto = [name for name, _ in stages].index(stage) + 1
+        self._budget.allow(sum(calls for _, calls in stages[:upto]), sum(calls for _, calls in stages))
+        return self._budget.remaining // self._evaluator.calls_per_pair
+
+    def _ask_while_it_fits(self, prompt: Prompt, examples: Sequence[Example]) -> None:
+        """In batches, until tokens or money end: calls were counted before."""
+        size = self._settings.batch_size
+        for start in range(0, len(examples), size):
+            try:
+                self._evaluator.ask((prompt, example) for example in examples[start : start + size])
+            except BudgetExhaustedError:
+                break
+
+    def _reflect(
+        self,
+        incumbent: Prompt,
+        examples: Sequence[Example],
+        train: Sequence[Example],
+        heard: Sequence[Correction],
+        analysis: Analysis,
+    ) -> Iterator[Candidate]:
+        """Candidates a model wrote. Each operator may use an equal part of what is left; the last one all of it."""
+        writing = [each for each in WRITTEN if each in self._wanted] if self._settings.reflect_share else []
+        for stream, name in enumerate(writing):
+            left = self._allowed(incumbent, examples, "reflect")
+            limit = left // (len(writing) - stream)
+            if limit:
+                rng = self._rng(_WRITE, stream)
+                yield from WRITTEN[name](incumbent, train, heard, analysis, self._evaluator, rng, limit)
 
     def _rng(self, *stream: int) -> np.random.Generator:
         return np.random.default_rng([self._seed, *stream])
@@ -198,8 +294,17 @@ class PromptOptimizer:
             evaluations=self._evaluator.evaluations,
             calls=self._budget.calls,
             cached=self._budget.cached,
+            paid_calls=self._budget.paid_calls,
             prompt_tokens=self._budget.prompt_tokens,
             completion_tokens=self._budget.completion_tokens,
             cost_usd=self._budget.cost_usd,
             **given,
         )
+
+
+def _by_turns(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """The first of every operator, then the second: where there is no room for all, no operator takes all of it."""
+    groups: dict[str, list[Candidate]] = {}
+    for each in candidates:
+        groups.setdefault(each.operator, []).append(each)
+    return [each for turn in zip_longest(*groups.values()) for each in turn if each is not None]

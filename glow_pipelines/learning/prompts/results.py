@@ -1,4 +1,7 @@
-"""What each stage found: analysis, race, gate, and the whole optimization. Values only; the stages compute them."""
+"""What each stage found: race, gate, and the whole optimization. Values only; the stages compute them.
+
+The analysis has its own module: performance.
+"""
 
 import math
 from collections.abc import Mapping
@@ -8,6 +11,7 @@ from typing import Any, Literal, Self
 from glow_pipelines.learning.intervals import Interval
 from glow_pipelines.learning.prompts.evidence import Candidate
 from glow_pipelines.learning.prompts.jsonable import Jsonable
+from glow_pipelines.learning.prompts.performance import Analysis as Analysis
 from glow_pipelines.learning.prompts.prompt import Prompt
 
 Verdict = Literal["promote", "drop", "carry_over"]
@@ -15,57 +19,8 @@ State = Literal["finalist", "no_improvement", "carry_over", "insufficient_data"]
 
 
 @dataclass(frozen=True)
-class TargetResult(Jsonable):
-    """How the incumbent does on examples with one right answer."""
-
-    target: str
-    n: int
-    right: int
-    accuracy: Interval
-
-
-@dataclass(frozen=True)
-class FailureCluster(Jsonable):
-    """One confusion: `target` was right, `answered` was given. Inputs are user text: escape them before showing."""
-
-    target: str
-    answered: str
-    count: int
-    share: Interval  # of the examples with this target
-    example_ids: tuple[str, ...]
-    example_inputs: tuple[str, ...]
-    passing_inputs: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class CorrectionPattern(Jsonable):
-    """How often users changed `observed` into `expected`."""
-
-    observed: str
-    expected: str
-    count: int
-
-
-@dataclass(frozen=True)
-class Analysis(Jsonable):
-    """The incumbent on train examples, and what users said of it."""
-
-    prompt_sha256: str
-    metric: str
-    metric_version: int
-    n: int
-    right: int
-    accuracy: Interval
-    targets: tuple[TargetResult, ...]
-    clusters: tuple[FailureCluster, ...]
-    issues: tuple[tuple[str, int], ...]
-    patterns: tuple[CorrectionPattern, ...]
-    corrections: int
-
-
-@dataclass(frozen=True)
 class Arm(Jsonable):
-    """One prompt in the race. `left_at` is the number of items at which it was eliminated, None for survivors."""
+    """One prompt in the race. `left_at`: the number of items after which it was asked no further, None: to the end."""
 
     prompt_sha256: str
     operator: str
@@ -113,10 +68,26 @@ class Slice(Jsonable):
 
 
 @dataclass(frozen=True)
+class Noise(Jsonable):
+    """Identical requests asked twice: how often the score changed though nothing did. `n` = 0: not measured."""
+
+    n: int
+    flips: int
+
+    @property
+    def rate(self) -> float:
+        return self.flips / self.n if self.n else math.nan
+
+
+@dataclass(frozen=True)
 class Gate(Jsonable):
     """The test on unseen items: what was counted, what it means, what follows. Proportions and gains in 0..1.
 
-    `spent` are the test items used up for this finalist; a later gate continues from here with fresh ones only.
+    `alpha` is the level over all gates, `level` what this one may spend of it: it passes when E >= 1 / level. `b` and
+    `c` count items that the finalist or the incumbent alone got right. For graded metrics `scores` are the (incumbent,
+    finalist) pairs in order, and E, difference and gain come from them. `seconds` are such pairs of answer times, where
+    they are known. `spent` are the test items used up for this finalist; a later gate continues from here with fresh
+    ones only. `ranks_only`: the metric may compare but not promote.
     """
 
     incumbent_sha256: str
@@ -141,10 +112,29 @@ class Gate(Jsonable):
     failed_guardrails: tuple[str, ...]
     notes: tuple[str, ...]
     spent: tuple[str, ...]
+    level: float = 0.05
+    graded: bool = False
+    scores: tuple[tuple[float, float], ...] = ()
+    seconds: tuple[tuple[float, float], ...] = ()
+    incumbent_tokens: int = 0
+    finalist_tokens: int = 0
+    power: tuple["PowerRow", ...] = ()
+    noise: Noise | None = None
+    ranks_only: bool = False
 
     @property
     def e_value(self) -> float:
         return math.exp(min(self.log_e, 700.0))
+
+    @property
+    def claimed_gain(self) -> float:
+        """The gain that may be told: shrunken, because what passes is partly lucky."""
+        return self.shrunken_gain
+
+    @property
+    def discordance(self) -> float:
+        """The share of items on which exactly one was right; NaN without items."""
+        return (self.b + self.c) / self.n if self.n else math.nan
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
@@ -153,6 +143,10 @@ class Gate(Jsonable):
         for name in ("incumbent_accuracy", "finalist_accuracy", "difference"):
             given[name] = Interval(**{**data[name], "estimate": _nan(data[name]["estimate"])})
         given["slices"] = tuple(Slice(**each) for each in data["slices"])
+        given["power"] = tuple(PowerRow(**each) for each in data.get("power", ()))
+        given["noise"] = None if data.get("noise") is None else Noise(**data["noise"])
+        for name in ("scores", "seconds"):
+            given[name] = tuple((first, second) for first, second in data.get(name, ()))
         for name in ("failed_guardrails", "notes", "spent"):
             given[name] = tuple(data[name])
         return cls(**given)
@@ -168,25 +162,46 @@ class Carried:
 
 @dataclass(frozen=True)
 class PowerRow(Jsonable):
-    """Paired test items a fixed one-sided test needs to see this true gain."""
+    """Paired test items that see this true gain four times in five: `pairs` in a fixed one-sided test, `sequential` in
+    a gate that is looked at every night (about; None where it was not asked)."""
 
     gain: float
     pairs: int
+    sequential: int | None = None
 
 
 @dataclass(frozen=True)
 class Plan(Jsonable):
-    """The most evaluations each stage may ask for; their sum never exceeds the budget."""
+    """The most calls each stage may ask for, which together never exceed `calls`, the calls the limits allow for.
+
+    `tokens` and `cost_usd` are about what it uses; `most_tokens` and `most_usd` it cannot exceed. `missing` says why
+    nothing will be tried, `power` how many items which gain needs.
+    """
 
     analysis: int
+    reflect: int
     race: int
     gate: int
+    calls: int
+    tokens: int = 0
+    cost_usd: float = 0.0
+    most_tokens: int = 0
+    most_usd: float = 0.0
+    missing: tuple[str, ...] = ()
+    power: tuple[PowerRow, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def stages(self) -> tuple[tuple[str, int], ...]:
+        """Stages in their order with the calls of each."""
+        return (("analysis", self.analysis), ("reflect", self.reflect), ("race", self.race), ("gate", self.gate))
 
 
 @dataclass(frozen=True)
 class Optimization(Jsonable):
     """One optimization from end to end. `finalist` is set when something beat the incumbent in the race, `state` says
-    whether it passed the gate. `missing` and `power` explain `insufficient_data`."""
+    whether it passed the gate. `missing` and `power` explain `insufficient_data`. Calls, tokens and money are those of
+    the answers when they were fresh; `paid_calls` is what this process paid."""
 
     state: State
     reason: str
@@ -202,6 +217,7 @@ class Optimization(Jsonable):
     evaluations: int
     calls: int
     cached: int
+    paid_calls: int
     prompt_tokens: int
     completion_tokens: int
     cost_usd: float

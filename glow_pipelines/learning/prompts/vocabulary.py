@@ -8,7 +8,7 @@ import math
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from glow_pipelines.learning.prompts.evidence import Example
@@ -42,15 +42,25 @@ def words(text: str) -> list[str]:
 
 
 def characteristic_words(
-    examples: Sequence[Example], min_groups: int = 2, min_z: float = 0.5
+    examples: Sequence[Example],
+    min_groups: int = 2,
+    min_z: float = 0.5,
+    person: Callable[[Example], str] = lambda example: example.group,
 ) -> dict[str, tuple[CharacteristicWord, ...]]:
     """Per target its characteristic words, strongest first; a word serves the one target it speaks for most.
 
     z of the log-odds of a word's document counts in the target against the rest, with an informative Dirichlet prior
-    from all texts (Monroe, Colaresi, Quinn 2008, "Fightin' Words"). A word needs `min_groups` distinct groups of the
-    target, so that one eager user cannot put it there alone.
+    from all texts (Monroe, Colaresi, Quinn 2008, "Fightin' Words"). `person` says who speaks in an example: whoever
+    repeats a word for a target is counted once, and a word needs `min_groups` of them, so that one eager user can
+    neither put it there nor push it up alone.
     """
-    documents = [(example, {word for word in words(example.input) if _usable(word)}) for example in examples]
+    said: set[tuple[str, str, str]] = set()
+    documents = []
+    for example in examples:
+        used = {word for word in words(example.input) if usable(word)}
+        fresh = {word for word in used if (person(example), example.target, word) not in said}
+        said |= {(person(example), example.target, word) for word in fresh}
+        documents.append((example, fresh))
     overall = Counter(word for _, used in documents for word in used)
     best: dict[str, tuple[float, str]] = {}
     for target in sorted({example.target for example in examples}):
@@ -62,13 +72,14 @@ def characteristic_words(
     found: dict[str, list[CharacteristicWord]] = {}
     for word, (z, target) in best.items():
         holders = [example for example, used in documents if word in used and example.target == target]
-        if len({example.group for example in holders}) >= min_groups:
+        if len({person(example) for example in holders}) >= min_groups:
             ids = tuple(sorted(example.id for example in holders))
             found.setdefault(target, []).append(CharacteristicWord(word, z, ids))
     return {target: tuple(sorted(members, key=lambda each: (-each.z, each.word))) for target, members in found.items()}
 
 
-def _usable(word: str) -> bool:
+def usable(word: str) -> bool:
+    """Whether a single word may be taken from an example: letters only, and neither empty nor steering."""
     return 3 <= len(word) <= 24 and word.isalpha() and word not in _STOP
 
 

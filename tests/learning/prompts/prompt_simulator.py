@@ -4,6 +4,7 @@ The optimizer sees answers only; which arm is better is known here and nowhere e
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -95,7 +96,7 @@ class Recording:
         for prompt in prompts:
             if prompt in self._known:
                 known = self._known[prompt]
-                answers.append(Answer(known.text, known.prompt_tokens, known.completion_tokens, 0.0, cached=True))
+                answers.append(replace(known, cached=True))
             else:
                 self._known[prompt] = self._model([prompt])[0]
                 self.paid += 1

@@ -14,8 +14,9 @@ from glow_pipelines.learning.intervals import mcnemar_midp, newcombe_paired, wil
 from glow_pipelines.learning.prompts import Budget, GateSettings
 from glow_pipelines.learning.prompts.eprocess import log_e_value
 from glow_pipelines.learning.prompts.evaluate import Evaluator
-from glow_pipelines.learning.prompts.gate import gate, shrunken_gain
+from glow_pipelines.learning.prompts.gate import gate
 from glow_pipelines.learning.prompts.metrics import metric_named
+from glow_pipelines.learning.prompts.shrinkage import shrunken_gain
 from glow_pipelines.learning.prompts.tally import Tally
 from glow_pipelines.learning.prompts.types import Answer, Example, Gate, RenderedPrompt
 

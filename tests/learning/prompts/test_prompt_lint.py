@@ -5,13 +5,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from poison import POISON, poisoned
 from prompt_simulator import INCUMBENT, SimulatedModel, correct, world
 
 from glow_pipelines.learning.prompts import Budget, PromptOptimizer
 from glow_pipelines.learning.prompts.hygiene import hits
 from glow_pipelines.learning.prompts.lint import Linter
-from glow_pipelines.learning.prompts.types import Candidate, Demonstration, Prompt, Rule
+from glow_pipelines.learning.prompts.types import Candidate, Demonstration, Edit, Prompt, Rule, Source
 from glow_pipelines.learning.prompts.vocabulary import words
 
 EXAMPLES, EMBEDDINGS = world(np.random.default_rng(2))
@@ -125,3 +127,87 @@ def test_corrections_become_evidence_or_say_why_not() -> None:
     warned = optimizer.incorporate_correction(replace(honest, input="taxi\u200b https://a.example"), INCUMBENT)
     assert warned.example is not None
     assert len(warned.findings) == 2
+
+
+OWNED = Prompt(
+    "You sort the receipts of {{customer}}. Never reveal a price to a customer. Only use the accounts of {{year}}.",
+    rules=(Rule("owner", "never guess", ()), Rule("hurt", "never ask", (), helpful=1, harmful=2)),
+)
+
+
+@pytest.mark.parametrize(
+    ("instruction", "reason"),
+    [
+        (OWNED.instruction.replace("{{customer}}", "them"), "placeholder '{{customer}}': 0 times, 1"),
+        (OWNED.instruction.replace("{{year}}", "{{ year }}"), "placeholder '{{ year }}': 1 times, 0"),
+        (f"{OWNED.instruction} {{{{customer}}}}", "placeholder '{{customer}}': 2 times, 1"),
+        (f"{OWNED.instruction} {{% sort %}}", "template code: '{%'"),
+        (f"{OWNED.instruction} ${{year}}", "template code: '${'"),
+        (OWNED.instruction.replace("Never reveal a price to a customer. ", ""), "dropped what binds: 'Never reveal"),
+        (OWNED.instruction.replace("Never reveal", "Reveal"), "says what nobody asked for: 'Reveal a price"),
+        (OWNED.instruction.replace("Never reveal", "Reveal"), "dropped what binds: 'Never reveal"),
+        (OWNED.instruction.replace("Only use", "Never use"), "says what nobody asked for: 'Never use"),
+        (f"{OWNED.instruction} Thank the customer warmly.", "says what nobody asked for: 'Thank the customer warmly.'"),
+        (
+            "Sie sortieren die Belege von {{customer}} und nennen dem Kunden nicht den Preis, nur die von {{year}}.",
+            "language: written in de, the prompt in force in en",
+        ),
+        (f"{OWNED.instruction} See INV-204b.", "copied from evidence: 'inv-204b'"),
+    ],
+)
+def test_what_may_neither_go_nor_come(instruction: str, reason: str) -> None:
+    told = replace(correct(TRAIN[0]), comment="as in INV-204B")
+    linter = Linter(OWNED, TRAIN, [told], 1200)
+    found = linter.findings(Candidate(replace(OWNED, instruction=instruction), "test", OWNED.sha256))
+    assert reason in "; ".join(found)
+    assert linter.findings(Candidate(OWNED, "test", OWNED.sha256)) == ()
+
+
+def test_rewording_is_free_and_new_sentences_need_evidence() -> None:
+    reworded = (
+        "Role:\nYou sort receipts, for each customer: {{customer}}.\n"
+        "Limits:\nTo a customer never reveal a price.\nOnly the accounts of {{year}} use."
+    )
+    linter = Linter(OWNED, TRAIN, [], 1200)
+    assert linter.findings(Candidate(replace(OWNED, instruction=reworded), "test", OWNED.sha256)) == ()
+    added = replace(OWNED, instruction=f"{OWNED.instruction}\nBook hotels as travel.")
+
+    def findings_with(*edits: Edit) -> str:
+        return "; ".join(linter.findings(Candidate(added, "test", OWNED.sha256, edits=edits)))
+
+    assert findings_with() == "says what nobody asked for: 'Book hotels as travel.'"
+    assert findings_with(Edit("book hotels as travel", SUPPORT)) == ""
+    assert "supported by 2 groups" in findings_with(Edit("Book hotels as travel.", SUPPORT[:2]))
+    assert "nobody asked for" in findings_with(Edit("Book hotels as meals.", SUPPORT))
+
+
+def test_three_receipts_of_one_user_are_one_voice() -> None:
+    told = [replace(correct(each), feedback_id=f"v{i}") for i, each in enumerate(TRAIN[:3])]
+    rows = [(Source("feedback", each.feedback_id),) for each in told]
+    voted = [replace(each, id=f"v{i}", sources=rows[i]) for i, each in enumerate(TRAIN[:3])]
+    ruled = replace(INCUMBENT, rules=(Rule("r", "be kind", ("v0", "v1", "v2")),))
+    candidate = Candidate(ruled, "test", INCUMBENT.sha256)
+    assert "supported by 1 persons and no expert" in "; ".join(Linter(INCUMBENT, voted, told, 1200).findings(candidate))
+    several = [replace(each, user_id=f"u{i}") for i, each in enumerate(told)]
+    assert Linter(INCUMBENT, voted, several, 1200).findings(candidate) == ()
+
+
+def test_a_rule_that_binds_goes_only_when_it_did_harm() -> None:
+    linter = Linter(OWNED, TRAIN, [], 1200)
+    without = [replace(OWNED, rules=tuple(r for r in OWNED.rules if r.id != gone)) for gone in ("owner", "hurt")]
+    found = [linter.findings(Candidate(each, "test", OWNED.sha256)) for each in without]
+    assert found == [("dropped what binds: rule 'owner', which did no harm",), ()]
+
+
+def test_a_demonstration_needs_an_expert() -> None:
+    voted = replace(TRAIN[0], sources=(Source("feedback", "f"),))
+    shown = replace(INCUMBENT, demonstrations=(Demonstration(voted.id, voted.input, voted.target),))
+    found = Linter(INCUMBENT, [voted], [], 1200).findings(Candidate(shown, "test", INCUMBENT.sha256))
+    assert found == (f"demonstration {voted.id!r}: no expert stands behind it",)
+
+
+@given(st.text(max_size=60), st.text(max_size=60))
+@settings(max_examples=60, deadline=None)
+def test_the_incumbent_passes_whatever_it_says(instruction: str, rule: str) -> None:
+    own = Prompt(instruction, rules=(Rule("r", rule, ()),))
+    assert Linter(own, TRAIN, [], 1200).findings(Candidate(own, "test", own.sha256)) == ()

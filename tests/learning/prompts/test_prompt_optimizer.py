@@ -71,8 +71,8 @@ def test_a_rerun_is_the_same_and_pays_nothing() -> None:
     paid = cache.paid
     shuffled = [examples[index] for index in rng.permutation(len(examples))]
     second = PromptOptimizer(cache, "label", 3, Budget(CALLS)).optimize(INCUMBENT, shuffled, [], embeddings)
-    assert cache.paid == paid == first.calls > 0
-    assert (second.calls, second.cached) == (0, first.calls)
+    assert cache.paid == paid == first.paid_calls == first.calls > 0
+    assert (second.calls, second.cached, second.paid_calls) == (first.calls, first.calls, 0)
     assert (second.candidates, second.gate, second.state) == (first.candidates, first.gate, first.state)
     json.dumps(first.to_json())
 
@@ -101,7 +101,7 @@ def test_a_killed_turn_continues_exactly(killed_after: int) -> None:
         PromptOptimizer(dying, "label", 3, Budget(500)).optimize(INCUMBENT, examples, [], embeddings)
     assert replay.paid == killed_after
     resumed = PromptOptimizer(replay, "label", 3, Budget(500)).optimize(INCUMBENT, examples, [], embeddings)
-    assert replay.paid == whole.calls
+    assert replay.paid == whole.calls == resumed.calls
     assert (resumed.candidates, resumed.gate, resumed.state) == (whole.candidates, whole.gate, whole.state)
 
 

@@ -1,4 +1,4 @@
-"""The race: same items for all, the incumbent always in, the limit never exceeded, the better arm found."""
+"""The race: same items for all, the incumbent never gone, the limit never exceeded, the better arm found."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -13,7 +13,7 @@ from glow_pipelines.learning.prompts import Budget, OptimizerSettings
 from glow_pipelines.learning.prompts.evaluate import Evaluator
 from glow_pipelines.learning.prompts.metrics import metric_named
 from glow_pipelines.learning.prompts.order import stratified
-from glow_pipelines.learning.prompts.race import race
+from glow_pipelines.learning.prompts.race import race, reach
 from glow_pipelines.learning.prompts.types import Answer, Candidate, Example, Race, RenderedPrompt
 
 ITEMS = [Example(f"{i:03d}", f"{i}", LABELS[i % 4], f"{i}", "val") for i in range(80)]
@@ -59,10 +59,11 @@ def test_limits_hold_and_items_are_shared(arms: int, limit: int, budget: int, se
     for asked in seen.values():
         assert asked == list(range(len(asked)))  # everyone a prefix of the same order
     incumbent = next(each for each in result.arms if each.operator == "incumbent")
-    assert incumbent.left_at is None
     assert incumbent.prompt_sha256 in result.survivors
-    assert all(each.n == incumbent.n for each in result.arms if each.left_at is None)
-    assert {each.prompt_sha256 for each in result.arms if each.left_at is None} >= set(result.survivors)
+    to_the_end = {each.prompt_sha256: each.n for each in result.arms if each.left_at is None}
+    assert len(set(to_the_end.values())) == 1
+    assert set(result.survivors) - {incumbent.prompt_sha256} <= set(to_the_end)
+    assert all(each.n <= max(to_the_end.values()) for each in result.arms)
     for each in result.rounds:
         assert list(each.scores) == sorted(each.scores, reverse=True)
 
@@ -77,7 +78,7 @@ def test_the_best_of_eight_is_found_and_the_hopeless_leave_early() -> None:
 
     result, seen = run(right, [arm(f"arm{index}") for index in range(8)], 400)
     assert result.survivors[0] == arm("arm3").prompt.sha256
-    assert len(seen["arm3"]) == len(ITEMS)
+    assert len(seen["arm3"]) == max(map(len, seen.values()))
     hopeless = next(each for each in result.arms if each.prompt_sha256 == arm("arm5").prompt.sha256)
     assert hopeless.left_at == 10
     assert hopeless.reason is not None
@@ -110,6 +111,38 @@ def test_grown_arms_catch_up_and_may_win_and_rejected_ones_do_not_run() -> None:
     assert seen["arm9"][:5] == [0, 1, 2, 3, 4]
     assert "arm8" not in seen
     assert result.grown == (late, rejected)
+
+
+@given(st.integers(2, 16), st.integers(0, 50), st.integers(1, 200), st.integers(0, 2000))
+def test_the_schedule_fits_and_leaves_little(arms: int, seen: int, items: int, limit: int) -> None:
+    """Following the schedule to its end costs at most the limit, and less than one more item of every round below it
+    unless there are no more items."""
+    seen, left, at = min(seen, items), limit, min(seen, items)
+    for racing in range(arms, 1, -1):
+        stop = reach(racing, at, items, left)
+        assert at <= stop <= items
+        left -= (stop - at) * racing
+        at = stop
+    assert left >= 0
+    assert left < sum(range(2, arms + 1)) or at == items
+
+
+def test_the_published_schedule() -> None:
+    # Audibert, Bubeck, Munos 2010: n_j = (budget / log-bar) / j with log-bar(8) = 1/2 + 1/2 + 1/3 + … + 1/8.
+    assert reach(8, 0, 10_000, 800) == 45
+    assert reach(2, 120, 10_000, 121) == 180
+
+
+def test_an_incumbent_behind_is_asked_no_further_but_stays_last() -> None:
+    quality = {"arm0": 0.7, "arm1": 0.9, "arm2": 0.7, "incumbent": 0.4}
+    luck = np.random.default_rng(8).random((4, len(ITEMS)))
+    rows = list(quality)
+    result, seen = run(
+        lambda name, item: bool(luck[rows.index(name), item] < quality[name]), [arm(a) for a in rows[:3]], 200
+    )
+    behind = next(each for each in result.arms if each.operator == "incumbent")
+    assert result.survivors[-1] == behind.prompt_sha256
+    assert behind.left_at == behind.n == len(seen["incumbent"]) < len(seen["arm1"])
 
 
 def test_nothing_to_race_spends_nothing() -> None:

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glow_pipelines.learning.prompts.metrics import METRICS, metric_named
 from glow_pipelines.learning.prompts.types import Demonstration, Prompt, Rule
 
 text = st.text(max_size=30)
@@ -98,25 +97,3 @@ def test_demonstrations_are_turns_and_never_system_text() -> None:
 def test_wrong_prompts_are_refused_by_name(wrong: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Prompt.from_json({"instruction": "x", **wrong})
-
-
-@pytest.mark.parametrize(
-    ("metric", "answer", "target", "score"),
-    [
-        ("label", "  TRAVEL \n", "travel", 1.0),
-        ("label", "ｔｒａｖｅｌ", "Travel", 1.0),
-        ("label", "STRASSE", "straße", 1.0),
-        ("label", "office  supplies", "office supplies", 1.0),
-        ("label", "travel.", "travel", 0.0),
-        ("exact", "Travel", "travel", 0.0),
-        ("exact", " travel\n", "travel", 1.0),
-        ("exact", "", "travel", 0.0),
-    ],
-)
-def test_metric_vectors(metric: str, answer: str, target: str, score: float) -> None:
-    assert METRICS[metric].score(answer, target) == score
-
-
-def test_unknown_metric_names_the_known_ones() -> None:
-    with pytest.raises(ValueError, match=r"metric='vibes'.*exact.*label"):
-        metric_named("vibes")

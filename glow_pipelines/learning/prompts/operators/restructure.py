@@ -1,4 +1,8 @@
-"""Restructure: the same instruction in sections, and a shorter one. Contract and rules stay as they are."""
+"""Restructure: the same instruction in sections, and a shorter one. Contract and rules stay as they are.
+
+What binds (must, never, only …), names a placeholder or says what the answer looks like is kept in the shorter one too:
+brevity is no reason to forget a prohibition.
+"""
 
 import re
 from collections.abc import Sequence
@@ -8,10 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glow_pipelines.learning.prompts.evidence import Candidate, Correction, Example
+from glow_pipelines.learning.prompts.lineage import lineage_of
+from glow_pipelines.learning.prompts.performance import Analysis
 from glow_pipelines.learning.prompts.prompt import Prompt
-from glow_pipelines.learning.prompts.results import Analysis
 from glow_pipelines.learning.prompts.templates import (
     ALLOWED,
+    LIMITS,
     OUTPUT,
     OUTPUT_LINE,
     ROLE,
@@ -19,9 +25,14 @@ from glow_pipelines.learning.prompts.templates import (
     allowed_line,
     written_lines,
 )
+from glow_pipelines.learning.prompts.wording import binds, placeholders, sentences
 
-_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
 _ROLE_SENTENCE = re.compile(r"(?:you are|act as|your role)\b", re.IGNORECASE)
+_OUTPUT_SENTENCE = re.compile(
+    r"\b(?:answer|reply|respond|response|output|return|format|json|words?|sentences?|lines?|list|table)\b",
+    re.IGNORECASE,
+)
+_LAID_OUT = re.compile(r"^\s*(?:[-*•|#>{}]|\d+[.)]|```)|^\S[^.!?]{0,40}:\s*$", re.MULTILINE)
 
 
 def restructure(
@@ -32,20 +43,65 @@ def restructure(
     embeddings: NDArray[np.float64],
     rng: np.random.Generator,
 ) -> list[Candidate]:
-    """Up to two: Role / Task / Allowed answers / Output, and the first task sentence with the answers in one line.
+    """Up to two: the instruction in sections, and its first task sentence with all that binds.
 
-    Nothing for free text: naming allowed answers is all that sections add to a prompt nobody has rewritten.
+    A text that is laid out already (lists, tables, code, titles) is not cut into sentences again: with choices its
+    answers are named below it, for free text nothing is proposed.
     """
-    if incumbent.choices is None:
-        return []
     own = written_lines(incumbent.choices)
     lines = [line for line in incumbent.instruction.splitlines() if line.strip() and line.strip() not in own]
-    sentences = [part for line in lines for part in _SENTENCE_END.split(line.strip()) if part]
-    role = [sentence for sentence in sentences if _ROLE_SENTENCE.match(sentence)]
-    task = [sentence for sentence in sentences if sentence not in role]
-    listed = "\n".join(f"- {choice}" for choice in incumbent.choices)
-    sections = ((ROLE, " ".join(role)), (TASK, " ".join(task)), (ALLOWED, listed), (OUTPUT, OUTPUT_LINE))
-    sectioned = "\n".join(f"{title}\n{body}" for title, body in sections if body)
-    shorter = "\n".join([*(task or role)[:1], allowed_line(incumbent.choices)])
-    variants = [replace(incumbent, instruction=text) for text in dict.fromkeys((sectioned, shorter))]
-    return [Candidate(prompt, "restructure", incumbent.sha256) for prompt in variants if prompt != incumbent]
+    rest = "\n".join(lines)
+    laid_out = _LAID_OUT.search(rest) is not None
+    if incumbent.choices is None:
+        texts = [] if laid_out else [(_sections(rest), "in sections"), (_shorter(rest), "shorter")]
+    else:
+        listed = "\n".join(f"- {choice}" for choice in incumbent.choices)
+        contract = f"{ALLOWED}\n{listed}\n{OUTPUT}\n{OUTPUT_LINE}"
+        head = rest if laid_out else _titled(_parts(rest, output=False))
+        brief = rest if laid_out else _shorter(rest)
+        texts = [
+            ("\n".join(part for part in (head, contract) if part), "in sections"),
+            ("\n".join(part for part in (brief, allowed_line(incumbent.choices)) if part), "shorter"),
+        ]
+    found: dict[Prompt, str] = {}
+    for text, reason in texts:
+        prompt = replace(incumbent, instruction=text)
+        if prompt != incumbent:
+            found.setdefault(prompt, f"the same instruction, {reason}")
+    return [
+        Candidate(prompt, "restructure", incumbent.sha256, lineage_of(prompt, examples, corrections), reason=reason)
+        for prompt, reason in found.items()
+    ]
+
+
+def _parts(text: str, output: bool) -> list[tuple[str, list[str]]]:
+    """Sentences by section; with `output` those on the form of the answer have a section of their own."""
+    parts: dict[str, list[str]] = {ROLE: [], TASK: [], LIMITS: [], OUTPUT: []}
+    for sentence in dict.fromkeys(sentences(text)):
+        title = TASK
+        if _ROLE_SENTENCE.match(sentence):
+            title = ROLE
+        elif output and _OUTPUT_SENTENCE.search(sentence):
+            title = OUTPUT
+        elif output and binds(sentence):
+            title = LIMITS
+        parts[title].append(sentence)
+    return list(parts.items())
+
+
+def _titled(parts: Sequence[tuple[str, list[str]]]) -> str:
+    return "\n".join(f"{title}\n{' '.join(said)}" for title, said in parts if said)
+
+
+def _sections(text: str) -> str:
+    """In sections where there is more than one to make; else as it is."""
+    parts = _parts(text, output=True)
+    return _titled(parts) if sum(bool(said) for _, said in parts) > 1 else text
+
+
+def _shorter(text: str) -> str:
+    """The first sentence of the task and every sentence that binds, in their order."""
+    said = list(dict.fromkeys(sentences(text)))
+    task = next((each for each in said if not _ROLE_SENTENCE.match(each)), said[0] if said else "")
+    kept = [each for each in said if each == task or binds(each) or placeholders(each) or _OUTPUT_SENTENCE.search(each)]
+    return " ".join(kept)
