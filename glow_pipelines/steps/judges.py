@@ -10,7 +10,7 @@ from hashlib import sha256
 
 import numpy as np
 
-from glow_pipelines.learning.prompts.judges.calibration import Judged, JudgeCalibration, calibrate
+from glow_pipelines.learning.prompts.judges.calibration import JudgeCalibration, Judged, calibrate
 from glow_pipelines.learning.prompts.judges.pairwise import PairwiseJudge, read_choice
 from glow_pipelines.learning.prompts.metrics import Judge, Metric, metric_named
 from glow_pipelines.learning.prompts.types import Example, RenderedPrompt
