@@ -43,7 +43,7 @@ class Meter:
     def __init__(self, limit: int, model: Memory, writer: Memory | None = None) -> None:
         if limit < 0:
             raise ValueError(f"limit={limit} must be >= 0")
-        self.limit, self._model, self._writer = limit, model, writer or model
+        self.limit, self._model, self._writer = limit, model, model if writer is None else writer
         self.calls = self.written = self.prompt_tokens = self.completion_tokens = self.refused = 0
         self._charged: set[tuple[bool, RenderedPrompt]] = set()
 

@@ -61,7 +61,7 @@ class Entry:
 def glow(task: Task, goal: Goal, meter: Meter, seed: int, vectors: Vectors) -> tuple[Entry, Entry]:
     """What Glow would hand over to an experiment, and what it would have without its gate: the winner of the race."""
     given = {"writer": meter.write, "metric_settings": dict(goal.settings)}
-    accepted = inspect.signature(PromptOptimizer).parameters
+    accepted = inspect.signature(PromptOptimizer).parameters  # a writer came to the optimizer after its benchmark
     if goal.settings and "metric_settings" not in accepted:
         raise TaskError(f"--metric-settings: this optimizer takes no settings of metric {goal.metric!r}")
     optimizer = PromptOptimizer(
@@ -69,7 +69,7 @@ def glow(task: Task, goal: Goal, meter: Meter, seed: int, vectors: Vectors) -> t
         metric=goal.metric,
         seed=seed,
         budget=Budget(goal.calls),
-        **{name: value for name, value in given.items() if name in accepted},
+        **{name: value for name, value in given.items() if name in accepted},  # type: ignore[arg-type]
     )
     found = optimizer.optimize(task.prompt, (*task.train, *task.val, *task.gate), (), vectors)
     gate, passed = found.gate, found.state == "finalist"

@@ -97,7 +97,7 @@ def _refuse_leaks(folder: Path, rows: Sequence[Example]) -> None:
     seen: dict[tuple[str, str], Example] = {}
     leaks: list[str] = []
     for row in rows:
-        for field, key in (("group", row.group), ("input", normalize(row.input))):
+        for field, key in (("input", normalize(row.input)), ("group", row.group)):
             first = seen.setdefault((field, key), row)
             if first.split != row.split:
                 leaks.append(f"{_place(row)} repeats the {field} of {_place(first)}")
