@@ -3,6 +3,7 @@
 Belongs here: opening them, and stopping what was started for them. Does not: who asks what (meter, peers).
 """
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -47,13 +48,25 @@ def open_models(writer: str | None = None) -> Iterator[Models]:
         ensure_database(services.database_url)
         migrate(services.database_url)
         _stop_after(stack, services)
-        model = Memory(services.answer)
+        model = Memory(services.answer, _Progress())
         if writer is None:
             yield Models(model, model, services, services.chat.name, services.chat.name)
             return
         other = _writer(services, writer)
         _stop_after(stack, other)
         yield Models(model, Memory(other.answer), services, services.chat.name, other.chat.name)
+
+
+class _Progress:
+    """A line every so many answers."""
+
+    def __init__(self, every: int = 200) -> None:
+        self._every, self._told, self._began = every, 0, time.monotonic()
+
+    def __call__(self, known: int) -> None:
+        if known // self._every > self._told:
+            self._told = known // self._every
+            print(f"  {known} answers, {time.monotonic() - self._began:.0f} s", flush=True)
 
 
 def _writer(services: Services, named: str) -> Services:

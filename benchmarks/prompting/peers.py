@@ -1,6 +1,6 @@
 """The contestants: each takes a task and a meter, spends at most the meter's calls, and hands in one prompt.
 
-Belongs here: Glow, GEPA as it comes, demonstrations by lot, and a search among such sets. Does not: the final test
+Belongs here: Glow, demonstrations by lot, and a search among such sets. Does not: GEPA (gepa_peer), the final test
 (real). All see train and val; only Glow's gate sees the gate rows, and nobody the sealed ones.
 """
 
@@ -17,10 +17,7 @@ from benchmarks.prompting.task_files import Task, TaskError
 from glow_pipelines.learning.prompts import Budget, PromptOptimizer
 from glow_pipelines.learning.prompts.evaluate import Evaluator
 from glow_pipelines.learning.prompts.metrics import metric_named
-from glow_pipelines.learning.prompts.types import Demonstration, Example, Optimization, Prompt, RenderedPrompt
-
-LONGEST_WRITTEN = 512  # tokens of a written prompt; the small model would go on for ever
-IDLE_ITERATIONS = 25  # of GEPA, in a row, that pay for nothing: it would repeat itself without end
+from glow_pipelines.learning.prompts.types import Demonstration, Example, Optimization, Prompt
 
 
 @dataclass(frozen=True)
@@ -56,6 +53,15 @@ class Entry:
     calls: int
     written: int
     detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+def ask_all(evaluator: Evaluator, meter: Meter, prompt: Prompt, examples: Sequence[Example]) -> None:
+    """All or nothing: a batch that is cut short would cost calls and tell nothing."""
+    pairs = [(prompt, example) for example in examples]
+    if len(evaluator.unasked(pairs)) > meter.remaining:
+        meter.refused += 1
+        raise Exhausted(f"{len(pairs)} evaluations wanted, {meter.remaining} calls left")
+    evaluator.ask(pairs)
 
 
 def glow(task: Task, goal: Goal, meter: Meter, seed: int, vectors: Vectors) -> tuple[Entry, Entry]:
@@ -104,70 +110,6 @@ def _raced_gain(found: Optimization) -> float | None:
     return best.accuracy.estimate - first.accuracy.estimate
 
 
-def gepa_bare(task: Task, goal: Goal, meter: Meter, seed: int) -> Entry:
-    """GEPA 0.1.4 with its defaults, and the candidate it returns: the best mean on val."""
-    import gepa
-    from gepa.core.adapter import EvaluationBatch
-
-    evaluator = goal.evaluator(meter)
-    idle = [0, 0]
-
-    class Adapter:
-        """The program is the instruction alone, with the same contract of the answer as for everybody."""
-
-        propose_new_texts = None
-
-        def evaluate(self, batch: list[Example], candidate: dict[str, str], capture_traces: bool = False) -> Any:
-            prompt = replace(task.prompt, instruction=candidate["instruction"])
-            _ask(evaluator, meter, prompt, batch)
-            outcomes = [evaluator.outcome(prompt, example) for example in batch]
-            traces = list(zip(batch, outcomes, strict=True)) if capture_traces else None
-            return EvaluationBatch([each.text for each in outcomes], [each.score for each in outcomes], traces)
-
-        def make_reflective_dataset(self, candidate: dict[str, str], batch: Any, components: list[str]) -> Any:
-            records = [
-                {
-                    "Inputs": example.input,
-                    "Generated Outputs": outcome.text,
-                    "Feedback": "This is right." if outcome.right else f"Wrong: the right answer is {example.target}",
-                }
-                for example, outcome in batch.trajectories
-            ]
-            return dict.fromkeys(components, records)
-
-    def reflect(prompt: Any) -> str:
-        request = RenderedPrompt((("user", str(prompt)),), None, LONGEST_WRITTEN)
-        return meter.write([request])[0].text
-
-    def stop(state: Any) -> bool:
-        idle[0], idle[1] = (idle[0] + 1, idle[1]) if meter.calls == idle[1] else (0, meter.calls)
-        return bool(meter.refused or not meter.remaining or idle[0] >= IDLE_ITERATIONS)
-
-    if len(task.val) > meter.limit:
-        return Entry(task.prompt, 0.0, "seed", 0, 0, {"reason": f"{len(task.val)} rows of val do not fit"})
-    result = gepa.optimize(
-        seed_candidate={"instruction": task.prompt.instruction},
-        trainset=list(task.train),
-        valset=list(task.val),
-        adapter=Adapter(),
-        reflection_lm=reflect,
-        stop_callbacks=[stop],
-        seed=seed,
-        raise_on_exception=False,  # the meter's refusal ends the run, not the result
-        logger=_Silent(),
-    )
-    scores = result.val_aggregate_scores
-    best = replace(task.prompt, instruction=result.best_candidate["instruction"])
-    state = "seed" if best == task.prompt else "promoted"
-    detail = {"candidates": result.num_candidates}
-    return Entry(best, scores[result.best_idx] - scores[0], state, meter.calls, meter.written, detail)
-
-
-class _Silent:
-    def log(self, message: str) -> None:
-        """GEPA tells every iteration, with the rows in it."""
-
-
 def random_shots(task: Task, tokens: int, seed: int) -> Entry:
     """Demonstrations by lot, as many as `tokens` of prompt allow. Nothing is asked, nothing claimed."""
     return Entry(_drawn(task, tokens, np.random.default_rng([seed, 1])), None, "drawn", 0, 0)
@@ -180,7 +122,7 @@ def random_search(task: Task, goal: Goal, meter: Meter, tokens: int, seed: int) 
     prompt = task.prompt
     while True:
         try:
-            _ask(evaluator, meter, prompt, task.val)
+            ask_all(evaluator, meter, prompt, task.val)
         except Exhausted:
             break
         scores[prompt] = float(np.mean([evaluator.outcome(prompt, example).score for example in task.val]))
@@ -215,12 +157,3 @@ def _drawn(task: Task, tokens: int, rng: np.random.Generator) -> Prompt:
         if longer.tokens <= tokens:
             prompt = longer
     return prompt
-
-
-def _ask(evaluator: Evaluator, meter: Meter, prompt: Prompt, examples: Sequence[Example]) -> None:
-    """All or nothing: a batch that is cut short would cost calls and tell nothing."""
-    pairs = [(prompt, example) for example in examples]
-    if len(evaluator.unasked(pairs)) > meter.remaining:
-        meter.refused += 1
-        raise Exhausted(f"{len(pairs)} evaluations wanted, {meter.remaining} calls left")
-    evaluator.ask(pairs)

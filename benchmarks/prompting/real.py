@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.prompting.gepa_peer import gepa_bare
 from benchmarks.prompting.meter import Memory, Meter
 from benchmarks.prompting.models import Vectors
-from benchmarks.prompting.peers import Entry, Goal, gepa_bare, glow, random_search, random_shots, tokens_to_match
+from benchmarks.prompting.peers import Entry, Goal, glow, random_search, random_shots, tokens_to_match
 from benchmarks.prompting.task_files import Task
 from glow_pipelines.learning.intervals import Interval, newcombe_paired, paired_bootstrap, wilson
 from glow_pipelines.learning.prompts.types import Prompt

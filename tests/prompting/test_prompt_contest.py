@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.prompting.gepa_peer import gepa_bare
 from benchmarks.prompting.meter import Memory, Meter
 from benchmarks.prompting.models import Vectors
-from benchmarks.prompting.peers import Goal, gepa_bare, random_search, random_shots, tokens_to_match
+from benchmarks.prompting.peers import Goal, random_search, random_shots, tokens_to_match
 from benchmarks.prompting.real import GEPA, GLOW, SEARCH, SHOTS, UNGATED, accuracy, contest, difference
 from benchmarks.prompting.report import markdown
 from benchmarks.prompting.task_files import Task, TaskError, read_task
