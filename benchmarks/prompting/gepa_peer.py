@@ -7,6 +7,7 @@ GEPA for itself is an operator of learning/prompts.
 import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from importlib import metadata
 from typing import Any
 
 from benchmarks.prompting.meter import Meter
@@ -88,5 +89,5 @@ def gepa_bare(task: Task, goal: Goal, meter: Meter, seed: int) -> Entry:
     scores = result.val_aggregate_scores
     best = replace(task.prompt, instruction=result.best_candidate[PART])
     state = "seed" if best == task.prompt else "promoted"
-    detail = {"candidates": result.num_candidates}
+    detail = {"candidates": result.num_candidates, "gepa": metadata.version("gepa")}
     return Entry(best, scores[result.best_idx] - scores[0], state, meter.calls, meter.written, detail)

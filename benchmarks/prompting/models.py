@@ -45,6 +45,7 @@ def open_models(writer: str | None = None) -> Iterator[Models]:
     with ExitStack() as stack:
         if services.settings.database_url is None and not services.embedded_server.status().running:
             stack.callback(services.embedded_server.stop)
+        stack.callback(lambda: services.store.close())
         ensure_database(services.database_url)
         migrate(services.database_url)
         _stop_after(stack, services)
@@ -53,6 +54,7 @@ def open_models(writer: str | None = None) -> Iterator[Models]:
             yield Models(model, model, services, services.chat.name, services.chat.name)
             return
         other = _writer(services, writer)
+        stack.callback(lambda: other.store.close())
         _stop_after(stack, other)
         yield Models(model, Memory(other.answer), services, services.chat.name, other.chat.name)
 
