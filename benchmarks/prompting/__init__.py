@@ -1,0 +1,1 @@
+"""Parts of benchmarks/prompts.py: real tasks with peers, and simulators. None of them asserts."""
