@@ -262,6 +262,90 @@ CREATE FUNCTION glow.month_of(instant timestamp with time zone) RETURNS timestam
     RETURN (date_trunc('month'::text, (instant AT TIME ZONE 'UTC'::text)) AT TIME ZONE 'UTC'::text);
 GRANT ALL ON FUNCTION glow.month_of(instant timestamp with time zone) TO glow_pipeline;
 
+CREATE FUNCTION glow.move_prompt_alias(agent text, alias text, prompt_version text, expected integer, moved_by text, reason text, gate_id text DEFAULT NULL::text, experiment_id text DEFAULT NULL::text, kind text DEFAULT 'move'::text) RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+declare
+  seen glow.prompt_aliases;
+  kept integer;
+  moved integer;
+begin
+  if prompt_version is not null and not exists (
+    select from glow.prompt_versions p
+     where p.agent = move_prompt_alias.agent and p.prompt_version = move_prompt_alias.prompt_version and p.erased_at is null) then
+    raise exception using errcode = 'PT404', message = format('prompt_version: %L is not accepted', move_prompt_alias.prompt_version),
+      hint = 'a version of this agent that has lost no part to an erasure';
+  elsif experiment_id is not null and not exists (
+    select from glow.learning_experiments x
+     where x.experiment_id = move_prompt_alias.experiment_id and x.agent = move_prompt_alias.agent) then
+    raise exception using errcode = 'PT404', message = format('experiment_id: %L is not accepted', move_prompt_alias.experiment_id),
+      hint = 'an experiment of this agent';
+  end if;
+  -- Waits for whoever is moving it, and then sees where it is.
+  select a.* into seen from glow.prompt_aliases a
+   where a.agent = move_prompt_alias.agent and a.alias = move_prompt_alias.alias for update;
+  if coalesce(seen.revision, 0) <> expected then return null; end if;
+  moved := 1 + coalesce((select max(h.revision) from glow.prompt_alias_history h
+                          where h.agent = move_prompt_alias.agent and h.alias = move_prompt_alias.alias), 0);
+  if prompt_version is null then
+    delete from glow.prompt_aliases a where a.agent = move_prompt_alias.agent and a.alias = move_prompt_alias.alias;
+    if not found then return null; end if;
+  elsif seen.revision is null then
+    insert into glow.prompt_aliases (agent, alias, prompt_version, revision)
+    values (move_prompt_alias.agent, move_prompt_alias.alias, move_prompt_alias.prompt_version, moved)
+    on conflict do nothing;
+    if not found then return null; end if;
+  else
+    update glow.prompt_aliases a
+       set prompt_version = move_prompt_alias.prompt_version, revision = moved, moved_at = clock_timestamp()
+     where a.agent = move_prompt_alias.agent and a.alias = move_prompt_alias.alias;
+  end if;
+  insert into glow.prompt_alias_history (agent, alias, prompt_version, previous, revision, kind, moved_by, reason, gate_id, experiment_id)
+  values (move_prompt_alias.agent, move_prompt_alias.alias, move_prompt_alias.prompt_version, seen.prompt_version, moved,
+          move_prompt_alias.kind, move_prompt_alias.moved_by, move_prompt_alias.reason, move_prompt_alias.gate_id,
+          move_prompt_alias.experiment_id);
+  -- What was in force until now is what a rollback goes back to; after a rollback there is nothing to go back to, or a
+  -- second click would put the bad prompt in force again.
+  if alias = 'production' and (kind = 'rollback' or seen.prompt_version is not null) then
+    select a.revision into kept from glow.prompt_aliases a
+     where a.agent = move_prompt_alias.agent and a.alias = 'previous' for update;
+    if kind = 'move' or kept is not null then
+      perform glow.move_prompt_alias(agent, 'previous', case kind when 'move' then seen.prompt_version end, coalesce(kept, 0),
+                                     moved_by, reason, gate_id, experiment_id, kind);
+    end if;
+  end if;
+  return moved;
+end $$;
+COMMENT ON FUNCTION glow.move_prompt_alias(agent text, alias text, prompt_version text, expected integer, moved_by text, reason text, gate_id text, experiment_id text, kind text) IS 'Moves an alias, or takes it back (no version); moving production keeps `previous`. Answers the new revision, or null when somebody else moved it first.';
+
+
+SET default_tablespace = '';
+
+SET default_table_access_method = heap;
+GRANT ALL ON FUNCTION glow.move_prompt_alias(agent text, alias text, prompt_version text, expected integer, moved_by text, reason text, gate_id text, experiment_id text, kind text) TO glow_pipeline;
+
+CREATE FUNCTION glow.open_gate_level(gate_key text, agent text) RETURNS glow.gate_levels
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+declare
+  level glow.gate_levels;
+begin
+  -- One at a time over all agents; a test that is continued finds its own row.
+  perform pg_advisory_xact_lock(hashtextextended('glow.gate_levels', 0));
+  select l.* into level from glow.gate_levels l where l.gate_key = open_gate_level.gate_key;
+  if level.number is null then
+    insert into glow.gate_levels as l (number, gate_key, agent, rejections)
+    select coalesce(max(x.number), 0) + 1, open_gate_level.gate_key, open_gate_level.agent, count(*) filter (where x.verdict = 'promote')
+      from glow.gate_levels x
+    returning l.* into level;
+  end if;
+  return level;
+end $$;
+COMMENT ON FUNCTION glow.open_gate_level(gate_key text, agent text) IS 'The place of a test in the ledger: given once, when it is first asked for.';
+GRANT ALL ON FUNCTION glow.open_gate_level(gate_key text, agent text) TO glow_pipeline;
+
 CREATE FUNCTION glow.open_slots(item_ids bigint[]) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -392,6 +476,59 @@ end $$;
 COMMENT ON FUNCTION glow.review_policy(agent text, OUT reviews smallint, OUT most_reviews smallint, OUT blind boolean, OUT lease interval, OUT control_share double precision, OUT gold_share double precision) IS 'The policy of an agent, or the defaults.';
 GRANT ALL ON FUNCTION glow.review_policy(agent text, OUT reviews smallint, OUT most_reviews smallint, OUT blind boolean, OUT lease interval, OUT control_share double precision, OUT gold_share double precision) TO glow_pipeline;
 
+CREATE FUNCTION glow.rollback_prompt(agent text, moved_by text, reason text, target text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+declare
+  production glow.prompt_aliases;
+  candidate glow.prompt_aliases;
+  running text;
+  moved integer;
+begin
+  select a.* into production from glow.prompt_aliases a
+   where a.agent = rollback_prompt.agent and a.alias = 'production' for update;
+  if production.prompt_version is null then
+    raise exception using errcode = 'PT404', message = format('agent: %L has no prompt in production', agent),
+      hint = 'an agent with a production prompt; register_agent gives it its first';
+  elsif target is null then
+    select a.prompt_version into target from glow.prompt_aliases a
+     where a.agent = rollback_prompt.agent and a.alias = 'previous';
+    if target is null then
+      raise exception using errcode = 'PT409', message = format('agent: %L has no previous prompt', agent),
+        hint = 'production was never moved, or was rolled back since; name a version that prompt_history says was in production';
+    end if;
+  elsif not exists (
+    select from glow.prompt_alias_history h
+     where h.agent = rollback_prompt.agent and h.alias = 'production' and h.prompt_version = rollback_prompt.target) then
+    raise exception using errcode = 'PT404', message = format('prompt_version: %L was never in production', left(target, 80)),
+      hint = 'a version that prompt_history says was in production';
+  end if;
+  if target = production.prompt_version then
+    raise exception using errcode = 'PT409', message = format('prompt_version: %L is in production already', target),
+      hint = 'another version that was in production before';
+  end if;
+  -- Units of a running experiment go on seeing its two arms, whatever is in production: the rollback would seem to work.
+  select x.experiment_id into running from glow.learning_experiments x
+   where x.agent = rollback_prompt.agent and x.state = 'running'
+     and (production.prompt_version in (x.control, x.treatment) or rollback_prompt.target in (x.control, x.treatment)) limit 1;
+  if running is not null then
+    raise exception using errcode = 'PT409', message = format('agent: experiment %s of %L is running on this prompt', running, agent),
+      hint = 'an agent whose experiment is stopped: until then its units see the arms, whatever is in production';
+  end if;
+  moved := glow.move_prompt_alias(agent, 'production', target, production.revision, moved_by, reason, kind => 'rollback');
+  -- What was taken back is no candidate again.
+  select a.* into candidate from glow.prompt_aliases a
+   where a.agent = rollback_prompt.agent and a.alias = 'candidate' and a.prompt_version = production.prompt_version;
+  if candidate.prompt_version is not null then
+    perform glow.move_prompt_alias(agent, 'candidate', null, candidate.revision, moved_by, reason, kind => 'rollback');
+  end if;
+  return jsonb_build_object('agent', agent, 'prompt_version', target, 'rolled_back', production.prompt_version, 'revision', moved,
+                            'status', 'rolled_back');
+end $$;
+COMMENT ON FUNCTION glow.rollback_prompt(agent text, moved_by text, reason text, target text) IS 'Puts the previous prompt (or another that was in production) in force again, in one call. Refused where there is none, and while an experiment runs on it.';
+GRANT ALL ON FUNCTION glow.rollback_prompt(agent text, moved_by text, reason text, target text) TO glow_pipeline;
+
 CREATE FUNCTION glow.secure(relation regclass) RETURNS void
     LANGUAGE plpgsql
     AS $_$
@@ -483,6 +620,82 @@ CREATE FUNCTION glow.tenant_of(id text) RETURNS text
     RETURN CASE WHEN (POSITION((chr(31)) IN (id)) > 0) THEN split_part(id, chr(31), 1) ELSE 'default'::text END;
 GRANT ALL ON FUNCTION glow.tenant_of(id text) TO glow_pipeline;
 
+CREATE FUNCTION glow.trace_prompt(agent text, prompt_version text) RETURNS TABLE(part text, part_id text, content text, traced boolean, origin text, origin_version text, role text, kind text, source_id text, source_role text, example_id text, said jsonb)
+    LANGUAGE sql STABLE
+    AS $_$
+  with recursive versions as (
+    select p.prompt_version, p.parent, p.prompt, p.operator_model, 0 as age
+      from glow.prompt_versions p where p.agent = trace_prompt.agent and p.prompt_version = trace_prompt.prompt_version
+    union all
+    select p.prompt_version, p.parent, p.prompt, p.operator_model, v.age + 1
+      from versions v join glow.prompt_versions p on p.agent = trace_prompt.agent and p.prompt_version = v.parent
+  ) cycle prompt_version set is_cycle using path,
+  parts as (
+    select v.prompt_version, v.parent, v.operator_model, v.age, x.*
+      from versions v cross join lateral (
+        select 1 as section, 0::bigint as place, 'instruction' as part, '' as id, v.prompt ->> 'instruction' as content
+        union all
+        select 2, r.place, 'rule', r.value ->> 'id', r.value ->> 'text'
+          from jsonb_array_elements(v.prompt -> 'rules') with ordinality as r(value, place)
+        union all
+        select 3, d.place, 'demonstration', d.value ->> 'example_id', concat_ws(E'\n', d.value ->> 'input', d.value ->> 'output')
+          from jsonb_array_elements(v.prompt -> 'demonstrations') with ordinality as d(value, place)) x
+     where not v.is_cycle
+  ),
+  -- Each part of the version in the versions that have it; a reworded instruction goes back to what it was made of.
+  before as (
+    select q.section, q.place, q.part, q.id, q.content, o.prompt_version, o.parent, o.operator_model, o.age, o.content = q.content as is_same
+      from parts q join parts o on o.part = q.part and o.id = q.id and (o.content = q.content or q.part = 'instruction')
+     where q.age = 0
+  ),
+  sourced as (
+    select b.part, b.id, b.prompt_version, b.age, l.role, l.kind, l.source_id, l.example_version,
+           min(b.age) over (partition by b.part, b.id) as nearest
+      from before b join glow.prompt_lineage l
+        on l.agent = trace_prompt.agent and l.prompt_version = b.prompt_version
+       and case b.part when 'rule' then l.rule_id = b.id
+                       when 'demonstration' then l.role = 'demo' and case l.kind
+                         when 'example' then l.source_id = b.id
+                         -- A correction that is shown before it became an example.
+                         when 'feedback' then 'correction:' || l.source_id = b.id else false end
+                       else l.role = 'reflected' and l.rule_id = '' end
+     -- An example that was never there is no source.
+     where l.kind <> 'example' or l.example_version is not null
+  ),
+  rows as (
+    select f.part, f.id, f.prompt_version, f.age, f.role, coalesce(s.kind, 'example') as kind, coalesce(s.source_id, f.source_id) as source_id,
+           s.role as source_role, f.source_id as example_id
+      from sourced f left join glow.example_sources s using (example_version)
+     where f.age = f.nearest and f.kind = 'example'
+    union all
+    select f.part, f.id, f.prompt_version, f.age, f.role, f.kind, f.source_id, null, null
+      from sourced f
+     where f.age = f.nearest and f.kind <> 'example' and not exists (
+       select from sourced e join glow.example_sources s using (example_version)
+        where (e.part, e.id, e.age, e.role) = (f.part, f.id, f.age, f.role) and (s.kind, s.source_id) = (f.kind, f.source_id))
+  ),
+  -- Without rows: where it was written by hand, or what a template made of that.
+  unsourced as (
+    select distinct on (b.part, b.id) b.part, b.id, b.prompt_version,
+           case when b.is_same and b.parent is null then 'written'
+                when b.part = 'instruction' and b.operator_model is null and b.parent is not null then 'rewritten' end as origin
+      from before b where b.is_same order by b.part, b.id, b.age desc
+  )
+  select q.part, q.id, q.content, r.kind is not null or u.origin is not null,
+         case when r.kind is null then u.origin when r.age = 0 then 'learned' else 'inherited' end,
+         coalesce(r.prompt_version, case when u.origin is not null then u.prompt_version end),
+         r.role, r.kind, r.source_id, r.source_role, r.example_id,
+         case when r.kind in ('feedback', 'annotation', 'comparison', 'demonstration') and r.source_id ~ '^[0-9]{1,18}$'
+                or r.kind = 'execution' then glow.source_row(r.kind, r.source_id) end
+    from parts q
+    left join rows r on (r.part, r.id) = (q.part, q.id)
+    left join unsourced u on (u.part, u.id) = (q.part, q.id)
+   where q.age = 0
+   order by q.section, q.place, r.example_id, r.kind, r.source_id, r.source_role
+$_$;
+COMMENT ON FUNCTION glow.trace_prompt(agent text, prompt_version text) IS 'Every part of a prompt with every row it came from: the audit of a prompt. origin: learned (rows of this version), inherited (rows of origin_version, which brought the part in), written (by hand, in origin_version), rewritten (the instruction, by a template), null where nothing is known.';
+GRANT ALL ON FUNCTION glow.trace_prompt(agent text, prompt_version text) TO glow_pipeline;
+
 CREATE FUNCTION glow.unqualified(id text) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN CASE WHEN (POSITION((chr(31)) IN (id)) > 0) THEN split_part(id, chr(31), 2) ELSE id END;
@@ -524,6 +737,8 @@ CREATE TABLE glow.agents (
     tenant glow.tenant_name,
     description text DEFAULT ''::text NOT NULL,
     evaluation jsonb,
+    metric text GENERATED ALWAYS AS ((evaluation ->> 'metric'::text)) STORED,
+    metric_settings jsonb GENERATED ALWAYS AS (COALESCE(NULLIF((evaluation -> 'metric_settings'::text), 'null'::jsonb), '{}'::jsonb)) STORED NOT NULL,
     issues text[] DEFAULT '{}'::text[] NOT NULL,
     train_share numeric(4,3) DEFAULT 0.8 NOT NULL,
     val_share numeric(4,3) DEFAULT 0.1 NOT NULL,
@@ -533,6 +748,7 @@ CREATE TABLE glow.agents (
     CONSTRAINT agents_description_check CHECK ((length(description) <= 2000)),
     CONSTRAINT agents_evaluation_check CHECK (((evaluation IS NULL) OR (jsonb_typeof(evaluation) = 'object'::text))),
     CONSTRAINT agents_issues_check CHECK ((cardinality(issues) <= 100)),
+    CONSTRAINT agents_metric_settings_check CHECK ((jsonb_typeof(metric_settings) = 'object'::text)),
     CONSTRAINT agents_pkey PRIMARY KEY (agent)
 );
 COMMENT ON TABLE glow.agents IS 'One row per agent, never deleted. The name is the Dagster partition key.';
@@ -1174,10 +1390,16 @@ CREATE TABLE glow.prompt_versions (
     prompt jsonb NOT NULL,
     operator text NOT NULL,
     parent text,
+    reason text DEFAULT ''::text NOT NULL,
+    tokens glow."natural",
+    operator_model glow.identifier,
+    operator_prompt text,
     created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     erased_at timestamp with time zone,
     CONSTRAINT prompt_versions_check CHECK (((erased_at IS NOT NULL) OR (prompt_version = encode(sha256(convert_to((prompt)::text, 'UTF8'::name)), 'hex'::text)))),
+    CONSTRAINT prompt_versions_operator_prompt_check CHECK ((operator_prompt ~ '^[0-9a-f]{64}$'::text)),
     CONSTRAINT prompt_versions_prompt_check CHECK ((jsonb_typeof(prompt) = 'object'::text)),
+    CONSTRAINT prompt_versions_reason_check CHECK ((length(reason) <= 2000)),
     CONSTRAINT prompt_versions_pkey PRIMARY KEY (agent, prompt_version),
     CONSTRAINT prompt_versions_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent),
     CONSTRAINT prompt_versions_agent_parent_fkey FOREIGN KEY (agent, parent) REFERENCES glow.prompt_versions(agent, prompt_version)
@@ -1209,13 +1431,19 @@ CREATE TABLE glow.prompt_alias_history (
     prompt_version text,
     previous text,
     revision integer NOT NULL,
+    kind text DEFAULT 'move'::text NOT NULL,
     moved_by text NOT NULL,
     reason text NOT NULL,
     gate_id text,
+    experiment_id text,
     moved_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT prompt_alias_history_kind_check CHECK ((kind = ANY (ARRAY['move'::text, 'rollback'::text]))),
+    CONSTRAINT prompt_alias_history_reason_check CHECK ((length(reason) <= 2000)),
     CONSTRAINT prompt_alias_history_pkey PRIMARY KEY (move_id)
 );
-COMMENT ON TABLE glow.prompt_alias_history IS 'Every move of an alias: who, why, and the gate that allowed it.';
+COMMENT ON TABLE glow.prompt_alias_history IS 'Every move of an alias: who, why, and the gate and experiment that allowed it.';
+CREATE INDEX alias_history_by_agent ON glow.prompt_alias_history USING btree (agent, move_id);
+CREATE TRIGGER immutable BEFORE DELETE OR UPDATE ON glow.prompt_alias_history FOR EACH ROW EXECUTE FUNCTION glow.refuse_change();
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.prompt_alias_history TO glow_pipeline;
 
 CREATE TABLE glow.prompt_lineage (
@@ -1233,6 +1461,8 @@ CREATE TABLE glow.prompt_lineage (
     CONSTRAINT prompt_lineage_example_version_fkey FOREIGN KEY (example_version) REFERENCES glow.learning_examples(example_version)
 );
 COMMENT ON TABLE glow.prompt_lineage IS 'Which rows each rule and demonstration of a prompt came from.';
+CREATE INDEX lineage_by_example ON glow.prompt_lineage USING btree (example_version);
+CREATE INDEX lineage_by_source ON glow.prompt_lineage USING btree (kind, source_id);
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.prompt_lineage TO glow_pipeline;
 
 CREATE TABLE glow.prompt_optimizations (
@@ -1245,10 +1475,21 @@ CREATE TABLE glow.prompt_optimizations (
     analysis jsonb,
     candidates jsonb,
     race jsonb,
+    goals text[] DEFAULT '{}'::text[] NOT NULL,
+    limits jsonb DEFAULT '{}'::jsonb NOT NULL,
+    model text,
+    metric text,
+    metric_version integer,
+    plan jsonb,
+    spent jsonb DEFAULT '{}'::jsonb NOT NULL,
     state text DEFAULT 'running'::text NOT NULL,
     reason text DEFAULT ''::text NOT NULL,
     created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     updated_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT prompt_optimizations_limits_check CHECK ((jsonb_typeof(limits) = 'object'::text)),
+    CONSTRAINT prompt_optimizations_metric_version_check CHECK ((metric_version > 0)),
+    CONSTRAINT prompt_optimizations_plan_check CHECK ((jsonb_typeof(plan) = 'object'::text)),
+    CONSTRAINT prompt_optimizations_spent_check CHECK ((jsonb_typeof(spent) = 'object'::text)),
     CONSTRAINT prompt_optimizations_state_check CHECK ((state = ANY (ARRAY['running'::text, 'finalist'::text, 'no_improvement'::text, 'carry_over'::text, 'insufficient_data'::text]))),
     CONSTRAINT prompt_optimizations_pkey PRIMARY KEY (optimization_id),
     CONSTRAINT prompt_optimizations_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent),
@@ -1276,6 +1517,8 @@ CREATE TABLE glow.prompt_gates (
 );
 COMMENT ON TABLE glow.prompt_gates IS 'The test a prompt passed or failed before users saw it, with its evidence.';
 CREATE TRIGGER immutable BEFORE DELETE OR UPDATE ON glow.prompt_gates FOR EACH ROW EXECUTE FUNCTION glow.refuse_change();
+ALTER TABLE ONLY glow.prompt_alias_history
+    ADD CONSTRAINT prompt_alias_history_gate_id_fkey FOREIGN KEY (gate_id) REFERENCES glow.prompt_gates(gate_id);
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.prompt_gates TO glow_pipeline;
 
 CREATE TABLE glow.test_spends (
@@ -1294,17 +1537,59 @@ CREATE TABLE glow.evaluations (
     prompt_version text NOT NULL,
     example_id text NOT NULL,
     metric text NOT NULL,
+    metric_version integer DEFAULT 1 NOT NULL,
     model text NOT NULL,
     output text NOT NULL,
     score double precision NOT NULL,
+    valid boolean,
+    prompt_tokens glow."natural",
+    completion_tokens glow."natural",
+    seconds double precision,
     stage text NOT NULL,
     evaluated_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    CONSTRAINT evaluations_stage_check CHECK ((stage = ANY (ARRAY['race'::text, 'gate'::text]))),
-    CONSTRAINT evaluations_pkey PRIMARY KEY (agent, prompt_version, example_id, metric, model),
+    CONSTRAINT evaluations_metric_version_check CHECK ((metric_version > 0)),
+    CONSTRAINT evaluations_seconds_check CHECK ((seconds >= (0)::double precision)),
+    CONSTRAINT evaluations_stage_check CHECK ((stage = ANY (ARRAY['analysis'::text, 'reflect'::text, 'race'::text, 'gate'::text]))),
+    CONSTRAINT evaluations_pkey PRIMARY KEY (agent, prompt_version, example_id, metric, metric_version, model),
     CONSTRAINT evaluations_agent_prompt_version_fkey FOREIGN KEY (agent, prompt_version) REFERENCES glow.prompt_versions(agent, prompt_version)
 );
-COMMENT ON TABLE glow.evaluations IS 'What a prompt answered for an example, and how it scored.';
+COMMENT ON TABLE glow.evaluations IS 'What a prompt answered for an example, how it scored, and what that took.';
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.evaluations TO glow_pipeline;
+
+CREATE TABLE glow.prompt_rule_counts (
+    agent glow.agent_name NOT NULL,
+    rule_id text NOT NULL,
+    optimization_id text DEFAULT ''::text NOT NULL,
+    rule_text text NOT NULL,
+    helpful glow."natural" NOT NULL,
+    harmful glow."natural" NOT NULL,
+    updated_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT prompt_rule_counts_pkey PRIMARY KEY (agent, rule_id, optimization_id),
+    CONSTRAINT prompt_rule_counts_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent)
+);
+COMMENT ON TABLE glow.prompt_rule_counts IS 'How many answers a rule turned right and wrong, by the optimization that saw it.';
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.prompt_rule_counts TO glow_pipeline;
+
+CREATE TABLE glow.gate_levels (
+    number bigint NOT NULL,
+    gate_key text NOT NULL,
+    agent glow.agent_name NOT NULL,
+    rejections bigint NOT NULL,
+    level double precision,
+    verdict text,
+    opened_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    decided_at timestamp with time zone,
+    CONSTRAINT gate_levels_check CHECK (((COALESCE(verdict, 'carry_over'::text) = 'carry_over'::text) = (decided_at IS NULL))),
+    CONSTRAINT gate_levels_level_check CHECK (((level > (0)::double precision) AND (level < (1)::double precision))),
+    CONSTRAINT gate_levels_number_check CHECK ((number > 0)),
+    CONSTRAINT gate_levels_rejections_check CHECK ((rejections >= 0)),
+    CONSTRAINT gate_levels_verdict_check CHECK ((verdict = ANY (ARRAY['promote'::text, 'drop'::text, 'carry_over'::text]))),
+    CONSTRAINT gate_levels_gate_key_key UNIQUE (gate_key),
+    CONSTRAINT gate_levels_pkey PRIMARY KEY (number),
+    CONSTRAINT gate_levels_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent)
+);
+COMMENT ON TABLE glow.gate_levels IS 'The ledger of error: every test of a finalist, in order, and what it came to.';
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.gate_levels TO glow_pipeline;
 
 CREATE TABLE glow.documents (
     agent glow.agent_name NOT NULL,
@@ -1919,6 +2204,62 @@ COMMENT ON TABLE glow.erasure_probes IS 'Ids and texts that an unfinished erasur
 CREATE INDEX erasure_probes_by_kind ON glow.erasure_probes USING btree (erasure_id, kind);
 GRANT SELECT ON TABLE glow.erasure_probes TO glow_pipeline;
 
+CREATE TABLE glow.notifications (
+    notification_id bigint GENERATED ALWAYS AS IDENTITY,
+    agent glow.agent_name NOT NULL,
+    kind text NOT NULL,
+    title text NOT NULL,
+    body jsonb DEFAULT '{}'::jsonb NOT NULL,
+    key text NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT notifications_body_check CHECK ((jsonb_typeof(body) = 'object'::text)),
+    CONSTRAINT notifications_kind_check CHECK ((kind ~ '^[a-z][a-z0-9_]{0,62}$'::text)),
+    CONSTRAINT notifications_title_check CHECK (((length(title) >= 1) AND (length(title) <= 200))),
+    CONSTRAINT notifications_agent_kind_key_key UNIQUE (agent, kind, key),
+    CONSTRAINT notifications_pkey PRIMARY KEY (notification_id),
+    CONSTRAINT notifications_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent)
+);
+COMMENT ON TABLE glow.notifications IS 'What the pipeline tells people, once each, in the transaction in which it happened.';
+CREATE INDEX notifications_by_time ON glow.notifications USING btree (created_at);
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.notifications TO glow_pipeline;
+
+CREATE TABLE glow.judge_calibrations (
+    calibration_id bigint GENERATED ALWAYS AS IDENTITY,
+    agent glow.agent_name NOT NULL,
+    metric text NOT NULL,
+    metric_version integer NOT NULL,
+    metric_settings jsonb NOT NULL,
+    model text NOT NULL,
+    n integer NOT NULL,
+    may_gate boolean NOT NULL,
+    calibration jsonb NOT NULL,
+    calibrated_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT judge_calibrations_calibration_check CHECK ((jsonb_typeof(calibration) = 'object'::text)),
+    CONSTRAINT judge_calibrations_metric_settings_check CHECK ((jsonb_typeof(metric_settings) = 'object'::text)),
+    CONSTRAINT judge_calibrations_metric_version_check CHECK ((metric_version > 0)),
+    CONSTRAINT judge_calibrations_n_check CHECK ((n >= 0)),
+    CONSTRAINT judge_calibrations_pkey PRIMARY KEY (calibration_id),
+    CONSTRAINT judge_calibrations_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent)
+);
+COMMENT ON TABLE glow.judge_calibrations IS 'A judge against experts, each time it was compared with them; the newest of an agent counts.';
+CREATE INDEX judge_calibrations_by_agent ON glow.judge_calibrations USING btree (agent, metric, metric_version, calibration_id);
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.judge_calibrations TO glow_pipeline;
+
+CREATE TABLE glow.score_cache (
+    score_key text NOT NULL,
+    metric text NOT NULL,
+    metric_version integer NOT NULL,
+    score double precision NOT NULL,
+    valid boolean NOT NULL,
+    scored_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT score_cache_metric_version_check CHECK ((metric_version > 0)),
+    CONSTRAINT score_cache_score_check CHECK (((score >= (0)::double precision) AND (score <= (1)::double precision))),
+    CONSTRAINT score_cache_score_key_check CHECK ((score_key ~ '^[0-9a-f]{64}$'::text)),
+    CONSTRAINT score_cache_pkey PRIMARY KEY (score_key)
+);
+COMMENT ON TABLE glow.score_cache IS 'Scores that a model was asked for, by the hash of everything that determines them.';
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.score_cache TO glow_pipeline;
+
 -- Functions apps call
 
 CREATE TYPE glow_api.annotation_call AS (
@@ -2068,11 +2409,6 @@ begin
     row(execution_id, me.person, verdict, output, null, notes, idempotency_key, me.tenant, null), me));
 end $$;
 COMMENT ON FUNCTION glow_api.adjudicate(item_id bigint, execution_id text, verdict text, output text, notes text, idempotency_key text, reviewer text, tenant text) IS 'Decides an execution on which reviewers disagreed, or that nobody is asked about: the decision beats all reviews of it. Not by somebody who reviewed it. A later decision supersedes.';
-
-
-SET default_tablespace = '';
-
-SET default_table_access_method = heap;
 REVOKE ALL ON FUNCTION glow_api.adjudicate(item_id bigint, execution_id text, verdict text, output text, notes text, idempotency_key text, reviewer text, tenant text) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.adjudicate(item_id bigint, execution_id text, verdict text, output text, notes text, idempotency_key text, reviewer text, tenant text) TO glow_reviewer;
 
@@ -3084,25 +3420,36 @@ CREATE FUNCTION glow_api.erase_prompts(erasure_id bigint, receipt jsonb) RETURNS
 #variable_conflict use_column
 declare
   the_id bigint := erase_prompts.erasure_id;
-  -- Not what others have taught again since.
-  examples text[] := array(
-    select e from glow_api.probes(the_id, 'example') e
-     where not exists (select from glow.learning_examples x
-                        where x.example_id = e and x.superseded_at is null and x.erased_at is null));
+  examples text[];
   old record;
   moved record;
   fresh text;
   kept jsonb;
   n bigint;
 begin
+  -- Corrections are evidence before they are examples: the person's, and those of what the person asked.
+  insert into glow.erasure_probes
+  select the_id, 'example', 'correction:' || f.feedback_id
+    from glow.agent_feedback f join glow.erasures x on x.erasure_id = the_id and x.tenant = f.tenant
+   where f.correction is not null
+     and (f.user_id in (select glow_api.probes(the_id, 'person')) or f.execution_id in (select glow_api.probes(the_id, 'execution')))
+     and 'correction:' || f.feedback_id not in (select glow_api.probes(the_id, 'example'));
+  -- Not what others have taught again since.
+  examples := array(
+    select e from glow_api.probes(the_id, 'example') e
+     where not exists (select from glow.learning_examples x
+                        where x.example_id = e and x.superseded_at is null and x.erased_at is null));
   for old in
-    select p.agent, p.prompt_version, p.prompt from glow.prompt_versions p
+    select p.agent, p.prompt_version, p.prompt, w.instruction from glow.prompt_versions p
+      left join lateral (select glow_api.unreflected(the_id, p.agent, p.prompt_version, examples) as instruction) w on true
      where p.erased_at is null
        and (exists (select from jsonb_array_elements(p.prompt -> 'demonstrations') d where d ->> 'example_id' = any(examples))
-         or exists (select from jsonb_array_elements(p.prompt -> 'rules') r where r -> 'evidence' ?| examples))
+         or exists (select from jsonb_array_elements(p.prompt -> 'rules') r where r -> 'evidence' ?| examples)
+         or w.instruction is not null)
      order by p.created_at
   loop
     kept := old.prompt || jsonb_build_object(
+      'instruction', coalesce(old.instruction, old.prompt ->> 'instruction'),
       'demonstrations', (select coalesce(jsonb_agg(d.value order by d.place), '[]')
                            from jsonb_array_elements(old.prompt -> 'demonstrations') with ordinality as d(value, place)
                           where d.value ->> 'example_id' <> all(examples)),
@@ -3113,20 +3460,28 @@ begin
     select the_id, 'text', t.text from (
       select r ->> 'text' as text from jsonb_array_elements(old.prompt -> 'rules') r where r -> 'evidence' ?| examples
       union all
+      select old.prompt ->> 'instruction' where old.instruction is not null
+      union all
       select unnest(array[d ->> 'input', d ->> 'output']) from jsonb_array_elements(old.prompt -> 'demonstrations') d
        where d ->> 'example_id' = any(examples) and not (coalesce(old.prompt -> 'choices', '[]') ? (d ->> 'output'))) t
      where length(t.text) >= 12;
+    delete from glow.prompt_rule_counts c using jsonb_array_elements(old.prompt -> 'rules') r
+     where c.agent = old.agent and c.rule_id = r ->> 'id' and r -> 'evidence' ?| examples;
+    get diagnostics n = row_count;
+    receipt := glow_api.counted(receipt, 'prompt_rule_counts', n);
     fresh := encode(sha256(convert_to(kept::text, 'UTF8')), 'hex');
-    insert into glow.prompt_versions (agent, prompt_version, prompt, operator, parent)
-    values (old.agent, fresh, kept, 'erasure', old.prompt_version)
+    insert into glow.prompt_versions (agent, prompt_version, prompt, operator, parent, reason)
+    values (old.agent, fresh, kept, 'erasure', old.prompt_version, 'erasure ' || the_id)
     on conflict do nothing;
     insert into glow.prompt_lineage (agent, prompt_version, kind, source_id, role, rule_id, example_version)
     select l.agent, fresh, l.kind, l.source_id, l.role, l.rule_id, l.example_version from glow.prompt_lineage l
      where l.agent = old.agent and l.prompt_version = old.prompt_version and (
-       l.role = 'demo' and exists (select from jsonb_array_elements(kept -> 'demonstrations') d where d ->> 'example_id' = l.source_id)
+       l.role = 'demo' and exists (select from jsonb_array_elements(kept -> 'demonstrations') d
+                                   where d ->> 'example_id' in (l.source_id, 'correction:' || l.source_id))
+       or l.role = 'reflected' and l.rule_id = '' and old.instruction is null
        or l.rule_id <> '' and exists (select from jsonb_array_elements(kept -> 'rules') r where r ->> 'id' = l.rule_id))
     on conflict do nothing;
-    update glow.prompt_versions p set prompt = kept, erased_at = clock_timestamp()
+    update glow.prompt_versions p set prompt = kept, reason = '', erased_at = clock_timestamp()
      where p.agent = old.agent and p.prompt_version = old.prompt_version;
     receipt := glow_api.counted(receipt, 'prompt_versions', 1);
     delete from glow.evaluations e where e.agent = old.agent and e.prompt_version = old.prompt_version;
@@ -3157,6 +3512,14 @@ begin
       receipt := glow_api.counted(receipt, 'prompt_aliases', 1);
     end loop;
   end loop;
+  -- Why a prompt was proposed is told in few words; some of them may be the person's.
+  update glow.prompt_versions p set reason = ''
+   where p.reason <> '' and exists (
+     select from glow.erasure_probes q
+      where q.erasure_id = the_id and q.kind in ('text', 'person', 'name') and length(q.value) >= case q.kind when 'text' then 12 else 4 end
+        and position(lower(q.value) in lower(p.reason)) > 0);
+  get diagnostics n = row_count;
+  receipt := glow_api.counted(receipt, 'prompt_versions', n);
   delete from glow.evaluations e where e.example_id = any(examples);
   get diagnostics n = row_count;
   return glow_api.counted(receipt, 'evaluations', n);
@@ -3960,6 +4323,64 @@ COMMENT ON FUNCTION glow_api.log_retrieval_batch(rows jsonb) IS 'Records many se
 REVOKE ALL ON FUNCTION glow_api.log_retrieval_batch(rows jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.log_retrieval_batch(rows jsonb) TO glow_app;
 
+CREATE FUNCTION glow_api.metric_fields() RETURNS TABLE(metric text, field text, kind text, low numeric, high numeric, accepted text)
+    LANGUAGE sql IMMUTABLE
+    BEGIN ATOMIC
+ VALUES ('exact'::text,'case'::text,'choice'::text,NULL::numeric,NULL::numeric,'fold, keep'::text), ('exact'::text,'punctuation'::text,'choice'::text,NULL::numeric,NULL::numeric,'keep, ends, drop'::text), ('label'::text,'labels'::text,'array'::text,0,1000,'texts'::text), ('label'::text,'aliases'::text,'object'::text,0,5000,'from another spelling to its label'::text), ('numeric'::text,'tolerance'::text,'number'::text,0,1,NULL::text), ('numeric'::text,'decimals'::text,'decimals'::text,0,20,NULL::text), ('numeric'::text,'convention'::text,'choice'::text,NULL::numeric,NULL::numeric,'auto, point, comma'::text), ('numeric'::text,'percent'::text,'choice'::text,NULL::numeric,NULL::numeric,'number, fraction, strict'::text), ('numeric'::text,'take'::text,'choice'::text,NULL::numeric,NULL::numeric,'only, first, last'::text), ('json_fields'::text,'fields'::text,'object'::text,0,200,'from path to weight, type and key'::text), ('json_fields'::text,'extra'::text,'choice'::text,NULL::numeric,NULL::numeric,'ignore, wrong'::text), ('json_fields'::text,'fenced'::text,'boolean'::text,NULL::numeric,NULL::numeric,NULL::text), ('json_fields'::text,'tolerance'::text,'number'::text,0,1,NULL::text), ('json_fields'::text,'convention'::text,'choice'::text,NULL::numeric,NULL::numeric,'auto, point, comma'::text), ('json_fields'::text,'right_at'::text,'number'::text,0,1,NULL::text), ('contains'::text,'target'::text,'boolean'::text,NULL::numeric,NULL::numeric,NULL::text), ('contains'::text,'all'::text,'array'::text,0,100,'texts'::text), ('contains'::text,'any'::text,'array'::text,0,100,'texts'::text), ('contains'::text,'none'::text,'array'::text,0,100,'texts'::text), ('contains'::text,'words'::text,'boolean'::text,NULL::numeric,NULL::numeric,NULL::text), ('regex'::text,'pattern'::text,'text'::text,1,500,NULL::text), ('regex'::text,'match'::text,'choice'::text,NULL::numeric,NULL::numeric,'search, full'::text), ('regex'::text,'ignore_case'::text,'boolean'::text,NULL::numeric,NULL::numeric,NULL::text), ('regex'::text,'negate'::text,'boolean'::text,NULL::numeric,NULL::numeric,NULL::text), ('embedding'::text,'threshold'::text,'number'::text,0,1,NULL::text), ('rubric_judge'::text,'items'::text,'array'::text,1,20,'objects with id, criterion, and if wanted weight and evidence'::text), ('rubric_judge'::text,'right_at'::text,'number'::text,0.01,1,NULL::text), ('rubric_judge'::text,'task'::text,'text'::text,1,1000,NULL::text), ('pairwise_judge'::text,'criterion'::text,'text'::text,1,1000,NULL::text), ('pairwise_judge'::text,'right_at'::text,'number'::text,0.5,1,NULL::text);
+END;
+COMMENT ON FUNCTION glow_api.metric_fields() IS 'The metrics by name, and the settings each takes.';
+REVOKE ALL ON FUNCTION glow_api.metric_fields() FROM PUBLIC;
+
+CREATE FUNCTION glow_api.metric_problem(evaluation jsonb) RETURNS glow_api.problem
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  named text := evaluation ->> 'metric';
+  settings jsonb := coalesce(nullif(evaluation -> 'metric_settings', 'null'), '{}');
+  wrong record;
+begin
+  if jsonb_typeof(settings) <> 'object' or octet_length(settings::text) > 100000 then
+    return row('PT422', 'evaluation.metric_settings', settings::text, 'an object of at most 100000 bytes')::glow_api.problem;
+  elsif named is null and settings <> '{}' then
+    return row('PT422', 'evaluation.metric_settings', settings::text, 'settings of a metric, which is missing')::glow_api.problem;
+  elsif named is not null and not exists (select from glow_api.metric_fields() f where f.metric = named) then
+    return row('PT422', 'evaluation.metric', named, (
+      select string_agg(distinct f.metric, ', ' order by f.metric) from glow_api.metric_fields() f))::glow_api.problem;
+  end if;
+  select s.key, s.value, f.field, f.kind, f.low, f.high, f.accepted into wrong
+    from jsonb_each(settings) as s(key, value)
+    left join glow_api.metric_fields() f on f.metric = named and f.field = s.key
+   where f.field is null or not coalesce(glow_api.metric_setting_fits(s.value, f.kind, f.low, f.high, f.accepted), false)
+   order by s.key limit 1;
+  if not found then
+    if named = 'regex' and not settings ? 'pattern' then
+      return row('PT422', 'evaluation.metric_settings.pattern', null, 'a text of 1 to 500 characters')::glow_api.problem;
+    elsif named = 'rubric_judge' and not settings ? 'items' then
+      return row('PT422', 'evaluation.metric_settings.items', null, '1 to 20 objects with id and criterion')::glow_api.problem;
+    end if;
+    return null;
+  end if;
+  return row('PT422', 'evaluation.metric_settings.' || left(wrong.key, 60), wrong.value::text, case
+    when wrong.field is null then 'one of ' || (
+      select string_agg(f.field, ', ' order by f.field) from glow_api.metric_fields() f where f.metric = named)
+    when wrong.kind = 'choice' then 'one of ' || wrong.accepted
+    when wrong.kind = 'boolean' then 'true or false'
+    when wrong.kind = 'number' then 'a number from ' || wrong.low || ' to ' || wrong.high
+    when wrong.kind = 'decimals' then 'stated, ignore, or a whole number from 0 to 20'
+    when wrong.kind = 'text' then 'a text of ' || wrong.low || ' to ' || wrong.high || ' characters'
+    when wrong.kind = 'array' then wrong.low || ' to ' || wrong.high || ' ' || wrong.accepted
+    else 'an object of at most ' || wrong.high || ' entries ' || wrong.accepted end)::glow_api.problem;
+end $$;
+COMMENT ON FUNCTION glow_api.metric_problem(evaluation jsonb) IS 'What is wrong with the metric of an evaluation, or with its settings. Null when nothing is.';
+REVOKE ALL ON FUNCTION glow_api.metric_problem(evaluation jsonb) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.metric_setting_fits(value jsonb, kind text, low numeric, high numeric, accepted text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    RETURN CASE kind WHEN 'choice'::text THEN ((jsonb_typeof(value) = 'string'::text) AND ((value #>> '{}'::text[]) = ANY (string_to_array(accepted, ', '::text)))) WHEN 'boolean'::text THEN (jsonb_typeof(value) = 'boolean'::text) WHEN 'number'::text THEN ((jsonb_typeof(value) = 'number'::text) AND glow_api.is_number(value, low, high)) WHEN 'decimals'::text THEN ((value = ANY (ARRAY['"stated"'::jsonb, '"ignore"'::jsonb])) OR glow_api.is_whole(value, (low)::integer, (high)::integer)) WHEN 'text'::text THEN ((jsonb_typeof(value) = 'string'::text) AND (((length((value #>> '{}'::text[])))::numeric >= low) AND ((length((value #>> '{}'::text[])))::numeric <= high))) WHEN 'array'::text THEN CASE WHEN (jsonb_typeof(value) = 'array'::text) THEN ((((jsonb_array_length(value))::numeric >= low) AND ((jsonb_array_length(value))::numeric <= high)) AND (NOT jsonb_path_exists(value, (CASE accepted WHEN 'texts'::text THEN 'strict $[*] ? (@.type() != "string")'::text ELSE 'strict $[*] ? (@.type() != "object")'::text END)::jsonpath))) ELSE false END WHEN 'object'::text THEN CASE WHEN (jsonb_typeof(value) = 'object'::text) THEN (((SELECT count(*) AS count FROM jsonb_object_keys(metric_setting_fits.value) jsonb_object_keys(jsonb_object_keys)))::numeric <= high) ELSE false END ELSE NULL::boolean END;
+COMMENT ON FUNCTION glow_api.metric_setting_fits(value jsonb, kind text, low numeric, high numeric, accepted text) IS 'Whether one setting of a metric has the form that metric_fields says.';
+REVOKE ALL ON FUNCTION glow_api.metric_setting_fits(value jsonb, kind text, low numeric, high numeric, accepted text) FROM PUBLIC;
+
 CREATE FUNCTION glow_api.misfits(rows jsonb, shape jsonb) RETURNS TABLE(n bigint, problem glow_api.problem)
     LANGUAGE sql STABLE ROWS 10
     AS $$
@@ -4150,9 +4571,11 @@ CREATE FUNCTION glow_api.personal_places() RETURNS SETOF glow_api.personal_place
         'The verdict stays: under a pseudonym where the person gave it, without text also where it is about the person''s execution.'),
     ('exposures', null, null, null, null, null, null, 'Deleted.'),
     ('feedback_keys', null, null, null, null, null, null, 'Deleted.'),
+    ('gate_levels', null, null, null, null, null, null, 'Numbers and hashes only.'),
     ('import_refusals', null, null, null, null, null, 'leaves', 'Message, field, hint and row are emptied; line and code stay.'),
     ('import_batches', null, null, null, null, null, null, 'Deleted.'),
     ('imports', null, null, null, null, null, 'leaves', 'Names of files that hold the person''s id or words are emptied.'),
+    ('judge_calibrations', null, null, null, null, null, null, 'Numbers, and a rubric of our own.'),
     ('learning_examples', null, null, null, null, null, null,
         'A row whose text came from the person loses input, target, the output it replaced, domain, language and what its quality was made of, is rejected and closed. Its hashes stay.'),
     ('learning_experiments', null, null, null, null, null, null, 'Stopped where a prompt under test lost a part.'),
@@ -4160,15 +4583,17 @@ CREATE FUNCTION glow_api.personal_places() RETURNS SETOF glow_api.personal_place
         'The hash and the group stay; the conversation goes, and where nobody else asked the same also sketch and embedding.'),
     ('logins', '{person}', 'pseudonym', null, null, '{note}', null, 'A login bound to the person may speak for nobody any more.'),
     ('near_keys', null, null, null, null, null, null, 'Deleted where nobody else asked the same.'),
+    ('notifications', null, null, null, null, null, 'leaves', 'What it quotes is emptied.'),
     ('partition_upkeep', null, null, null, null, null, null, 'A lock.'),
-    ('prompt_alias_history', '{moved_by}', 'pseudonym', null, null, null, null, 'Stays.'),
+    ('prompt_alias_history', '{moved_by}', 'pseudonym', null, null, null, 'leaves', 'Stays; what a reason quotes is emptied.'),
     ('prompt_aliases', null, null, null, null, null, null,
         'production and previous move to a version without the parts; a candidate is taken back, since no gate has seen that version.'),
     ('prompt_gates', null, null, null, null, null, 'leaves', 'Counts and hashes stay.'),
     ('prompt_lineage', null, null, null, null, null, null, 'Stays; ids of executions become pseudonyms.'),
     ('prompt_optimizations', null, null, null, null, null, 'leaves', 'Inputs, corrections and prompts it quotes are emptied.'),
+    ('prompt_rule_counts', null, null, null, null, null, 'delete', 'Deleted with its rule, and where its text quotes an erased one.'),
     ('prompt_versions', null, null, null, null, null, null,
-        'Demonstrations and rules that rest on erased examples are taken out; the version is marked erased, one without them takes its place.'),
+        'Demonstrations and rules that rest on erased examples are taken out, and an instruction that a model wrote from the person''s words; the version is marked erased, one without them takes its place.'),
     ('requests', '{requested_by}', 'pseudonym', null, null, null, 'leaves', 'The request stays.'),
     ('responses', null, null, null, null, null, 'delete', 'Deleted where the answer quotes an erased text.'),
     ('retention_policies', '{set_by}', 'pseudonym', null, null, null, null, 'Stays.'),
@@ -4190,6 +4615,7 @@ CREATE FUNCTION glow_api.personal_places() RETURNS SETOF glow_api.personal_place
     ('review_policies', '{set_by}', 'pseudonym', null, null, null, null, 'Stays.'),
     ('review_slots', '{reviewer}', 'pseudonym', null, null, null, null, 'Stays; deleted with its item.'),
     ('reviewer_reliability', null, null, null, null, null, null, 'What the person''s word counts goes on under the pseudonym.'),
+    ('score_cache', null, null, null, null, null, null, 'Hashes and numbers.'),
     ('split_assignments', null, null, null, null, null, null, 'Hashes only; a group keeps its split for ever.'),
     ('stale_inputs', null, null, null, null, null, null, 'Numbers and our own words.'),
     ('success_metrics', null, null, null, null, null, null, 'Numbers only.'),
@@ -4240,6 +4666,49 @@ CREATE FUNCTION glow_api.probes(erasure_id bigint, kind text) RETURNS SETOF text
 $$;
 COMMENT ON FUNCTION glow_api.probes(erasure_id bigint, kind text) IS 'What an erasure looks for, of one kind.';
 REVOKE ALL ON FUNCTION glow_api.probes(erasure_id bigint, kind text) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.prompt_history(agent text, most integer DEFAULT 100) RETURNS TABLE(move_id bigint, alias text, prompt_version text, previous text, revision integer, kind text, moved_by text, reason text, gate_id text, experiment_id text, moved_at timestamp with time zone)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform glow_api.enter();
+  perform glow_api.require_own_agent(agent);
+  if most is null or most not between 1 and 10000 then
+    perform glow_api.refuse('PT422', 'most', most::text, 'a number of rows from 1 to 10000');
+  end if;
+  return query
+  select h.move_id, h.alias, h.prompt_version, h.previous, h.revision, h.kind, h.moved_by, h.reason, h.gate_id, h.experiment_id,
+         h.moved_at
+    from glow.prompt_alias_history h where h.agent = prompt_history.agent
+   order by h.move_id desc limit most;
+end $$;
+COMMENT ON FUNCTION glow_api.prompt_history(agent text, most integer) IS 'Every move of an agent''s aliases (production, candidate, previous), the newest first: who, why, and the gate and experiment behind it. Without a prompt_version the alias was taken back.';
+REVOKE ALL ON FUNCTION glow_api.prompt_history(agent text, most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.prompt_history(agent text, most integer) TO glow_engineer;
+
+CREATE FUNCTION glow_api.prompts(agent text, most integer DEFAULT 100) RETURNS TABLE(prompt_version text, aliases text[], operator text, parent text, reason text, rules integer, demonstrations integer, tokens integer, operator_model text, created_at timestamp with time zone, erased_at timestamp with time zone)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform glow_api.enter();
+  perform glow_api.require_own_agent(agent);
+  if most is null or most not between 1 and 10000 then
+    perform glow_api.refuse('PT422', 'most', most::text, 'a number of rows from 1 to 10000');
+  end if;
+  return query
+  select p.prompt_version,
+         array(select a.alias from glow.prompt_aliases a
+                where a.agent = p.agent and a.prompt_version = p.prompt_version order by a.alias),
+         p.operator, p.parent, p.reason, coalesce(jsonb_array_length(p.prompt -> 'rules'), 0),
+         coalesce(jsonb_array_length(p.prompt -> 'demonstrations'), 0), p.tokens::integer, p.operator_model::text, p.created_at, p.erased_at
+    from glow.prompt_versions p where p.agent = prompts.agent
+   order by p.created_at desc, p.prompt_version limit most;
+end $$;
+COMMENT ON FUNCTION glow_api.prompts(agent text, most integer) IS 'The prompt versions of an agent, the newest first: which aliases point there, what made them of which, and why.';
+REVOKE ALL ON FUNCTION glow_api.prompts(agent text, most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.prompts(agent text, most integer) TO glow_engineer;
 
 CREATE FUNCTION glow_api.pseudonym(erasure_id bigint, tenant text, id text, digits integer DEFAULT 12) RETURNS text
     LANGUAGE sql STABLE
@@ -4963,6 +5432,7 @@ declare
   version text;
   created boolean;
   known glow.agents;
+  problem glow_api.problem;
 begin
   if agent is null or agent !~ '^[a-z0-9][a-z0-9_.-]{0,62}$' then
     perform glow_api.refuse('PT422', 'agent', agent, 'a name of 1 to 63 of a-z 0-9 _ . - that begins with a letter or digit');
@@ -4996,8 +5466,10 @@ begin
     or coalesce(jsonb_typeof(evaluation -> 'metric'), 'null') not in ('string', 'null')
     or not glow_api.is_texts(evaluation -> 'choices') or not glow_api.is_number(evaluation -> 'max_calls', 1, 10000000)
   ) then
-    perform glow_api.refuse('PT422', 'evaluation', evaluation::text, 'an object with metric (text), choices (texts) and max_calls (a number), each optional');
+    perform glow_api.refuse('PT422', 'evaluation', evaluation::text, 'an object with metric (text), metric_settings (an object), choices (texts) and max_calls (a number), each optional');
   end if;
+  problem := glow_api.metric_problem(evaluation);
+  if problem.code is not null then perform glow_api.refuse(problem); end if;
   if prompt is not null and (
     jsonb_typeof(prompt) <> 'object' or not glow_api.is_shallow(prompt) or jsonb_typeof(prompt -> 'instruction') is distinct from 'string'
     or not glow_api.is_texts(prompt -> 'choices') or not glow_api.is_number(prompt -> 'max_tokens', 1, 100000)
@@ -5223,12 +5695,16 @@ CREATE FUNCTION glow_api.request_prompt_optimization(agent text, goals jsonb DEF
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-  if not glow_api.is_texts(goals) then
-    perform glow_api.refuse('PT422', 'goals', left(goals::text, 80), 'an array of texts, such as ["accuracy", "brevity"]');
+  -- The same list is in learning/prompts/goals.
+  goals := nullif(goals, 'null');
+  if not (case jsonb_typeof(goals)
+            when 'array' then goals <> '[]' and glow_api.is_texts(goals) and goals - '{accuracy,clarity,brevity,cost,latency,format}'::text[] = '[]'
+            else goals is null end) then
+    perform glow_api.refuse('PT422', 'goals', left(goals::text, 80), 'an array of some of accuracy, clarity, brevity, cost, latency, format');
   end if;
   return glow_api.open_request('prompt_optimization', agent, jsonb_build_object('goals', goals), reason);
 end $$;
-COMMENT ON FUNCTION glow_api.request_prompt_optimization(agent text, goals jsonb, reason text) IS 'Asks for a better prompt for an agent now, without waiting for the night. Answers the open request if there is one.';
+COMMENT ON FUNCTION glow_api.request_prompt_optimization(agent text, goals jsonb, reason text) IS 'Asks for a better prompt for an agent now, without waiting for the night. goals choose what is proposed and what must not get worse. Answers the open request if there is one.';
 REVOKE ALL ON FUNCTION glow_api.request_prompt_optimization(agent text, goals jsonb, reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.request_prompt_optimization(agent text, goals jsonb, reason text) TO glow_engineer;
 
@@ -5613,6 +6089,26 @@ begin
 end $$;
 COMMENT ON FUNCTION glow_api.revoke_token_keys() IS 'Ends every token issued so far, at once: for when a key may have leaked.';
 REVOKE ALL ON FUNCTION glow_api.revoke_token_keys() FROM PUBLIC;
+
+CREATE FUNCTION glow_api.rollback_prompt(agent text, reason text, prompt_version text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  caller glow_api.caller;
+begin
+  perform glow_api.enter();
+  caller := glow_api.require_own_agent(agent);
+  if reason is null or btrim(reason) = '' then
+    perform glow_api.refuse('PT422', 'reason', reason, 'a text that says why: it is kept');
+  elsif length(reason) > 2000 then
+    perform glow_api.refuse('PT413', 'reason', length(reason) || ' characters', 'at most 2000 characters');
+  end if;
+  return glow.rollback_prompt(agent, coalesce(caller.person, session_user), reason, prompt_version);
+end $$;
+COMMENT ON FUNCTION glow_api.rollback_prompt(agent text, reason text, prompt_version text) IS 'Puts the prompt in force again that was before, or prompt_version if that was in force once. One call, at once for whoever resolves next. Refused where nothing was before, and while an experiment runs on it. Afterwards there is no previous prompt: a second call by mistake changes nothing.';
+REVOKE ALL ON FUNCTION glow_api.rollback_prompt(agent text, reason text, prompt_version text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.rollback_prompt(agent text, reason text, prompt_version text) TO glow_engineer;
 
 CREATE FUNCTION glow_api.rotate_token_key() RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -6111,6 +6607,41 @@ end $$;
 COMMENT ON FUNCTION glow_api.text_problem(field text, value text, most integer, required boolean) IS 'What is wrong with a text that is missing, empty or too long.';
 REVOKE ALL ON FUNCTION glow_api.text_problem(field text, value text, most integer, required boolean) FROM PUBLIC;
 
+CREATE FUNCTION glow_api.unreflected(erasure_id bigint, agent text, prompt_version text, examples text[]) RETURNS text
+    LANGUAGE sql STABLE
+    AS $_$
+  with recursive versions as (
+    select p.prompt_version, p.parent, p.prompt, 0 as age
+      from glow.prompt_versions p where p.agent = unreflected.agent and p.prompt_version = unreflected.prompt_version
+    union all
+    select p.prompt_version, p.parent, p.prompt, v.age + 1
+      from versions v join glow.prompt_versions p on p.agent = unreflected.agent and p.prompt_version = v.parent
+  ) cycle prompt_version set is_cycle using path,
+  touched as (
+    select max(v.age) as age from versions v
+     where exists (
+       select from glow.prompt_lineage l
+        where l.agent = unreflected.agent and l.prompt_version = v.prompt_version and l.role = 'reflected' and l.rule_id = ''
+          and (l.kind = 'example' and l.source_id = any(examples)
+            or l.kind = 'feedback' and 'correction:' || l.source_id = any(examples)
+            or l.kind in ('feedback', 'annotation', 'comparison', 'demonstration') and l.source_id in (
+              select p.value from glow.erasure_probes p where p.erasure_id = unreflected.erasure_id and p.kind = l.kind)
+            -- Also a vote that corrects nothing: it was shown with its execution and its comment.
+            or l.kind = 'feedback' and l.source_id ~ '^[0-9]{1,18}$' and exists (
+              select from glow.agent_feedback f join glow.erasures x on x.erasure_id = unreflected.erasure_id and x.tenant = f.tenant
+               where f.feedback_id = l.source_id::bigint
+                 and (f.user_id in (select glow_api.probes(unreflected.erasure_id, 'person'))
+                   or f.execution_id in (select glow_api.probes(unreflected.erasure_id, 'execution'))))
+            or l.kind = 'execution' and l.source_id in (
+              select glow.qualified(x.tenant, e) from glow.erasures x, glow_api.probes(x.erasure_id, 'execution') e
+               where x.erasure_id = unreflected.erasure_id)))
+  )
+  select coalesce((select v.prompt ->> 'instruction' from versions v where v.age > t.age order by v.age limit 1), '')
+    from touched t where t.age is not null
+$_$;
+COMMENT ON FUNCTION glow_api.unreflected(erasure_id bigint, agent text, prompt_version text, examples text[]) IS 'The instruction that takes the place of one a model wrote from a person''s words; null where it did not.';
+REVOKE ALL ON FUNCTION glow_api.unreflected(erasure_id bigint, agent text, prompt_version text, examples text[]) FROM PUBLIC;
+
 CREATE FUNCTION glow_api.unset_gold(execution_id text, tenant text DEFAULT NULL::text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -6242,6 +6773,27 @@ COMMENT ON VIEW glow_api.feedback_lineage IS 'What rests on each piece of feedba
 GRANT SELECT ON TABLE glow_api.feedback_lineage TO glow_engineer;
 GRANT SELECT ON TABLE glow_api.feedback_lineage TO glow_pipeline;
 
+CREATE FUNCTION glow_api.prompt_lineage(agent text, prompt_version text DEFAULT NULL::text) RETURNS TABLE(part text, part_id text, content text, traced boolean, origin text, origin_version text, role text, kind text, source_id text, source_role text, example_id text, said jsonb)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform glow_api.enter();
+  perform glow_api.require_own_agent(agent);
+  if prompt_version is null then
+    select a.prompt_version into prompt_version from glow.prompt_aliases a
+     where a.agent = prompt_lineage.agent and a.alias = 'production';
+  end if;
+  if not exists (select from glow.prompt_versions p
+                  where p.agent = prompt_lineage.agent and p.prompt_version = prompt_lineage.prompt_version) then
+    perform glow_api.refuse('PT404', 'prompt_version', prompt_version, 'a version of this agent; see glow_api.prompts');
+  end if;
+  return query select * from glow.trace_prompt(agent, prompt_version);
+end $$;
+COMMENT ON FUNCTION glow_api.prompt_lineage(agent text, prompt_version text) IS 'Why a prompt (without one: that in production) is as it is: a row for each part and source row behind it. traced is false for a part that nothing is known to be behind. origin says whether its rows are of this version (learned) or of the origin_version that brought it in (inherited), or that a person wrote it there (written).';
+REVOKE ALL ON FUNCTION glow_api.prompt_lineage(agent text, prompt_version text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.prompt_lineage(agent text, prompt_version text) TO glow_engineer;
+
 CREATE FUNCTION glow_api.success_metrics() RETURNS TABLE(metric text, value double precision, low double precision, high double precision, target double precision, status text, detail text, measured_at timestamp with time zone)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -6307,3 +6859,25 @@ end $$;
 COMMENT ON FUNCTION glow_api.erasures(most integer) IS 'The erasures, the newest first: by whom, why, what was touched, what is left to do.';
 REVOKE ALL ON FUNCTION glow_api.erasures(most integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.erasures(most integer) TO glow_engineer;
+
+CREATE FUNCTION glow_api.notifications(agent text DEFAULT NULL::text, since timestamp with time zone DEFAULT NULL::timestamp with time zone, most integer DEFAULT 100) RETURNS TABLE(notification_id bigint, agent_name text, kind text, title text, body jsonb, created_at timestamp with time zone)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  caller glow_api.caller := glow_api.enter();
+begin
+  if agent is not null then perform glow_api.require_own_agent(agent); end if;
+  if most is null or most not between 1 and 10000 then
+    perform glow_api.refuse('PT422', 'most', most::text, 'a number of rows from 1 to 10000');
+  end if;
+  return query
+  select n.notification_id, n.agent::text, n.kind, n.title, n.body, n.created_at
+    from glow.notifications n
+   where n.agent = coalesce(notifications.agent, n.agent) and glow_api.is_mine(n.agent, caller)
+     and n.created_at >= coalesce(since, '-infinity')
+   order by n.notification_id desc limit most;
+end $$;
+COMMENT ON FUNCTION glow_api.notifications(agent text, since timestamp with time zone, most integer) IS 'What happened that a person may want to know (a candidate prompt, its experiment), of an agent or of all, the newest first.';
+REVOKE ALL ON FUNCTION glow_api.notifications(agent text, since timestamp with time zone, most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.notifications(agent text, since timestamp with time zone, most integer) TO glow_engineer;
