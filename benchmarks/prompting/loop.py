@@ -1,6 +1,6 @@
-"""A closed loop with known truth: every night some proposals, a race, a gate, and perhaps another prompt in production.
+"""A closed loop with known truth: every night proposals, a race, a gate, and perhaps another prompt in production.
 
-Belongs here: the world of effects, our engine's night, and the nights of optimizers without a gate or with a plain test.
+Belongs here: the world of effects, our night, and those of optimizers without a gate or with a plain test.
 Does not belong here: what is claimed of them (nights, drift).
 """
 
