@@ -12,14 +12,14 @@ from glow_pipelines.learning.datasets.language import UNSURE, language_of
 from glow_pipelines.learning.datasets.screens import screen
 from glow_pipelines.learning.prompts.evidence import Correction, Example
 from glow_pipelines.learning.prompts.hygiene import hidden_characters, hits
+from glow_pipelines.learning.prompts.influence import QUORUM, Support
 from glow_pipelines.learning.prompts.metrics import normalize
 from glow_pipelines.learning.prompts.prompt import Prompt
-from glow_pipelines.learning.prompts.records import Case, Records
+from glow_pipelines.learning.prompts.records import Case
 from glow_pipelines.learning.prompts.vocabulary import words
 
 LONGEST_RULE = 240  # characters
 LONGEST_WORD = 30
-QUORUM = 3
 BORROWED = 2  # content words in a row that only a few unconfirmed voices used
 BORROWED_CONFIRMED = 4  # the same for inputs whose answers an expert confirmed
 _PUNCTUATION = set(" .,;:'\"()/%&+-–—=?!€$£’“”")
@@ -51,7 +51,7 @@ class Provenance:
     """Judges new rules against one incumbent, its train examples and its corrections."""
 
     def __init__(self, incumbent: Prompt, train: Sequence[Example], corrections: Sequence[Correction]) -> None:
-        records = Records(corrections)
+        self._support = Support(train, corrections)
         self._choices = {choice: tuple(words(choice)) for choice in incumbent.choices or ()}
         own = " ".join((incumbent.system, *(incumbent.choices or ())))
         self._scripts = {"LATIN", *_scripts(own)}
@@ -63,7 +63,7 @@ class Provenance:
         self._confirmed: dict[str, set[str]] = {}  # word -> voices of examples an expert stands behind
         approved = {normalize(example.input) for example in train if example.approved}
         for example in train:
-            voices = records.speakers(example)
+            voices = self._support.people([example.id])
             self._hear(example.input, voices, example.approved)
             self._hear(example.target, voices, example.approved)
             if example.approved:
@@ -72,7 +72,7 @@ class Provenance:
         for each in corrections:
             texts = (each.comment or "", each.expected, *each.issues)
             for text in (*texts, "" if normalize(each.input) in approved else each.input):
-                self._hear(text, {f"user {each.user_id}"}, confirmed=False)
+                self._hear(text, self._support.people([each.id]), confirmed=False)
 
     def _hear(self, text: str, voices: Iterable[str], confirmed: bool) -> None:
         if normalize(text) in {normalize(choice) for choice in self._choices}:
@@ -86,7 +86,7 @@ class Provenance:
 
     def findings(self, text: str, cited: Sequence[Case]) -> tuple[str, ...]:
         """Every reason why the rule may not be taken; empty when it may."""
-        found = [*self._form(text), *self._support(text, cited), *self._borrowed(text), *self._steering(text)]
+        found = [*self._form(text), *self._supported(text, cited), *self._borrowed(text), *self._steering(text)]
         return tuple(dict.fromkeys(found))
 
     def _form(self, text: str) -> Iterable[str]:
@@ -110,14 +110,13 @@ class Provenance:
         yield from (f"{kind}: {match!r}" for kind, match in hits(text))
         yield from (f"{found.kind}: {found.name}" for found in screen(text))
 
-    def _support(self, text: str, cited: Sequence[Case]) -> Iterable[str]:
-        groups = {case.example.group for case in cited}
-        voices = {each for case in cited for each in case.speakers}
-        confirmed = any(case.example.approved for case in cited)
-        if len(groups) < QUORUM:
-            yield f"supported by {len(groups)} groups of train examples, {QUORUM} needed"
-        elif len(voices) < QUORUM and not confirmed:
-            yield f"supported by {len(voices)} persons and no expert, {QUORUM} persons or an expert needed"
+    def _supported(self, text: str, cited: Sequence[Case]) -> Iterable[str]:
+        ids = [case.example.id for case in cited]
+        places = self._support.places(ids)
+        if len(places) < QUORUM:
+            yield f"supported by {len(places)} groups of train examples, {QUORUM} needed"
+        elif not self._support.enough(ids):
+            yield f"supported by {len(self._support.people(ids))} persons and no expert, {QUORUM} persons needed"
         named = set(self._named(text))
         if named and len({case.example.group for case in cited if case.example.target in named}) < QUORUM:
             yield f"names {', '.join(sorted(named))}, the answer of fewer than {QUORUM} of the cited groups"
