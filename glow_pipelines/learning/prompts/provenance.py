@@ -20,8 +20,8 @@ from glow_pipelines.learning.prompts.vocabulary import words
 
 LONGEST_RULE = 240  # characters
 LONGEST_WORD = 30
-BORROWED = 2  # content words in a row that only a few unconfirmed voices used
-BORROWED_CONFIRMED = 4  # the same for inputs whose answers an expert confirmed
+BORROWED = 2  # content words in a row that too few voices used, none of them confirmed by an expert
+COPIED = 4  # content words in a row that are somebody's sentence
 _PUNCTUATION = set(" .,;:'\"()/%&+-–—=?!€$£’“”")
 _FUNCTION_WORDS = """
 a an the and or but if then when where that this these those of to in on at by for from with without as is are was
@@ -78,7 +78,7 @@ class Provenance:
         if normalize(text) in {normalize(choice) for choice in self._choices}:
             return
         told = _content(text)
-        for size in (BORROWED, BORROWED_CONFIRMED):
+        for size in (BORROWED, COPIED):
             for span in _spans(told, size):
                 self._voices.setdefault(span, set()).update(voices)
                 if not confirmed:
@@ -122,13 +122,18 @@ class Provenance:
             yield f"names {', '.join(sorted(named))}, the answer of fewer than {QUORUM} of the cited groups"
 
     def _borrowed(self, text: str) -> Iterable[str]:
+        """Words that few use; and sentences of the unconfirmed, however many say the same: agreeing is cheap."""
         told = _content(text)
-        for size in (BORROWED, BORROWED_CONFIRMED):
+        for size in (BORROWED, COPIED):
             own = set(_spans(self._own, size))
             for span in _spans(told, size):
-                few = span in self._voices and len(self._voices[span]) < QUORUM
-                if few and span not in own and (size == BORROWED_CONFIRMED or span in self._unconfirmed):
-                    yield f"words of {len(self._voices[span])} voices, {QUORUM} needed: {' '.join(span)!r}"
+                if span not in self._voices or span in own:
+                    continue
+                voices, unconfirmed = len(self._voices[span]), span in self._unconfirmed
+                if size == COPIED and (unconfirmed or voices < QUORUM):
+                    yield f"copied: {' '.join(span)!r}"
+                elif size == BORROWED and unconfirmed and voices < QUORUM:
+                    yield f"words of {voices} voices, {QUORUM} needed: {' '.join(span)!r}"
 
     def _steering(self, text: str) -> Iterable[str]:
         told = words(text)
