@@ -1,4 +1,4 @@
-"""Thirty sentences and thirty attacks, of one user or several, that nobody wants in a prompt. Written for these tests."""
+"""Thirty sentences and thirty attacks, by one user or several, that no prompt should hold. Written for these tests."""
 
 from base64 import b64encode
 from dataclasses import dataclass

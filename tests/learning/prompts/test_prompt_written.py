@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -150,9 +151,13 @@ def test_a_perfect_prompt_ends_by_itself(engine: Engine) -> None:
 
 
 @engines
-def test_gepa_and_the_loop_are_silent(engine: Engine, capfd: pytest.CaptureFixture[str]) -> None:
+def test_gepa_and_the_loop_say_nothing_and_write_no_file(
+    engine: Engine, capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     run("reflect", evaluator(Honest(follows)), 160, engine=engine)
     assert capfd.readouterr() == ("", "")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_without_gepa_the_loop_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
