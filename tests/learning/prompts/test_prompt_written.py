@@ -334,6 +334,20 @@ def test_what_a_rule_may_say(text: str, reason: str | None) -> None:
     assert (reason is None and not found) or any(str(reason) in each for each in found), found
 
 
+def test_labels_may_look_as_they_do() -> None:
+    """Of the contract, not of the writer: underscores, length, words that would otherwise need a person."""
+    label = "refund_not_showing_up_after_a_cancelled_transfer"
+    bank = Prompt("Which intent of a bank's customer is it?", choices=(label, "card_arrival"))
+    asked = [
+        Example(f"b{at}", f"{word} not seen", label, f"g{at}", "train")
+        for at, word in enumerate(["cash", "money", "it"])
+    ]
+    cases = [case for each in asked if (case := Records(asked, []).case(each, Outcome("card_arrival", 0.0, True)))]
+    provenance = Provenance(bank, asked, [])
+    assert provenance.findings(f"If money that was returned is missing, answer {label}.", cases) == ()
+    assert "U+005F" in provenance.findings("If money_back is missing, say so.", cases)[0]
+
+
 def test_support_takes_three_groups_and_three_persons_or_an_expert() -> None:
     text = "If it mentions taxi, the account is travel."
     travel = [example for example in TRAIN if example.target == "travel"][:3]
