@@ -267,7 +267,7 @@ create table glow.gate_levels (
 );
 comment on table glow.gate_levels is 'The ledger of error: every test of a finalist, in order, and what it came to.';
 
-create function glow.open_gate_level(gate_key text, agent text) returns glow.gate_levels
+create function glow.open_gate_level(gate_key text, agent text) returns table (number bigint, rejections bigint)
   language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -282,7 +282,7 @@ begin
       from glow.gate_levels x
     returning l.* into level;
   end if;
-  return level;
+  return query select level.number, level.rejections;
 end $$;
 comment on function glow.open_gate_level is 'The place of a test in the ledger: given once, when it is first asked for.';
 
