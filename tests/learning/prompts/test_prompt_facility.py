@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glow_pipelines.learning.prompts.facility import choose, coverage, similarities
+from glow_pipelines.learning.prompts.facility import choose, choose_near, coverage, similarities
 
 
 @st.composite
@@ -67,3 +67,36 @@ def test_broken_embeddings_are_refused() -> None:
     with pytest.raises(ValueError, match="finite"):
         similarities(np.array([[np.nan, 1.0]]), ["a"])
     assert similarities(np.zeros((2, 3)), ["a", "a"]).tolist() == [[0.5, 0.5], [0.5, 0.5]]
+
+
+@given(problems(), st.integers(1, 8), st.integers(1, 3), st.floats(0, 2))
+def test_costs_stop_where_nothing_is_worth_them(
+    problem: tuple[np.ndarray, np.ndarray, list[str]], total: int, per_label: int, price: float
+) -> None:
+    similarity, weights, labels = problem
+    costs = price * np.arange(1, len(labels) + 1)
+    taken = choose(similarity, weights, labels, range(len(labels)), total, per_label, costs)
+
+    def worth(chosen: list[int]) -> float:
+        return coverage(similarity, weights, chosen) - float(costs[chosen].sum())
+
+    for size in range(len(taken)):
+        used = Counter(labels[index] for index in taken[:size])
+        open_now = [i for i in range(len(labels)) if i not in taken[:size] and used[labels[i]] < per_label]
+        best = max(worth([*taken[:size], i]) for i in open_now)
+        assert worth(taken[: size + 1]) == pytest.approx(best)
+        assert best >= worth(taken[:size]) - 1e-9
+    if len(taken) < total:
+        used = Counter(labels[index] for index in taken)
+        left = [i for i in range(len(labels)) if i not in taken and used[labels[i]] < per_label]
+        assert all(worth([*taken, i]) < worth(taken) + 1e-9 for i in left)
+
+
+def test_marginal_relevance_takes_the_near_and_then_the_unlike() -> None:
+    angles = np.array([0.0, 0.01, 0.8, 3.0])
+    similarity = similarities(np.stack([np.cos(angles), np.sin(angles)], axis=1), ["a"] * 4)
+    relevance = similarity[:, 0]
+    assert choose_near(relevance, similarity, ["a"] * 4, range(4), 2, 4, trade=1.0) == [0, 1]
+    assert choose_near(relevance, similarity, ["a"] * 4, range(4), 2, 4, trade=0.4) == [0, 3]
+    assert choose_near(relevance, similarity, ["a", "a", "b", "b"], range(4), 4, 1) == [0, 2]
+    assert choose_near(relevance, similarity, ["a"] * 4, [1, 2], 9, 9) == [1, 2]
