@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from glow_pipelines.defs.metadata import line, percent, table
+from glow_pipelines.defs.metadata import percent, table
 from glow_pipelines.services import Services
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def calibrated(services: dg.ResourceParam[Services]) -> dg.AssetCheckResult:
         description=f"{len(wanting)} of {len(newest)} judges may only rank" if newest else "no agent has a judge",
         metadata={
             "only ranking": table(
-                ("agent", "why"), ((each.agent, line(each.calibration.why)) for each in wanting), empty="none"
+                ("agent", "why"), ((each.agent, each.calibration.why) for each in wanting), empty="none"
             )
         },
     )
@@ -97,7 +97,15 @@ def _agreement(newest: Sequence["StoredCalibration"]) -> Rows:
         found = each.calibration
         name = f"{found.metric} {found.version}"
         kappa = f"{found.kappa.estimate:.2f}"
-        yield (each.agent, name, each.model, found.n, percent(found.base_rate.estimate), kappa, _limits(found.kappa))
+        yield (
+            each.agent,
+            name,
+            each.model,
+            found.n,
+            percent(found.base_rate.estimate if found.n else None),
+            kappa,
+            _limits(found.kappa),
+        )
 
 
 def _errors(newest: Sequence["StoredCalibration"]) -> Rows:
@@ -119,7 +127,7 @@ def _sway(newest: Sequence["StoredCalibration"]) -> Rows:
         yield (
             each.agent,
             "–" if place is None else f"{percent(place.swayed.estimate)} of {place.n}",
-            "–" if place is None else percent(place.first.estimate),
+            percent(place.first.estimate if place and place.swayed.estimate > 0 else None),
             "–" if length is None else f"{length.slope.estimate:+.3f} ({_limits(length.slope)})",
         )
 

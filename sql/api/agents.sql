@@ -63,12 +63,12 @@ declare
   wrong record;
 begin
   if jsonb_typeof(settings) <> 'object' or octet_length(settings::text) > 100000 then
-    return row('PT422', 'evaluation.metric_settings', settings::text, 'an object of at most 100000 bytes');
+    return row('PT422', 'evaluation.metric_settings', settings::text, 'an object of at most 100000 bytes')::glow_api.problem;
   elsif named is null and settings <> '{}' then
-    return row('PT422', 'evaluation.metric_settings', settings::text, 'settings of a metric, which is missing');
+    return row('PT422', 'evaluation.metric_settings', settings::text, 'settings of a metric, which is missing')::glow_api.problem;
   elsif named is not null and not exists (select from glow_api.metric_fields() f where f.metric = named) then
     return row('PT422', 'evaluation.metric', named, (
-      select string_agg(distinct f.metric, ', ' order by f.metric) from glow_api.metric_fields() f));
+      select string_agg(distinct f.metric, ', ' order by f.metric) from glow_api.metric_fields() f))::glow_api.problem;
   end if;
   select s.key, s.value, f.field, f.kind, f.low, f.high, f.accepted into wrong
     from jsonb_each(settings) as s(key, value)
@@ -77,9 +77,9 @@ begin
    order by s.key limit 1;
   if not found then
     if named = 'regex' and not settings ? 'pattern' then
-      return row('PT422', 'evaluation.metric_settings.pattern', null, 'a text of 1 to 500 characters');
+      return row('PT422', 'evaluation.metric_settings.pattern', null, 'a text of 1 to 500 characters')::glow_api.problem;
     elsif named = 'rubric_judge' and not settings ? 'items' then
-      return row('PT422', 'evaluation.metric_settings.items', null, '1 to 20 objects with id and criterion');
+      return row('PT422', 'evaluation.metric_settings.items', null, '1 to 20 objects with id and criterion')::glow_api.problem;
     end if;
     return null;
   end if;
@@ -92,7 +92,7 @@ begin
     when wrong.kind = 'decimals' then 'stated, ignore, or a whole number from 0 to 20'
     when wrong.kind = 'text' then 'a text of ' || wrong.low || ' to ' || wrong.high || ' characters'
     when wrong.kind = 'array' then wrong.low || ' to ' || wrong.high || ' ' || wrong.accepted
-    else 'an object of at most ' || wrong.high || ' entries ' || wrong.accepted end);
+    else 'an object of at most ' || wrong.high || ' entries ' || wrong.accepted end)::glow_api.problem;
 end $$;
 comment on function glow_api.metric_problem is 'What is wrong with the metric of an evaluation, or with its settings. Null when nothing is.';
 

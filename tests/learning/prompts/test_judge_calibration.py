@@ -132,6 +132,18 @@ def test_position_bias_counts_what_goes_with_the_place() -> None:
     assert found.first.estimate == pytest.approx(0.75)
 
 
+def test_levels_of_two_arms_are_corrected_by_their_own_errors() -> None:
+    found = calibrated(judged(45, 5, 45, 5, "old") + judged(50, 0, 25, 25, "new") + judged(3, 0, 3, 0, "rare"))
+    assert [each.arm for each in found.arms] == ["new", "old"]
+    # Both prompts are right on 70 %: of 200, the judge calls 132 of the old good and 170 of the new.
+    between = found.corrected_between(("new", 170, 200), ("old", 132, 200))
+    assert between.estimate == pytest.approx(0.0, abs=1e-9)
+    assert between.low < 0 < between.high
+    with pytest.raises(KeyError):
+        found.corrected_between(("rare", 10, 20), ("old", 132, 200))
+    assert JudgeCalibration.from_json(found.to_json()) == found
+
+
 def test_length_bias_is_what_experts_do_not_share() -> None:
     rng = np.random.default_rng(3)
     lengths = rng.lognormal(5, 1, 400)

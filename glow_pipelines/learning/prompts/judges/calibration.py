@@ -5,19 +5,24 @@ judge, collecting what experts said (steps/judges).
 """
 
 import math
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-from scipy.stats import fisher_exact
+from scipy.stats import chi2, fisher_exact
 
 from glow_pipelines.learning.annotations.kappa import bootstrap_cohen
 from glow_pipelines.learning.intervals import Interval, wilson
 from glow_pipelines.learning.prompts.jsonable import Jsonable
 from glow_pipelines.learning.prompts.judges.bias import LengthBias, PositionBias, length_bias, position_bias
-from glow_pipelines.learning.prompts.judges.correction import Share, corrected_difference, corrected_level
+from glow_pipelines.learning.prompts.judges.correction import (
+    Share,
+    corrected_difference,
+    corrected_level,
+    difference_of,
+)
 from glow_pipelines.learning.prompts.judges.pairwise import Shown
 
 ANNOTATIONS = 100
@@ -26,8 +31,8 @@ KAPPA_LOW = 0.45
 SENSITIVITY_AND_SPECIFICITY = 1.5
 ARM = 20
 """Answers of an arm from which on it is compared with the others."""
-SAME = 0.01
-"""Below this p, over all arms together, the judge is not the same judge for every arm."""
+SAME = 0.05
+"""Below this p, over all arms together, the judge is not the same judge for every arm. To refuse is the safe error."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,22 @@ class Bias(Jsonable):
 
 
 @dataclass(frozen=True)
+class ArmErrors(Jsonable):
+    """How many good answers of one prompt the judge found, and how many bad ones."""
+
+    arm: str
+    good: int
+    good_found: int
+    bad: int
+    bad_found: int
+
+    @property
+    def shares(self) -> tuple[Share, Share]:
+        """Sensitivity and specificity."""
+        return Share(self.good_found, self.good), Share(self.bad_found, self.bad)
+
+
+@dataclass(frozen=True)
 class JudgeCalibration(Jsonable):
     """A judge against experts. It may rank always; `may_gate` says whether it may decide, and `why` or why not.
 
@@ -71,6 +92,7 @@ class JudgeCalibration(Jsonable):
     bad: int
     bad_found: int
     arms_p: float | None
+    arms: tuple[ArmErrors, ...]
     bias: Bias
     may_gate: bool
     why: str
@@ -89,6 +111,15 @@ class JudgeCalibration(Jsonable):
             raise ValueError(f"the judge errs differently between prompts (p = {self.arms_p:.3g}): compare by experts")
         return corrected_difference(raw, *self._shares)
 
+    def corrected_between(self, first: tuple[str, int, int], second: tuple[str, int, int]) -> Interval:
+        """The difference of two arms' true levels, each corrected by its own errors: the one that holds when the judge
+        errs differently between prompts. (arm, judged good, judged) each. Raises KeyError for an arm with fewer than
+        `ARM` answers judged by experts, ValueError where nothing corrects the judge.
+        """
+        known = {each.arm: each for each in self.arms}
+        levels = [corrected_level(Share(good, n), *known[arm].shares) for arm, good, n in (first, second)]
+        return difference_of(*levels)
+
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """The inverse of `to_json`."""
@@ -96,6 +127,7 @@ class JudgeCalibration(Jsonable):
         for name in ("base_rate", "kappa", "sensitivity", "specificity"):
             given[name] = interval_from_json(data[name])
         position, length = data["bias"]["position"], data["bias"]["length"]
+        given["arms"] = tuple(ArmErrors(**each) for each in data["arms"])
         given["bias"] = Bias(
             position
             and PositionBias(
@@ -132,6 +164,7 @@ def calibrate(metric: str, version: int, pairs: Sequence[Judged], rng: np.random
         bad=len(bad),
         bad_found=bad_found,
         arms_p=arms_p,
+        arms=_errors_by_arm(pairs),
         bias=Bias(
             position_bias(orders) if orders else None,
             length_bias(
@@ -142,7 +175,7 @@ def calibrate(metric: str, version: int, pairs: Sequence[Judged], rng: np.random
             ),
         ),
         may_gate=not reasons,
-        why="; ".join(reasons) or "agrees with experts well enough to decide",
+        why="; ".join(reasons) or _why(arms_p),
     )
 
 
@@ -153,23 +186,61 @@ def interval_from_json(data: Mapping[str, Any]) -> Interval:
 
 
 def arms_differ(pairs: Sequence[Judged]) -> float | None:
-    """The p of the judge finding good answers, and finding bad ones, equally well in every arm; None with fewer than
-    two arms of `ARM` answers. Fisher's exact test of each arm against the rest, the smallest p times their number.
+    """The p of the judge erring the same way in every arm; None with fewer than two arms of `ARM` answers.
+
+    Of each arm against the rest: whether it is more lenient (Mantel and Haenszel 1959, over what experts call good and
+    bad), finds good answers, or finds bad ones as well (Fisher's exact test). The smallest p times the number of tests.
+    A p above the level is no proof: with 80 answers for each prompt a judge that passes half of the bad answers of one
+    prompt and a seventh of the other's is still taken for the same one in every fourth case (benchmarks, S6).
     """
     arms = [arm for arm, n in Counter(each.arm for each in pairs).items() if n >= ARM]
     if len(arms) < 2:
         return None
-    tables: dict[tuple[str, bool], list[list[int]]] = defaultdict(lambda: [[0, 0], [0, 0]])
-    for arm in arms:
-        for each in pairs:
-            tables[arm, each.expert][each.arm == arm][each.judge == each.expert] += 1
-    found = [float(fisher_exact(table).pvalue) for table in tables.values()]
+    whole = len({each.arm for each in pairs}) == 2
+    found = [p for arm in arms[: 1 if whole else None] for p in _apart(pairs, arm)]
     return min(1.0, min(found) * len(found))
+
+
+def _apart(pairs: Sequence[Judged], arm: str) -> tuple[float, float, float]:
+    """p of leniency, of sensitivity and of specificity being those of the other arms."""
+    tables = {True: np.zeros((2, 2), dtype=int), False: np.zeros((2, 2), dtype=int)}
+    for each in pairs:
+        tables[each.expert][int(each.arm == arm), int(each.judge)] += 1
+    beyond = variance = 0.0
+    for table in tables.values():
+        n, rows, columns = int(table.sum()), table.sum(axis=1), table.sum(axis=0)
+        if n > 1:
+            beyond += table[1, 1] - rows[1] * columns[1] / n
+            variance += float(rows[0] * rows[1] * columns[0] * columns[1]) / (n * n * (n - 1))
+    lenient = float(chi2.sf(beyond**2 / variance, 1)) if variance > 0 else 1.0
+    good, bad = (float(fisher_exact(tables[kind]).pvalue) for kind in (True, False))
+    return lenient, good, bad
+
+
+def _errors_by_arm(pairs: Sequence[Judged]) -> tuple[ArmErrors, ...]:
+    counts = Counter((each.arm, each.expert, each.judge) for each in pairs)
+    sizes = Counter(each.arm for each in pairs)
+    return tuple(
+        ArmErrors(
+            arm,
+            counts[arm, True, True] + counts[arm, True, False],
+            counts[arm, True, True],
+            counts[arm, False, True] + counts[arm, False, False],
+            counts[arm, False, False],
+        )
+        for arm in sorted(sizes)
+        if sizes[arm] >= ARM
+    )
 
 
 def _kappa(pairs: Sequence[Judged], rng: np.random.Generator) -> Interval:
     found = bootstrap_cohen([float(each.expert) for each in pairs], [float(each.judge) for each in pairs], rng=rng)
     return found.interval or Interval(float("nan"), -1.0, 1.0, 0.95, "undefined")
+
+
+def _why(arms_p: float | None) -> str:
+    told = "agrees with experts well enough to decide"
+    return told if arms_p is not None else f"{told}; that it errs alike for another prompt is assumed, not seen"
 
 
 def _reasons(n: int, kappa: Interval, sensitivity: Interval, specificity: Interval, arms_p: float | None) -> list[str]:

@@ -67,6 +67,17 @@ def corrected_difference(raw: Interval, sensitivity: Share, specificity: Share) 
     return Interval(_signed(estimate), _signed(low), _signed(high), raw.confidence, "rogan-gladen difference")
 
 
+def difference_of(first: Interval, second: Interval) -> Interval:
+    """First minus second of two corrected levels by square-and-add (Newcombe 1998), as if they were of different
+    answers; for the same answers it is a little too wide.
+    """
+    estimate = first.estimate - second.estimate
+    down = math.hypot(first.estimate - first.low, second.high - second.estimate)
+    up = math.hypot(first.high - first.estimate, second.estimate - second.low)
+    method = "rogan-gladen by arm"
+    return Interval(estimate, _signed(estimate - down), _signed(estimate + up), first.confidence, method)
+
+
 def _information(q1: float, q0: float, sensitivity: Share, specificity: Share) -> float:
     if q1 + q0 <= 1:
         raise ValueError(
