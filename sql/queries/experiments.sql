@@ -1,9 +1,12 @@
 -- Experiments, exposures and looks.
 
 -- create_experiment --
--- A started experiment; the same one is created once, and an agent runs one at a time.
+-- A started experiment; the same one is created once, and an agent runs one at a time. Against what is in production, held
+-- until commit: a rollback comes before it or is refused because of it.
 insert into glow.learning_experiments (experiment_id, agent, kind, hypothesis, control, treatment, plan, gate_id)
-values (%(experiment_id)s, %(agent)s, 'prompt', %(hypothesis)s, %(control)s, %(treatment)s, %(plan)s, %(gate_id)s)
+select %(experiment_id)s, %(agent)s, 'prompt', %(hypothesis)s, %(control)s, %(treatment)s, %(plan)s, %(gate_id)s
+  from (select from glow.prompt_aliases a
+         where a.agent = %(agent)s and a.alias = 'production' and a.prompt_version = %(control)s for share) in_force
 on conflict do nothing
 returning experiment_id
 

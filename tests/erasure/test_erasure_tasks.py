@@ -137,7 +137,8 @@ def test_what_a_run_writes_that_had_read_before_is_erased_when_it_has_ended(worl
             "insert into glow.responses values ('k', 'm', %s, 1, 1, 1, 1)", (f"You asked: {shown[1]}",)
         )
         t.connection.execute(
-            "insert into glow.evaluations values (%s, %s, 'another', 'label', 'm', %s, 0, 'race')",
+            "insert into glow.evaluations (agent, prompt_version, example_id, metric, model, output, score, stage)"
+            " values (%s, %s, 'another', 'label', 'm', %s, 0, 'race')",
             (AGENT, late.sha256, f"I was shown {shown[1]}"),
         )
     with connect(world.dagster_url) as connection:

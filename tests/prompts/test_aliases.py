@@ -4,7 +4,9 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from time import sleep
 
 import psycopg
 import pytest
@@ -175,6 +177,54 @@ def test_a_revision_is_never_used_twice(store: Store, worded: Worded) -> None:
         move(store, one, "candidate", expected=1)
     with pytest.raises(AliasMoved, match="revision 3, not at 0"):
         move(store, one, "candidate", expected=0)
+
+
+@pytest.mark.usefixtures("dataset")
+def test_a_rollback_and_the_start_of_an_experiment_wait_for_each_other(
+    store: Store, worded: Worded, admin: psycopg.Connection, database_url: str
+) -> None:
+    one, two = worded("one"), worded("two")
+    move(store, one)
+    start_experiment(admin, one, two)
+    admin.execute("update glow.learning_experiments set state = 'stopped', stopped_at = now()")
+    other = Store(database_url)
+
+    def rolled_back() -> str:
+        try:
+            with other.transaction() as t:
+                return str(t.prompts.rollback(AGENT, "me", "bad")["rolled_back"])
+        except MoveRefused as refused:
+            return str(refused)
+
+    with ThreadPoolExecutor(1) as pool:
+        with store.transaction() as t:
+            assert t.experiments.create("x2", AGENT, "better", one, two, {}, "g1")
+            waits = pool.submit(rolled_back)
+            wait_until_blocked(admin)
+        assert "experiment x2" in waits.result(30)
+        admin.execute("update glow.learning_experiments set state = 'stopped', stopped_at = now()")
+        with store.transaction() as t:
+            t.prompts.rollback(AGENT, "me", "bad")
+            late = pool.submit(started, other, "x3", one, two)
+            wait_until_blocked(admin)
+        assert late.result(30) is False
+    other.close()
+
+
+def started(store: Store, name: str, control: str, treatment: str) -> bool:
+    with store.transaction() as t:
+        return t.experiments.create(name, AGENT, "better", control, treatment, {}, "g1")
+
+
+def wait_until_blocked(admin: psycopg.Connection) -> None:
+    for _ in range(300):
+        row = admin.execute(
+            "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+        ).fetchone()
+        if row == (1,):
+            return
+        sleep(0.05)
+    raise AssertionError("nobody waits")
 
 
 MOVER = """
