@@ -4,8 +4,8 @@ Belongs here: the probit item model and a model that answers from it. Does not b
 The optimizer under test sees answers only.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,9 +41,12 @@ def outcomes(
     return right
 
 
-def items(count: int, split: Split = "val") -> list[Example]:
-    """Items that say their own number."""
-    return [Example(f"{split}{index:05d}", str(index), RIGHT, f"{split}{index}", split) for index in range(count)]
+def items(count: int, split: Split = "val", prefix: str = "") -> list[Example]:
+    """Items that say their own number; `prefix` keeps those of different nights apart."""
+    return [
+        Example(f"{prefix}{split}{index:05d}", str(index), RIGHT, f"{prefix}{split}{index}", split)
+        for index in range(count)
+    ]
 
 
 def arm(number: int) -> Candidate:
@@ -53,15 +56,17 @@ def arm(number: int) -> Candidate:
 
 @dataclass
 class Answering:
-    """Answers from a table of outcomes (arms, items); the prompts say where to look."""
+    """Answers from a table of outcomes (arms, items); `rows` says which prompt number has which row (its own if not
+    given)."""
 
     right: NDArray[np.bool_]
-    calls: int = field(default=0)
+    rows: Mapping[int, int] | None = None
 
     def __call__(self, prompts: Sequence[RenderedPrompt]) -> list[Answer]:
-        self.calls += len(prompts)
         return [self._answer(rendered) for rendered in prompts]
 
     def _answer(self, rendered: RenderedPrompt) -> Answer:
-        known = self.right[int(rendered.messages[0][1]), int(rendered.messages[-1][1])]
+        number = int(rendered.messages[0][1])
+        row = number if self.rows is None else self.rows[number]
+        known = self.right[row, int(rendered.messages[-1][1])]
         return Answer(RIGHT if known else WRONG, 20, 1, 0.0, cached=False)
