@@ -16,13 +16,14 @@ from glow_pipelines.learning.datasets.screens.hidden import blobs
 from glow_pipelines.learning.datasets.screens.redact import redact
 from glow_pipelines.learning.prompts.evaluate import Outcome
 from glow_pipelines.learning.prompts.evidence import Correction, Example, Lineage, Source, trace
+from glow_pipelines.learning.prompts.faults import faults
 from glow_pipelines.learning.prompts.hygiene import fit_to_show
+from glow_pipelines.learning.prompts.influence import CAP, Support
 from glow_pipelines.learning.prompts.metrics import normalize
 from glow_pipelines.learning.prompts.vocabulary import words
 
 LONGEST_FIELD = 600  # characters
 LONGEST_BLOCK = 24_000  # characters of all cases of one request
-INFLUENCE = 0.1  # the share of the cases shown that one person may have said
 _LINK = re.compile(r"(?:\w+://|\bwww\.)[^\s<>\"')\]]+", re.IGNORECASE)
 
 
@@ -51,18 +52,11 @@ class Case:
 class Records:
     """Makes cases from train examples; a correction is found by the input it is about."""
 
-    def __init__(self, corrections: Sequence[Correction]) -> None:
+    def __init__(self, train: Sequence[Example], corrections: Sequence[Correction]) -> None:
+        self.support = Support(train, corrections)
         self._heard: dict[str, list[Correction]] = {}
-        self._users: dict[str, str] = {}
         for each in sorted(corrections, key=lambda each: each.feedback_id):
             self._heard.setdefault(normalize(each.input), []).append(each)
-            self._users[each.feedback_id] = each.user_id
-
-    def speakers(self, example: Example) -> frozenset[str]:
-        """Who the example comes from: the users behind it where votes tell, else its group."""
-        voted = {source.id for source in example.sources if source.kind == "feedback"}
-        users = {f"user {self._users[each]}" for each in voted if each in self._users}
-        return frozenset(users or {f"group {example.group}"})
 
     def case(self, example: Example, outcome: Outcome) -> Case | None:
         """The case, or None when its input or answers speak to a model or hide something. Comments that do are left
@@ -81,7 +75,7 @@ class Records:
         given, answered, wanted = shown
         kind, difference = compare(answered, wanted, outcome)
         lines = [f"Score {outcome.score:.2g}. {difference}" + (f" ({kind})" if kind else ""), *dict.fromkeys(said)]
-        speakers = self.speakers(example).union(f"user {each.user_id}" for each in heard)
+        speakers = self.support.people([example.id, *(each.id for each in heard)])
         return Case(example, tuple(heard), speakers, given, answered, "\n".join(lines), outcome.right)
 
 
@@ -117,7 +111,7 @@ def select(cases: Iterable[Case | None], most: int) -> list[Case]:
             continue
         size = len(case.input) + len(case.output) + len(case.feedback)
         said = (*words(case.input), "|", *words(case.feedback))
-        if said in seen or any(heard[each] >= max(1, int(INFLUENCE * most)) for each in case.speakers) or size > room:
+        if said in seen or any(heard[each] >= max(1, int(CAP * most)) for each in case.speakers) or size > room:
             continue
         room -= size
         seen.add(said)
@@ -127,24 +121,22 @@ def select(cases: Iterable[Case | None], most: int) -> list[Case]:
 
 
 def compare(answered: str, wanted: str, outcome: Outcome) -> tuple[str, str]:
-    """What kind of failure it is, and the difference in words; fields of JSON are compared one by one."""
+    """The most telling fault, and the difference in words; fields of JSON are compared one by one."""
     if outcome.right:
         return "", "The answer is right."
+    kind = next(iter(faults(answered, wanted)), "") if outcome.valid else "format"
     if not answered.strip():
-        return "missing", f"Expected {wanted!r}, got nothing."
+        return kind, f"Expected {wanted!r}, got nothing."
     expected, got = _object(wanted), _object(answered)
-    if expected is not None and got is None:
-        return "format", "Expected an object of JSON."
-    if expected is not None and got is not None:
-        missing = [f"`{path}` is missing" for path in expected if path not in got]
-        wrong = [
-            f"expected `{path}` = {_text(value)} (got {_text(got[path])})"
-            for path, value in expected.items()
-            if path in got and got[path] != value
-        ]
-        kind = "missing" if missing and not wrong else "wrong_value"
-        return kind, "; ".join([*missing, *wrong][:6]) + "."
-    return ("wrong_value" if outcome.valid else "format"), f"Expected {wanted!r}, got {answered!r}."
+    if expected is None or got is None:
+        return kind, f"Expected {wanted!r}, got {answered!r}."
+    missing = [f"`{path}` is missing" for path in expected if path not in got]
+    wrong = [
+        f"expected `{path}` = {_text(value)} (got {_text(got[path])})"
+        for path, value in expected.items()
+        if path in got and got[path] != value
+    ]
+    return kind, "; ".join([*missing, *wrong][:6]) + "."
 
 
 def _object(text: str) -> dict[str, Any] | None:

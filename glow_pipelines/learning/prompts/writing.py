@@ -9,20 +9,21 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 
+from glow_pipelines.learning.prompts.influence import QUORUM
 from glow_pipelines.learning.prompts.prompt import Prompt, RenderedPrompt
-from glow_pipelines.learning.prompts.provenance import LONGEST_RULE, QUORUM
+from glow_pipelines.learning.prompts.provenance import LONGEST_RULE
 from glow_pipelines.learning.prompts.records import Case
 
 MOST_EDITS = 6
 ANSWER_TOKENS = 1200
-OPERATIONS = ("ADD", "REPLACE", "DELETE")
+Operation = Literal["ADD", "REPLACE", "DELETE"]
+OPERATIONS: tuple[Operation, ...] = get_args(Operation)
 TITLES = ("Role", "Inputs", "Procedure", "Rules", "Output contract", "Edge cases")
 _FENCED = re.compile(r"\s*```(?:json)?\s*\n(.*)\n\s*```\s*", re.DOTALL)
-_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
 
 _RULES_SYSTEM = f"""\
 You maintain the list of rules of a prompt that another model follows.
@@ -56,10 +57,10 @@ class WritingError(ValueError):
 
 
 @dataclass(frozen=True)
-class Edit:
+class RuleEdit:
     """One change of one rule. `cases` are the cases it rests on; `cluster` is what it is meant to cure."""
 
-    op: str
+    op: Operation
     rule: str | None
     text: str
     cases: tuple[Case, ...]
@@ -75,11 +76,15 @@ class Line:
     sources: tuple[str, ...]
 
 
+def draw_nonce(rng: np.random.Generator) -> str:
+    """For all requests of one run: drawn, so that a replay asks the same, and the same request is asked once."""
+    return rng.bytes(8).hex()
+
+
 def ask_for_rules(
-    prompt: Prompt, cases: Sequence[Case], clusters: Sequence[Mapping[str, Any]], rng: np.random.Generator
+    prompt: Prompt, cases: Sequence[Case], clusters: Sequence[Mapping[str, Any]], nonce: str
 ) -> RenderedPrompt:
-    """The request for edits. Cases are e1, e2, … in their order; the nonce is drawn, so that a replay asks the same."""
-    nonce = rng.bytes(8).hex()
+    """The request for edits. Cases are e1, e2, … in their order. Nobody who wrote the evidence knows the nonce."""
     evidence = [{"id": f"e{at}", **case.record()} for at, case in enumerate(cases, 1)]
     rules = [
         {"id": rule.id, "text": rule.text, "helpful": rule.helpful, "harmful": rule.harmful} for rule in prompt.rules
@@ -104,7 +109,7 @@ def ask_for_sections(sentences: Mapping[str, tuple[str, bool]], tokens: int, sho
     return RenderedPrompt((("system", system), ("user", _json({"sentences": listed}))), None, ANSWER_TOKENS)
 
 
-def read_edits(answer: str, cases: Sequence[Case]) -> tuple[Edit, ...]:
+def read_edits(answer: str, cases: Sequence[Case]) -> tuple[RuleEdit, ...]:
     """The edits of an answer. Raises WritingError on anything but the object that was asked for."""
     data = _read(answer, {"diagnosis", "edits"}, "edits")
     known = {f"e{at}": case for at, case in enumerate(cases, 1)}
@@ -124,7 +129,7 @@ def read_edits(answer: str, cases: Sequence[Case]) -> tuple[Edit, ...]:
             raise WritingError(f"{op} goes with {'a text and no rule' if op == 'ADD' else 'the id of a rule'}")
         if not isinstance(cited, list) or not all(isinstance(one, str) and one in known for one in cited):
             raise WritingError("evidence names cases that were not shown")
-        edits.append(Edit(op, rule, text, tuple(known[one] for one in dict.fromkeys(cited)), cluster))
+        edits.append(RuleEdit(op, rule, text, tuple(known[one] for one in dict.fromkeys(cited)), cluster))
     return tuple(edits)
 
 
@@ -149,11 +154,6 @@ def read_sections(answer: str, known: Mapping[str, tuple[str, bool]]) -> tuple[L
     if -1 in order or order != sorted(set(order)):
         raise WritingError(f"titles are some of {', '.join(TITLES)}, in this order, each once")
     return tuple(lines)
-
-
-def sentences_of(instruction: str) -> list[str]:
-    """The sentences of an instruction in order."""
-    return [part.strip() for part in _SENTENCE_END.split(instruction) if part.strip()]
 
 
 def _read(answer: str, keys: set[str], needed: str) -> dict[str, Any]:

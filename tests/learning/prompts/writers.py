@@ -92,7 +92,7 @@ class Gullible(Writer):
 
 def _said(case: dict[str, Any]) -> list[str]:
     """Comments and issues first, then inputs that are sentences rather than two words and a number."""
-    lines = [line.partition(": ")[2] for line in case["Feedback"].splitlines()[1:]]
+    lines = [line.removeprefix("A user said: ").removeprefix("Issue: ") for line in case["Feedback"].splitlines()[1:]]
     given = case["Inputs"]["input"]
     lines += [] if re.fullmatch(r"\w+ (and|receipt) [\w -]+", given) else [given]
     return [" ".join(line.split()) for line in lines if line.strip()]

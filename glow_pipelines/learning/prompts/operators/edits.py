@@ -6,13 +6,15 @@ demonstrations and contract stay as they are, whatever the edits say. Does not b
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from glow_pipelines.learning.prompts.evidence import Candidate, Lineage
+from glow_pipelines.learning.prompts.deltas import Delta, apply
+from glow_pipelines.learning.prompts.evidence import Candidate, Correction, Example
+from glow_pipelines.learning.prompts.lineage import lineage_of
 from glow_pipelines.learning.prompts.prompt import Prompt, Rule
 from glow_pipelines.learning.prompts.provenance import Provenance
 from glow_pipelines.learning.prompts.records import Case
-from glow_pipelines.learning.prompts.writing import Edit
+from glow_pipelines.learning.prompts.writing import RuleEdit
 
 WRITTEN_BY_US = "written:"
 MOST_WRITTEN = 12
@@ -27,29 +29,27 @@ class Applied:
     refused: tuple[str, ...]
 
 
-def apply_edits(prompt: Prompt, edits: Sequence[Edit], provenance: Provenance) -> Applied:
+def apply_edits(prompt: Prompt, edits: Sequence[RuleEdit], provenance: Provenance) -> Applied:
     """Takes every edit that nothing speaks against.
 
     What the owner or a template wrote is not theirs to touch: a rule against telling secrets is one that strangers
     would like to see replaced. Rules are deleted only once they did more harm than good.
     """
-    rules = {rule.id: rule for rule in prompt.rules}
-    taken, refused = 0, []
+    made, taken, refused = prompt, 0, []
     for edit in edits:
+        rules = {rule.id: rule for rule in made.rules}
         against = _against(edit, rules, provenance)
         if against:
-            refused.append(f"{edit.op} {edit.rule or ''}: {against[0]}".replace(" :", ":"))
+            refused.append(f"{edit.op}: {against[0]}")
             continue
         taken += 1
-        if edit.op == "DELETE":
-            del rules[edit.rule or ""]
-            continue
         name = edit.rule or f"{WRITTEN_BY_US}{hashlib.sha256(edit.text.encode()).hexdigest()[:8]}"
-        rules[name] = Rule(name, edit.text, tuple(sorted({case.example.id for case in edit.cases})))
-    return Applied(replace(prompt, rules=tuple(rules.values())), taken, tuple(refused))
+        rule = Rule(name, edit.text, tuple(sorted({case.example.id for case in edit.cases})))
+        made = apply(made, [Delta("DELETE", name) if edit.op == "DELETE" else Delta(edit.op, name, rule)])
+    return Applied(made, taken, tuple(refused))
 
 
-def _against(edit: Edit, rules: dict[str, Rule], provenance: Provenance) -> tuple[str, ...]:
+def _against(edit: RuleEdit, rules: dict[str, Rule], provenance: Provenance) -> tuple[str, ...]:
     if edit.rule is not None and edit.rule not in rules:
         return (f"there is no rule {edit.rule!r}",)
     if edit.rule is not None and not edit.rule.startswith(WRITTEN_BY_US):
@@ -64,13 +64,16 @@ def _against(edit: Edit, rules: dict[str, Rule], provenance: Provenance) -> tupl
     return provenance.findings(edit.text, edit.cases)
 
 
-def candidate(prompt: Prompt, incumbent: Prompt, operator: str, shown: Iterable[Case], reason: str) -> Candidate:
-    """The candidate with its lineage: every case the writer was shown, and for each new rule what it rests on."""
-    known = {case.example.id: case for case in shown}
-    before = {rule.id: rule.text for rule in incumbent.rules}
-    lines: list[Lineage] = [line for each in known.values() for line in each.lineage()]
-    for rule in prompt.rules:
-        if before.get(rule.id) != rule.text:
-            cited = (line for each in rule.evidence if each in known for line in known[each].lineage())
-            lines += [Lineage(line.source, "rule_evidence", rule.id) for line in cited]
-    return Candidate(prompt, operator, incumbent.sha256, tuple(dict.fromkeys(lines)), reason=reason)
+def candidate(
+    prompt: Prompt,
+    incumbent: Prompt,
+    operator: str,
+    shown: Iterable[Case],
+    train: Sequence[Example],
+    corrections: Sequence[Correction],
+    reason: str,
+) -> Candidate:
+    """The candidate with its lineage: what rules and demonstrations rest on, and every case the writer was shown."""
+    reflected = (line for case in shown for line in case.lineage())
+    lineage = tuple(dict.fromkeys((*lineage_of(prompt, train, corrections), *reflected)))
+    return Candidate(prompt, operator, incumbent.sha256, lineage, reason=reason)

@@ -13,9 +13,9 @@ from glow_pipelines.learning.prompts.budget import BudgetExhaustedError
 from glow_pipelines.learning.prompts.evaluate import Evaluator
 from glow_pipelines.learning.prompts.evidence import Candidate, Correction, Example
 from glow_pipelines.learning.prompts.operators import reflect_gepa, reflect_loop
-from glow_pipelines.learning.prompts.operators.reflection import Reflection
+from glow_pipelines.learning.prompts.operators.reflection import NothingMoreError, Reflection
+from glow_pipelines.learning.prompts.performance import Analysis
 from glow_pipelines.learning.prompts.prompt import Prompt
-from glow_pipelines.learning.prompts.results import Analysis
 
 MOST_CANDIDATES = 4
 LEAST_EXAMPLES = 12
@@ -42,6 +42,6 @@ def reflect(
         return []
     run = engine or (reflect_gepa.run if reflect_gepa.installed() else reflect_loop.run)
     reflection = Reflection(incumbent, train, corrections, evaluator, rng, limit)
-    with suppress(BudgetExhaustedError):  # the limit is how an engine ends; what it found is in the reflection
+    with suppress(BudgetExhaustedError, NothingMoreError):  # how engines end; what they found is in the reflection
         run(reflection, int(rng.integers(2**31)))
     return reflection.candidates(MOST_CANDIDATES, reflect_gepa.NAME if run is reflect_gepa.run else reflect_loop.NAME)

@@ -91,7 +91,7 @@ class _Silence:
 
 
 def run(reflection: Reflection, seed: int) -> None:
-    """Runs gepa until the limit raises BudgetExhaustedError, or as many rounds as the limit has calls.
+    """Runs gepa until the reflection raises, or as many rounds as the limit has calls.
 
     What the evaluator or the writing model raise comes out as it was raised. Raises ImportError without gepa.
     """

@@ -10,7 +10,7 @@ IDLE = 20  # rounds in a row that taught nothing; a perfect prompt would loop fo
 
 
 def run(reflection: Reflection, seed: int) -> None:
-    """Rewrites prompts of the front until the limit raises. A rewrite is measured when it did better on its batch.
+    """Rewrites prompts of the front until the reflection raises. A rewrite is measured when it did better on its batch.
 
     The parent is drawn by how many held items nobody does better on, as in the Pareto selection of the GEPA paper
     (arXiv 2507.19457): the best on average alone would soon be the only ancestor.

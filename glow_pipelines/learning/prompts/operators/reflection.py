@@ -17,10 +17,15 @@ from glow_pipelines.learning.prompts.order import stratified
 from glow_pipelines.learning.prompts.prompt import Prompt
 from glow_pipelines.learning.prompts.provenance import Provenance
 from glow_pipelines.learning.prompts.records import Case, Records, select
-from glow_pipelines.learning.prompts.writing import WritingError, ask_for_rules, read_edits
+from glow_pipelines.learning.prompts.writing import WritingError, ask_for_rules, draw_nonce, read_edits
 
 MOST_HELD, LEAST_HELD = 40, 6
 MOST_CASES = 20
+FRUITLESS = 12  # texts in a row that changed nothing, after which nothing is expected of the next
+
+
+class NothingMoreError(Exception):
+    """The writing model has nothing more to say."""
 
 
 class Reflection:
@@ -40,12 +45,13 @@ class Reflection:
         limit: int,
     ) -> None:
         self.incumbent, self.limit = incumbent, limit
-        self._evaluator, self._rng = evaluator, rng
+        self._evaluator, self._nonce, self._fruitless = evaluator, draw_nonce(rng), 0
+        self._train, self._corrections = train, corrections
         ordered = stratified([each for each in train if each.weight > 0], rng)
         held = min(MOST_HELD, max(LEAST_HELD, limit // 6), len(ordered) // 2)
         self.held, self.feedback = tuple(ordered[:held]), tuple(ordered[held:])
         self.batch = min(4, len(self.feedback))
-        self.records = Records(corrections)
+        self.records = Records(train, corrections)
         self._provenance = Provenance(incumbent, train, corrections)
         self._started = self._spent()
         self._shown: dict[Prompt, tuple[Case, ...]] = {incumbent: ()}
@@ -92,17 +98,23 @@ class Reflection:
             return None
         if self.remaining < 1 + len(examples):  # what is written could not be tried any more
             raise BudgetExhaustedError(f"a text and its trial asked for, {self.remaining} of {self.limit} left")
-        answer = self._evaluator.write(ask_for_rules(prompt, cases, (), self._rng))
+        answer = self._evaluator.write(ask_for_rules(prompt, cases, (), self._nonce))
+        rewritten = self._rewritten(prompt, answer, cases)
+        self._fruitless = 0 if rewritten is not None and rewritten not in self._shown else self._fruitless + 1
+        if self._fruitless >= FRUITLESS:
+            raise NothingMoreError
+        if rewritten is not None:
+            self._shown.setdefault(rewritten, (*self._shown[prompt], *cases))
+        return rewritten
+
+    def _rewritten(self, prompt: Prompt, answer: str, cases: Sequence[Case]) -> Prompt | None:
         try:
             applied = apply_edits(prompt, read_edits(answer, cases), self._provenance)
         except WritingError as error:
             self.refused.append(str(error))
             return None
         self.refused += applied.refused
-        if not applied.taken or applied.prompt == prompt:
-            return None
-        self._shown.setdefault(applied.prompt, (*self._shown[prompt], *cases))
-        return applied.prompt
+        return applied.prompt if applied.prompt != prompt else None
 
     def candidates(self, most: int, engine: str) -> list[Candidate]:
         """The best `most` of the Pareto front over held items, best mean first; after them what could not be measured
@@ -115,7 +127,8 @@ class Reflection:
         chosen = [*front, *(each for each in self._unmeasured if each != self.incumbent)][:most]
         said = f"{engine} reflected on failures of train examples"
         said += f"; {len(self.refused)} edits refused, such as {self.refused[0]}" if self.refused else ""
-        return [candidate(each, self.incumbent, "reflect", self._shown[each], f"{said}.") for each in chosen]
+        rest = self._train, self._corrections, f"{said}."
+        return [candidate(each, self.incumbent, "reflect", self._shown[each], *rest) for each in chosen]
 
     def _case(self, prompt: Prompt, example: Example) -> Case | None:
         outcomes = self._evaluator.outcomes

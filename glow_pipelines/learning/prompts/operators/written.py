@@ -21,21 +21,22 @@ from glow_pipelines.learning.prompts.performance import Analysis, FailureCluster
 from glow_pipelines.learning.prompts.prompt import Prompt, estimate_tokens
 from glow_pipelines.learning.prompts.provenance import Provenance
 from glow_pipelines.learning.prompts.records import Case, Records, scrub, select
-from glow_pipelines.learning.prompts.templates import written_lines
+from glow_pipelines.learning.prompts.templates import is_written
+from glow_pipelines.learning.prompts.wording import binds, placeholders, sentences
 from glow_pipelines.learning.prompts.writing import (
-    Edit,
     Line,
+    RuleEdit,
     WritingError,
     ask_for_rules,
     ask_for_sections,
+    draw_nonce,
     read_edits,
     read_sections,
-    sentences_of,
 )
 
 MOST_CLUSTERS, FAILING, PASSING = 5, 5, 2
 SHORTER, LONGER = 0.7, 1.5  # of the tokens of the instruction
-_FIXED = re.compile(r"\{\{.*?\}\}|\d|[\"“„«`]|\bhttps?:")
+_FIXED = re.compile(r"\d|[\"“„«`]|\bhttps?:")
 
 
 class WrittenOperator(Protocol):
@@ -69,10 +70,10 @@ def clarify_written(
     if not clusters or limit < 1:
         return []
     try:
-        edits = read_edits(evaluator.write(ask_for_rules(incumbent, cases, clusters, rng)), cases)
+        edits = read_edits(evaluator.write(ask_for_rules(incumbent, cases, clusters, draw_nonce(rng))), cases)
     except (BudgetExhaustedError, WritingError):
         return []
-    first: dict[str | None, Edit] = {}
+    first: dict[str | None, RuleEdit] = {}
     for edit in edits:
         if edit.op == "DELETE" or edit.cluster in {each["id"] for each in clusters}:
             first.setdefault(edit.rule if edit.op == "DELETE" else edit.cluster, edit)
@@ -83,7 +84,7 @@ def clarify_written(
         if applied.taken and applied.prompt != incumbent:
             reason = f"{applied.taken} edits for {len(clusters)} failure clusters"
             reason += f"; {len(applied.refused)} refused, such as {applied.refused[0]}" if applied.refused else ""
-            made = candidate(applied.prompt, incumbent, "clarify_written", cases, f"{reason}.")
+            made = candidate(applied.prompt, incumbent, "clarify_written", cases, train, corrections, f"{reason}.")
             found.setdefault(applied.prompt, made)
     return list(found.values())
 
@@ -98,15 +99,13 @@ def restructure_written(
     limit: int,
 ) -> list[Candidate]:
     """The instruction in sections, and a variant of at most 70 % of its tokens; one call each. Shows no evidence."""
-    sentences = {
-        f"s{at}": (text, _fixed(text, incumbent)) for at, text in enumerate(sentences_of(incumbent.instruction), 1)
-    }
+    told = {f"s{at}": (each, _fixed(each, incumbent)) for at, each in enumerate(sentences(incumbent.instruction), 1)}
     found: dict[Prompt, Candidate] = {}
     for shorter in (False, True)[: max(0, limit)]:
         tokens = int(estimate_tokens(incumbent.instruction) * (SHORTER if shorter else LONGER))
         try:
-            answer = evaluator.write(ask_for_sections(sentences, tokens, shorter))
-            text = _sections(read_sections(answer, sentences), sentences, shorter)
+            answer = evaluator.write(ask_for_sections(told, tokens, shorter))
+            text = _sections(read_sections(answer, told), told, shorter)
         except (BudgetExhaustedError, WritingError):
             continue
         made = replace(incumbent, instruction=text)
@@ -124,7 +123,7 @@ def _clusters(
     evaluator: Evaluator,
 ) -> tuple[list[dict[str, Any]], list[Case]]:
     """The largest clusters with the ids of their cases, and all cases; without clusters nothing may be shown of."""
-    records, known = Records(corrections), {example.id: example for example in train}
+    records, known = Records(train, corrections), {example.id: example for example in train}
     outcomes = {each: evaluator.outcomes.get((incumbent.sha256, each)) for each in known}
 
     def case(name: str) -> Case | None:
@@ -151,18 +150,21 @@ def _clusters(
 
 
 def _fixed(sentence: str, prompt: Prompt) -> bool:
-    """Whether a sentence may not be reworded: it holds placeholders, numbers, quotations or the contract."""
+    """Whether a sentence may not be reworded: it forbids or requires, holds placeholders, numbers or quotations, or
+    belongs to the contract.
+    """
     told = normalize(sentence)
     named = any(normalize(choice) in told for choice in prompt.choices or ())
-    return named or bool(_FIXED.search(sentence)) or sentence in written_lines(prompt.choices)
+    held = binds(sentence) or bool(placeholders(sentence)) or bool(_FIXED.search(sentence))
+    return named or held or is_written(sentence, prompt.choices)
 
 
-def _sections(lines: Sequence[Line], sentences: Mapping[str, tuple[str, bool]], shorter: bool) -> str:
+def _sections(lines: Sequence[Line], given: Mapping[str, tuple[str, bool]], shorter: bool) -> str:
     """The lines under their titles. Raises WritingError when a sentence is lost or a fixed one was reworded."""
     texts = {line.text.strip() for line in lines}
     covered = {each for line in lines for each in line.sources}
-    lost = [name for name, (text, fixed) in sentences.items() if (text not in texts if fixed else name not in covered)]
-    if [name for name in lost if sentences[name][1] or not shorter] or not lines:
+    lost = [name for name, (text, fixed) in given.items() if (text not in texts if fixed else name not in covered)]
+    if [name for name in lost if given[name][1] or not shorter] or not lines:
         raise WritingError(f"sentences {', '.join(lost)} are lost or were reworded")
     titles = dict.fromkeys(line.title for line in lines)
     return "\n".join(
