@@ -29,6 +29,13 @@ class Services:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
 
+    def close(self) -> None:
+        """Close connections to the database and to models. Servers that were started stay up."""
+        if "store" in vars(self):
+            self.store.close()
+        if "_endpoint" in vars(self):
+            self._endpoint[0].close()
+
     @cached_property
     def embedded_server(self) -> "EmbeddedServer":
         from glow_pipelines.database import EmbeddedServer

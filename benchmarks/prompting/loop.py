@@ -1,6 +1,6 @@
 """A closed loop with known truth: every night proposals, a race, a gate, and perhaps another prompt in production.
 
-Belongs here: the world of effects, our night, and those of optimizers without a gate or with a plain test.
+Belongs here: the world of effects, our engine's night, the nights of optimizers without a gate or with a plain test.
 Does not belong here: what is claimed of them (nights, drift).
 """
 
@@ -46,7 +46,8 @@ class World:
     def propose(self) -> NDArray[np.float64]:
         """Accuracies of the incumbent and tonight's proposals."""
         tried = self.accuracy + self.effects(self.rng)
-        return np.clip(np.array([self.accuracy, *tried]), 0.02, HIGHEST)
+        accuracies: NDArray[np.float64] = np.clip(np.array([self.accuracy, *tried]), 0.02, HIGHEST)
+        return accuracies
 
     def answers(self, accuracies: NDArray[np.float64], count: int) -> NDArray[np.bool_]:
         return outcomes(np.clip(accuracies + self.shift, 0.02, HIGHEST), count, self.rho, self.rng)

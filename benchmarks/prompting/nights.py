@@ -4,6 +4,7 @@ Seven proposals a night with effects from three distributions, accuracy from 70.
 at each promotion, `gained` what came true.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ NIGHTS = 60
 SEED = 4
 DISTRIBUTIONS = {"N(-2, 3.5)": (-0.02, 0.035), "N(-4, 2), weak reflector": (-0.04, 0.02), "N(0, 3)": (0.0, 0.03)}
 UNFAVOURABLE_DISCORDANCE = 0.30
+SOONER = GateSettings(drop_below=0.3, max_discordant=60)  # of GateSettings: .15, 120
 
 
 def simulate(full: bool) -> dict[str, Any]:
@@ -33,12 +35,13 @@ def simulate(full: bool) -> dict[str, Any]:
     return found
 
 
-POLICIES: dict[str, type[Night] | Any] = {
+POLICIES: dict[str, Callable[[], Night]] = {
     "argmax, same 100": lambda: Argmax(fresh=False),
     "argmax, fresh 100": lambda: Argmax(),
     "race + McNemar .05, 200": lambda: FixedTest(200),
     "glow .05": lambda: Glow(GateSettings()),
     "glow .20": lambda: Glow(GateSettings(alpha=0.20)),
+    "glow .05, giving up sooner": lambda: Glow(SOONER),
     "glow .05, each gate alone": lambda: Glow(GateSettings(), each_alone=True),
 }
 

@@ -45,7 +45,8 @@ def optimize(context: click.Context, /, agent: str, dry_run: bool, goals: tuple[
     from glow_pipelines.project import open_services
     from glow_pipelines.steps.optimization import Paused, open_optimization
 
-    services, console = open_services(), Console()
+    services, console = open_services(), Console(soft_wrap=True)
+    context.call_on_close(services.close)
     work = open_optimization(services, agent, goals, lambda usual: usual.but(**budget), begin=not dry_run)
     print_plan(console, work, work.plan)
     if dry_run:

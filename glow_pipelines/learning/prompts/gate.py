@@ -155,22 +155,15 @@ def _pace(tally: Tally, terms: _Terms, verdict: Verdict) -> list[str]:
     return [f"about {more} more items would decide it, if the true gain is the {100 * tally.gain:.1f} points seen"]
 
 
-def drop_below(differing: int, settings: GateSettings) -> float:
-    """The E-value under which a finalist is given up after this many differing pairs: rising to 1 at `max_discordant`.
-
-    A finalist that is no better stays near E = 1 for weeks before it falls, and keeps every other idea waiting.
-    """
-    return max(settings.drop_below, min(1.0, differing / settings.max_discordant))
-
-
 def _drop_reason(tally: Tally, settings: GateSettings) -> str | None:
     e_value = math.exp(min(_log_e(tally), 700.0))
     differing = sum(gap != 0 for gap in tally.differences) if tally.graded else tally.b + tally.c
-    floor = drop_below(differing, settings)
-    if e_value >= floor:
-        return None
-    kind = "differing" if tally.graded else "discordant"
-    return f"E = {e_value:.2g} is below {floor:.2g} after {differing} {kind} pairs"
+    if e_value < settings.drop_below:
+        return f"E = {e_value:.2g} fell below {settings.drop_below}"
+    if differing >= settings.max_discordant and e_value < 1:
+        kind = "differing" if tally.graded else "discordant"
+        return f"E = {e_value:.2g} is still below 1 after {differing} {kind} pairs"
+    return None
 
 
 def _verdict(tally: Tally, terms: _Terms, failed: Sequence[str]) -> tuple[Verdict, str]:
