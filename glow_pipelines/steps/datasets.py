@@ -80,7 +80,15 @@ def agent_rule(t: Transaction, agent: str, given: Mapping[str, Any]) -> DatasetR
             f"shares: {given['shares']} are not those of {agent}, {list(registered[agent].shares)}: an agent's splits "
             "are fixed for ever when it is registered; leave shares out"
         )
-    return read_rule(agent, given, registered[agent].shares)
+    rule = read_rule(agent, given, registered[agent].shares)
+    plain = DatasetRule(agent)
+    for field, value, ours in (
+        ("salt", rule.salt, plain.salt),
+        ("rule_version", rule.rule_version, plain.rule_version),
+    ):
+        if value != ours:
+            raise CannotBuild(f"{field}: {value[:80]!r} is not what this code applies, {ours!r}; leave {field} out")
+    return rule
 
 
 def build_dataset(store: Store, rule: DatasetRule, as_of: datetime | None = None, told: Told = silent) -> Built:

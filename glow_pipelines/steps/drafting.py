@@ -55,11 +55,13 @@ class Draft:
         self.demonstrated: tuple[str, ...] = ()
         self.parted: tuple[int, ...] = ()
         self._near: dict[int, str] = {}
+        self._torn: dict[int, str] = {}
+        self._as_of: Any = None
 
     def choose(self, as_of: Any, prompts: Sequence[str] | None = None, parted: Sequence[int] = ()) -> None:
         """Fill the draft. `prompts`: the prompt versions to keep out of what is held out; None: those in force.
         `parted`: the rows that looking at another draft of the same rows has parted from it."""
-        drafts = self._t.drafts
+        drafts, self._as_of = self._t.drafts, as_of
         self._told("choose", 0)
         admitted = admit(self._rule, drafts.candidates(self._rule, as_of), self.drops)
         while rows := list(islice(admitted, CHUNK)):
@@ -72,17 +74,21 @@ class Draft:
         self._part({version: str(version) for version in parted})
 
     def part(self) -> bool:
-        """Take out what the last look found too near to a row that is held out further; whether there was any.
+        """Take out what the last look found too near to a row that is held out further, or in one conversation with it;
+        whether there was any.
 
         Groups are made as questions come, from what was near then; in a crowd of questions from one template some near
         pairs stay unseen. Refused for it, an agent would never have a dataset again: groups are for ever.
+        So does an old question keep its group that is asked in another conversation now.
         """
-        found, self._near = self._near, {}
-        self._part(found)
-        return bool(found)
+        torn, self._torn = self._torn, {}
+        near, self._near = {version: id for version, id in self._near.items() if version not in torn}, {}
+        self._part(torn, "its conversation is held out")
+        self._part(near)
+        return bool(torn or near)
 
-    def _part(self, gone: Mapping[int, str]) -> None:
-        self._drop("near a question that is held out", gone)
+    def _part(self, gone: Mapping[int, str], reason: str = "near a question that is held out") -> None:
+        self._drop(reason, gone)
         self.parted += tuple(gone)
 
     def _keep_out_what_was_shown(self, prompts: Sequence[str] | None) -> None:
@@ -155,6 +161,9 @@ class Draft:
             self._near = gone if leaks.counts["pair"] < MOST_TOLD else {}
             for kind, version in islice(same.found(), MOST_TOLD):
                 repeats.add(kind, texts.id_of(version))
+        self._torn = self._t.drafts.torn_conversations(self._as_of)
+        for example in self._torn.values():
+            leaks.add("conversation", example)
         return inspection, leaks, repeats
 
 

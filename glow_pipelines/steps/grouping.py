@@ -50,14 +50,20 @@ def group_inputs(
         return Grouped({})
     fresh, settings = list(inputs.values()), learner.settings
     marks = near_marks(agent, [each.words for each in fresh])
-    near = t.curation.near(agent, marks, most_differing(settings.near_duplicate))
+    differing = most_differing(settings.near_duplicate)
+    near = t.curation.near(agent, marks, differing)
+    crowded = {place: fresh[place].words for place in t.curation.crowded(marks)}
+    if crowded:
+        seen = {(each.place, each.id) for each in near}
+        found = t.curation.near_in_crowds(agent, marks, crowded, differing)
+        near += [each for each in found if (each.place, each.id) not in seen]
     pairs = _near_pairs(fresh, near, t.curation.words([each.id for each in near]), settings.near_duplicate)
     extra, alike = _paraphrases(t, agent, fresh, embedded, settings.paraphrase)
     talks = t.curation.of_conversations(agent, sorted({each.conversation for each in fresh if each.conversation}))
     known = {each.key: each.group for each in (*near, *alike, *(each for _, each in talks))}
     said_in = {each.key: conversation for conversation, each in talks}
     splits = t.curation.splits(agent, set(known.values()))
-    found = learner.group(
+    grouped = learner.group(
         fresh,
         known,
         splits,
@@ -65,10 +71,10 @@ def group_inputs(
         near_pairs=pairs,
         extra_pairs=extra,
     )
-    groups = {id: found[each.key] for id, each in inputs.items()}
+    groups = {id: grouped[each.key] for id, each in inputs.items()}
     new = {group for group in groups.values() if not is_bridge(group)} - set(splits)
     t.curation.assign_splits(agent, assign_splits(new, {}, settings.shares, settings.salt))
-    t.curation.assign_groups(inputs, groups, marks, embedded)
+    t.curation.assign_groups(agent, inputs, groups, marks, embedded)
     return Grouped(groups, sum(group in splits for group in groups.values()))
 
 
@@ -83,7 +89,7 @@ def mark_again(
     somebody else asks the same."""
     if inputs:
         marks = near_marks(agent, [each.words for each in inputs.values()])
-        t.curation.assign_groups(inputs, groups, marks, embedded)
+        t.curation.assign_groups(agent, inputs, groups, marks, embedded)
 
 
 def _near_pairs(

@@ -11,6 +11,7 @@ from multiprocessing import get_context
 
 import numpy as np
 
+from glow_pipelines.learning.datasets.crowds import in_crowds
 from glow_pipelines.learning.datasets.jaccard import verify
 from glow_pipelines.learning.datasets.minhash import (
     BANDS,
@@ -22,6 +23,7 @@ from glow_pipelines.learning.datasets.minhash import (
     near_duplicates,
     sketches,
     union,
+    within,
 )
 
 _TEXTS = 25_000  # a part: what is sent, and what a process holds at once
@@ -47,14 +49,16 @@ def near_duplicates_on(
         for start, part in zip(starts, pool.map(partial(sketches, seed=seed), parts), strict=True):
             keys[:, start : start + _TEXTS] = part.keys
             bits[start : start + _TEXTS] = part.bits
+        crowd = in_crowds(keys, len(chosen))
         shares = (Sketches(keys[share::processes], bits) for share in range(processes))
-        proposed = union(pool.map(partial(_proposed, threshold=threshold), shares))
+        proposed = union(pool.map(partial(_proposed, threshold=threshold, crowd=crowd), shares))
         blocks = [proposed[start : start + _PAIRS] for start in range(0, len(proposed), _PAIRS)]
-        return merged(list(pool.map(partial(_decided, threshold=threshold), _local(blocks, chosen))), distinct, repeats)
+        decided = list(pool.map(partial(_decided, threshold=threshold), _local(blocks, chosen)))
+        return merged([*decided, within(crowd, chosen, threshold)], distinct, repeats)
 
 
-def _proposed(sketched: Sketches, threshold: float) -> Ints:
-    return union(band_pairs(sketched, band, threshold) for band in range(len(sketched.keys)))
+def _proposed(sketched: Sketches, threshold: float, crowd: Ints) -> Ints:
+    return union(band_pairs(sketched, band, threshold, crowd) for band in range(len(sketched.keys)))
 
 
 def _local(blocks: Sequence[Ints], texts: Sequence[str]) -> Iterator[tuple[Ints, list[str]]]:

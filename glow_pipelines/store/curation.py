@@ -23,8 +23,10 @@ from glow_pipelines.learning.datasets import (
     Split,
     input_key,
     is_bridge,
+    rare_keys,
     text_key,
 )
+from glow_pipelines.learning.datasets.crowds import CROWD, CROWDED_BANDS
 from glow_pipelines.learning.feedback import ExecutionRow, FeedbackRow
 from glow_pipelines.store.noun import Noun, Row, json
 
@@ -33,8 +35,6 @@ HEARD = 200
 
 Those that experts judged come first, then the newest. Two hundred people say what is the right answer as well as a
 hundred thousand do; reading them all, each night anew, took minutes for one input."""
-CROWD = 64
-"""Inputs grouped before that are looked at for one near key: enough to find where a crowd lies."""
 
 
 @dataclass(frozen=True)
@@ -161,6 +161,34 @@ class Curation(Noun):
         )
         return [KnownInput(row["input_id"], row["key"], row["group_key"], row["place"]) for row in rows]
 
+    def crowded(self, marks: NearMarks) -> list[int]:
+        """Which of the marked texts lie in a crowd, where `near` looks at the first few only."""
+        n, bands = marks.keys.shape
+        rows = self._rows(
+            "crowded_texts",
+            places=[place for place in range(n) for _ in range(bands)],
+            keys=marks.keys.ravel().tolist(),
+            most=CROWD // 2,
+            bands=CROWDED_BANDS,
+        )
+        return [row["place"] for row in rows]
+
+    def near_in_crowds(
+        self, agent: str, marks: NearMarks, words: Mapping[int, str], differing: float
+    ) -> list[KnownInput]:
+        """Inputs grouped before that share most of what is rare with texts in crowds; `words` are theirs, by place."""
+        keys = dict(zip(words, rare_keys(agent, list(words.values())), strict=True))
+        rows = self._rows(
+            "near_in_crowds",
+            agent=agent,
+            places=[place for place, found in keys.items() for _ in found],
+            keys=[key for found in keys.values() for key in found.tolist()],
+            sketches=[marks.bit_string(place) for place in range(len(marks.keys))],
+            differing=int(differing),
+            most=CROWD,
+        )
+        return [KnownInput(row["input_id"], row["key"], row["group_key"], row["place"]) for row in rows]
+
     def words(self, inputs: Sequence[int]) -> dict[int, str]:
         """The words of inputs as their examples say them."""
         return {row["input_id"]: row["words"] for row in self._rows("words_of_inputs", inputs=list(inputs))}
@@ -187,6 +215,7 @@ class Curation(Noun):
 
     def assign_groups(
         self,
+        agent: str,
         inputs: Mapping[int, LearningInput],
         groups: Mapping[int, str],
         marks: NearMarks,
@@ -208,6 +237,17 @@ class Curation(Noun):
         keys = marks.keys[[place for place, _ in found]]
         self._run(
             "insert_near_keys", keys=keys.ravel().tolist(), inputs=[id for _, id in found for _ in range(keys.shape[1])]
+        )
+
+        ids = list(inputs)
+        # After their keys are there: those that came together may be a crowd already.
+        crowded = [place for place in self.crowded(marks) if not is_bridge(groups[ids[place]])]
+        rare = rare_keys(agent, [inputs[ids[place]].words for place in crowded])
+        self._run(
+            "insert_rare_keys",
+            keys=[key for found in rare for key in found.tolist()],
+            inputs=[ids[place] for place, found in zip(crowded, rare, strict=True) for _ in found],
+            most=CROWD,
         )
 
     def replace_examples(

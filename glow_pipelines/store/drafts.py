@@ -13,6 +13,9 @@ from glow_pipelines.store.noun import Noun, Row, json
 
 CHUNK = 5_000  # rows fetched at a time: more is no faster, and is what a build holds in memory
 
+FREQUENT = 8
+"""Executions of one question beyond which it belongs to no conversation but its first."""
+
 
 class Drafts(Noun):
     """A draft is of its transaction: one at a time, gone when that ends."""
@@ -63,6 +66,11 @@ class Drafts(Noun):
         """Take rows out of the draft."""
         if versions:
             self._run("drop_draft_rows", versions=list(versions))
+
+    def torn_conversations(self, as_of: datetime) -> dict[int, str]:
+        """Rows (version -> example) of conversations of which others are held out further."""
+        rows = self._rows("torn_conversations", as_of=as_of, most=FREQUENT)
+        return {row["example_version"]: row["example_id"] for row in rows}
 
     def torn_groups(self) -> int:
         """How many groups lie in two splits."""

@@ -160,6 +160,39 @@ select f.place, i.input_id, encode(i.input_key, 'hex') as key, i.group_key
   join given g on g.place = f.place
   join glow.learning_inputs i on i.input_id = f.input_id and i.agent = %(agent)s and bit_count(i.sketch # g.sketch) <= %(differing)s
 
+-- crowded_texts --
+-- Texts that share more than `bands` of their keys with `most` inputs or more: a crowd, of which `near_inputs` looks at a
+-- few only.
+select n.place
+  from unnest(%(places)s::integer[], %(keys)s::bigint[]) as n(place, key)
+ where exists (select from glow.near_keys k where k.key = n.key order by k.input_id offset %(most)s - 1)
+ group by n.place having count(*) > %(bands)s order by n.place
+
+-- near_in_crowds --
+-- What was grouped before and shares most of what is rare with one of these texts, the `most` first ones of each. A key
+-- that `most` inputs hold is not rare, and was left out of what came later.
+with given as materialized (
+  select n::integer - 1 as place, sketch::bit(256) as sketch from unnest(%(sketches)s::text[]) with ordinality as s(sketch, n)
+), asked as materialized (
+  select * from unnest(%(places)s::integer[], %(keys)s::bigint[]) as n(place, key)
+), holding as materialized (
+  -- Once for each key: most texts of a crowd ask for the same ones.
+  select a.key, l.ids from (select distinct key from asked) a
+   cross join lateral (
+     select array_agg(k.input_id) as ids
+       from (select k.input_id from glow.near_keys k where k.key = a.key order by k.input_id limit %(most)s) k) l
+   where cardinality(l.ids) < %(most)s
+), shared as (
+  select a.place, h.input_id, row_number() over (partition by a.place order by count(*) desc, h.input_id) as position
+    from asked a join holding l using (key) cross join lateral unnest(l.ids) as h(input_id)
+   group by a.place, h.input_id
+)
+select s.place, i.input_id, encode(i.input_key, 'hex') as key, i.group_key
+  from shared s
+  join given g on g.place = s.place
+  join glow.learning_inputs i on i.input_id = s.input_id and i.agent = %(agent)s and bit_count(i.sketch # g.sketch) <= %(differing)s
+ where s.position <= %(most)s
+
 -- words_of_inputs --
 -- What examples of these questions say, as they are now or last were. What was erased says nothing.
 select i.input_id, x.input as words
@@ -216,6 +249,18 @@ update glow.learning_inputs i
 -- By which later questions find these.
 insert into glow.near_keys (key, input_id)
 select * from unnest(%(keys)s::bigint[], %(inputs)s::bigint[])
+on conflict do nothing
+
+-- insert_rare_keys --
+-- By which later questions find these in a crowd. What many hold already finds nobody.
+with given as materialized (
+  select * from unnest(%(keys)s::bigint[], %(inputs)s::bigint[]) as n(key, input_id)
+), rare as materialized (
+  select g.key from (select distinct key from given) g
+   where not exists (select from glow.near_keys k where k.key = g.key order by k.input_id offset %(most)s - 1)
+)
+insert into glow.near_keys (key, input_id)
+select key, input_id from given join rare using (key)
 on conflict do nothing
 
 -- current_examples --

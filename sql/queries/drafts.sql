@@ -48,6 +48,30 @@ select x.example_version, x.example_id as id, x.agent::text as agent, x.split, x
 -- Takes rows out of the draft.
 delete from glow.draft_rows where example_version = any(%(versions)s)
 
+-- torn_conversations --
+-- Rows of conversations that lie in two splits, but for those in the split held out furthest. A question belongs to
+-- the conversation it was grouped with and to all others it was asked in, unless those are more than `most`: "hello" is
+-- asked in all of them and would tear every one.
+with said as (
+  select r.example_version, r.example_id, array_position(array['train', 'val', 'test'], r.split) as lies, c.conversation
+    from glow.draft_rows r
+    join glow.learning_examples x using (example_version)
+    join glow.learning_inputs i using (input_id)
+   cross join lateral (
+     select i.conversation where i.conversation is not null
+     union
+     select glow.qualified(e.tenant, e.conversation_id)
+       from (select n.*, count(*) over () as runs
+               from (select n.tenant, n.execution_id, n.recorded_at from glow.execution_inputs n
+                      where n.input_id = i.input_id and n.recorded_at <= %(as_of)s limit %(most)s + 1) n) n
+       join glow.executions e on e.tenant = n.tenant and e.execution_id = n.execution_id and e.recorded_at = n.recorded_at
+      where n.runs <= %(most)s and (n.runs > 1 or i.conversation is null) and e.conversation_id is not null) c
+), torn as (
+  select conversation, max(lies) as furthest from said group by conversation having min(lies) <> max(lies)
+)
+select distinct s.example_version, s.example_id
+  from said s join torn t using (conversation) where s.lies < t.furthest order by s.example_version
+
 -- torn_groups --
 -- Groups with rows in two splits: foreign keys forbid them; counted all the same.
 select x.agent, x.group_key from glow.draft_rows r join glow.learning_examples x using (example_version)

@@ -463,3 +463,13 @@ def test_the_pipelines_role_is_enough(connection: psycopg.Connection, database_u
         assert t.datasets.why(str(built.dataset_id), seeds(1)[0].id)
         assert t.connection.execute("select * from glow_api.dataset_lineage").fetchall()
     store.close()
+
+
+@pytest.mark.parametrize("field", ["salt", "rule_version"])
+def test_a_rule_names_no_other_salt_or_version_than_is_applied(store: Store, field: str) -> None:
+    """Both stood in the version as given, and neither was what had been done."""
+    with store.transaction() as t:
+        ours = RULE.to_json()[field]
+        assert agent_rule(t, AGENT, {field: ours}) == RULE
+        with pytest.raises(CannotBuild, match=f"{field}: 'mine' is not what this code applies"):
+            agent_rule(t, AGENT, {field: "mine"})

@@ -66,7 +66,7 @@ def curate(store: Store, examples: list[LearningExample]) -> ExampleChanges:
         }
         groups = {id: each.examples[0].group for id, each in inputs.items()}
         t.curation.assign_splits("coder", assign_splits(set(groups.values()), {}, SHARES))
-        t.curation.assign_groups(inputs, groups, near_marks("coder", [each.words for each in inputs.values()]))
+        t.curation.assign_groups("coder", inputs, groups, near_marks("coder", [each.words for each in inputs.values()]))
         known = [row["input_id"] for row in t.connection.execute("select input_id from glow.learning_inputs")]
         return t.curation.replace_examples("coder", known, {id: each.examples for id, each in inputs.items()}, at)
 

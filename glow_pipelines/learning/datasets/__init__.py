@@ -36,7 +36,7 @@ from glow_pipelines.learning.datasets.export import (
     sft_line,
 )
 from glow_pipelines.learning.datasets.groups import GroupItem, assign_groups, is_bridge
-from glow_pipelines.learning.datasets.inputs import LearningInput, NearMarks, input_key, near_marks
+from glow_pipelines.learning.datasets.inputs import LearningInput, NearMarks, input_key, near_marks, rare_keys
 from glow_pipelines.learning.datasets.inspection import Faults, Inspection, TextRow
 from glow_pipelines.learning.datasets.language import language_of
 from glow_pipelines.learning.datasets.leaks import SplitLeaks
@@ -130,6 +130,7 @@ __all__ = [
     "placed",
     "preference_line",
     "problems_of_block",
+    "rare_keys",
     "read_rule",
     "redact",
     "screen",

@@ -71,17 +71,17 @@ class Findings:
 
 def judge(found: Findings, *, least: int = 1, most_share: float = 0.8) -> tuple[Verdict, ...]:
     """All verdicts on what was found, always the same ones in the same order."""
-    pairs, torn = found.leaks.counts["pair"], found.torn_groups
-    leaking = found.leaks.examples.get("pair", ()), found.leaks.examples.get("group", ())
+    pairs, torn, talks = found.leaks.counts["pair"], found.torn_groups, found.leaks.counts["conversation"]
+    leaking = [each for kind in ("pair", "group", "conversation") for each in found.leaks.examples.get(kind, ())]
     repeated, contradicting = found.repeats.counts["duplicate"], found.repeats.counts["conflict"]
     return (
         Verdict(
             "leakage",
-            not torn and not pairs,
+            not (torn or pairs or talks),
             "error",
-            f"{torn} groups and {pairs} near-duplicate pairs lie in two splits",
-            {"groups": torn, "pairs": pairs},
-            tuple(dict.fromkeys((*leaking[0], *leaking[1]))),
+            f"{torn} groups and {pairs} near-duplicate pairs lie in two splits, {talks} rows apart from their talk",
+            {"groups": torn, "pairs": pairs, "conversations": talks},
+            tuple(dict.fromkeys(leaking)),
         ),
         Verdict(
             "duplicates",

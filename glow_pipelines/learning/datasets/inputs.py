@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from glow_pipelines.learning.datasets.examples import LearningExample
 from glow_pipelines.learning.datasets.hashing import GOLDEN, mixed
+from glow_pipelines.learning.datasets.jaccard import gram_sets
 from glow_pipelines.learning.datasets.minhash import BANDS, band_keys, first_look, signatures_by_part
 from glow_pipelines.learning.datasets.text import digest, normalize, text_key
 
@@ -66,3 +67,13 @@ def near_marks(agent: str, texts: Sequence[str]) -> NearMarks:
         keys[chosen], bits[chosen] = band_keys(signed), first_look(signed)
     bands = mixed(np.arange(1, BANDS + 1, dtype=np.uint64) * GOLDEN + ours)
     return NearMarks(mixed(keys ^ bands).view(np.int64), bits)
+
+
+def rare_keys(agent: str, texts: Sequence[str]) -> list[NDArray[np.int64]]:
+    """A key of every 5-gram of each text, for ever the same. For texts in crowds, which share most bands: of these keys
+    those tell them apart that few others hold."""
+    if not texts:
+        return []
+    grams, counts = gram_sets([normalize(text) for text in texts])
+    ours = np.uint64(int(digest(NEAR_MARKS, "grams", agent)[:16], 16))
+    return np.split(mixed(grams ^ ours).view(np.int64), np.cumsum(counts)[:-1])

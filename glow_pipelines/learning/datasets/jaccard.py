@@ -40,6 +40,12 @@ def jaccard(pairs: Ints, texts: Sequence[str]) -> NDArray[np.float64]:
     return result
 
 
+def gram_sets(texts: Sequence[str]) -> tuple[UInts, Ints]:
+    """The distinct 5-grams of any number of texts as 52-bit hashes, one text after the other, and how many each has."""
+    done = [_sets(texts[begin : begin + _MOST]) for begin in range(0, len(texts), _MOST)]
+    return np.concatenate([grams for grams, _ in done]), np.concatenate([counts for _, counts in done])
+
+
 def _parts(pairs: Ints, texts: Sequence[str]) -> Iterator[Ints]:
     """In order of the first text, so that it is cut up once for all its pairs."""
     if not len(pairs):

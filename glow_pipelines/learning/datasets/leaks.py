@@ -10,6 +10,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from glow_pipelines.learning.datasets.crowds import CROWD, CROWDED_BANDS, crowd_pairs, parts
 from glow_pipelines.learning.datasets.jaccard import verify
 from glow_pipelines.learning.datasets.minhash import BANDS, band_keys, first_look, most_differing, signatures
 
@@ -17,7 +18,6 @@ Ints = NDArray[np.int64]
 
 _RECORD = np.dtype([("key", "<u8"), ("turn", "<u4"), ("split", "u1")])
 _FILES = 256  # a million texts make 32 million records: 125 000 in a file, sorted in some megabytes
-_WHOLE_BUCKET = 64  # larger buckets are chained: n² of boilerplate is what would not end
 _BLOCK = 1 << 14  # sketches read at once
 _SKETCH = np.dtype([("place", "<i8"), ("bits", "<u8", 4)])
 
@@ -60,10 +60,15 @@ class SplitLeaks:
         self, texts_of: Callable[[Sequence[int]], Mapping[int, str]], threshold: float = 0.7
     ) -> Iterator[tuple[int, int]]:
         """Places (a < b) of near-duplicates in different splits, each once. `texts_of` gives the texts of places again:
-        only of those that share a band and look alike."""
+        only of those that share a band and look alike, or lie in a crowd."""
         told: set[tuple[int, int]] = set()
+        crowded, lies = (np.zeros(self._count, dtype=np.uint8) for _ in range(2))
         for lent in self._bands:
-            for part in self._alike(_crossing(_read(lent)), most_differing(threshold)):
+            records = _read(lent)
+            lies[records["turn"]] = records["split"]
+            _, where, shared = np.unique(records["key"], return_inverse=True, return_counts=True)
+            np.add.at(crowded, records["turn"], shared[where] > CROWD)
+            for part in self._alike(_crossing(records), most_differing(threshold)):
                 wanted, at = np.unique(part, return_inverse=True)
                 texts = texts_of(wanted.tolist())
                 here = np.array([place in texts for place in wanted.tolist()])  # the caller may have dropped some
@@ -74,6 +79,28 @@ class SplitLeaks:
                     if (a, b) not in told:
                         told.add((a, b))
                         yield a, b
+        for pair in self._in_crowds(np.flatnonzero(crowded > CROWDED_BANDS), lies, texts_of, threshold):
+            if pair not in told:
+                told.add(pair)
+                yield pair
+
+    def _in_crowds(
+        self,
+        crowd: Ints,
+        lies: NDArray[np.uint8],
+        texts_of: Callable[[Sequence[int]], Mapping[int, str]],
+        threshold: float,
+    ) -> Iterator[tuple[int, int]]:
+        """What share a band with many have been thinned out there."""
+        for chosen in parts(len(crowd)) if len(crowd) else ():
+            turns = crowd[chosen]
+            splits = dict(zip(self._sketches_of(turns)["place"].tolist(), lies[turns].tolist(), strict=True))
+            texts = texts_of(sorted(splits))
+            places = sorted(texts)
+            for a, b in crowd_pairs(
+                [texts[place] for place in places], threshold, [splits[place] for place in places]
+            ).tolist():
+                yield places[a], places[b]
 
     def close(self) -> None:
         for lent in (*self._bands, self._sketches):
@@ -125,7 +152,7 @@ def _crossing(records: "np.ndarray[tuple[int], np.dtype[np.void]]") -> Iterator[
     held = 0
     for start, end in zip(starts[torn].tolist(), ends[torn].tolist(), strict=True):
         where, here = split[start:end], turn[start:end]
-        if end - start <= _WHOLE_BUCKET:
+        if end - start <= CROWD:
             a, b = np.triu_indices(end - start, 1)
         else:  # the first of every split against all the others
             firsts = np.unique(where, return_index=True)[1]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from glow_pipelines.learning.datasets.crowds import CROWD, crowd_pairs, in_crowds
 from glow_pipelines.learning.datasets.hashing import mixed, odd_numbers
 from glow_pipelines.learning.datasets.jaccard import WINDOW, verify
 
@@ -22,7 +23,6 @@ Ints = NDArray[np.int64]
 BANDS, ROWS = 32, 4  # a pair at Jaccard .7 shares a band with chance 1 - (1 - .7^4)^32 = .99985
 _COLUMNS = BANDS * ROWS
 _CELLS = 1 << 16  # characters worked on at a time: what 128 multiplications go over again and again stays in the cache
-_WHOLE_BUCKET = 64  # larger buckets are searched from hub to hub
 _HUBS = 4096  # in one bucket; what is left then has 31 other bands
 _PAIRS = 1 << 20  # pairs looked at at once
 
@@ -41,17 +41,23 @@ class Sketches:
 def near_duplicates(texts: Sequence[str], threshold: float = 0.7, seed: int = 1) -> Ints:
     """Pairs (i < j) of texts whose sets of character 5-grams have Jaccard ≥ threshold; shape (pairs, 2), sorted.
 
-    Precision is exact up to collisions of 52-bit hashes. Recall at .7 is .9998 by construction, but for crowds: where
-    more than 64 rows share a band (one template, other words), what is near to none of a few hubs goes unseen; of 1,200
-    questions of one long template one near pair in five did. Equal texts are all paired with the first of them, and in
-    a cluster above 64 rows many only with a common neighbour: enough to find the cluster. Another seed proposes by
-    other hashes, which is what lets a check doubt a grouping. Texts are compared as given: normalise them first.
+    Precision is exact up to collisions of 52-bit hashes. Recall at .7 is .9998 by construction; texts that share many
+    bands with more than 64 others (one template, other words) are compared by what is rare among them (crowds). Equal
+    texts are all paired with the first of them, and in a cluster above 64 rows many only with a common neighbour:
+    enough to find the cluster. Another seed proposes by other hashes, which is what lets a check doubt a grouping.
+    Texts are compared as given: normalise them first.
     """
     distinct, repeats = first_of_each(texts)
     chosen = [texts[i] for i in distinct.tolist()]
     sketched = sketches(chosen, seed)
-    proposed = union(band_pairs(sketched, band, threshold) for band in range(BANDS))
-    return merged([verify(proposed, chosen, threshold)], distinct, repeats)
+    crowd = in_crowds(sketched.keys, len(chosen))
+    proposed = union(band_pairs(sketched, band, threshold, crowd) for band in range(BANDS))
+    return merged([verify(proposed, chosen, threshold), within(crowd, chosen, threshold)], distinct, repeats)
+
+
+def within(crowd: Ints, texts: Sequence[str], threshold: float) -> Ints:
+    """Near-duplicates among those of the texts that lie in crowds."""
+    return crowd[crowd_pairs([texts[place] for place in crowd.tolist()], threshold)]
 
 
 def first_of_each(texts: Sequence[str]) -> tuple[Ints, Ints]:
@@ -66,7 +72,7 @@ def merged(found: Sequence[Ints], distinct: Ints, repeats: Ints) -> Ints:
     """Pairs among distinct texts and the repeats, as pairs of the texts given, sorted."""
     pairs = np.concatenate([repeats, *(distinct[each] for each in found)])
     pairs.sort(axis=1)
-    return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
+    return union([pairs])
 
 
 def sketches(texts: Sequence[str], seed: int = 1) -> Sketches:
@@ -107,10 +113,13 @@ def band_keys(signed: UInt32s, seed: int = 1) -> UInts:
     return mixed((signed.reshape(-1, BANDS, ROWS) * odds).sum(axis=2, dtype=np.uint64))
 
 
-def band_pairs(sketched: Sketches, band: int, threshold: float = 0.7) -> Ints:
-    """Pairs (a < b) that share this band, less those that are clearly too far apart; sorted."""
+def band_pairs(sketched: Sketches, band: int, threshold: float, crowd: Ints) -> Ints:
+    """Pairs (a < b) that share this band, less those that are clearly too far apart; sorted. Where many share it, not
+    those in `crowd`, which are compared otherwise."""
     kept = [np.empty((0, 2), dtype=np.int64)]
-    for a, b in _sharing(sketched.keys[band], sketched.bits, most_differing(threshold)):
+    apart = np.zeros(sketched.keys.shape[1], dtype=bool)
+    apart[crowd] = True
+    for a, b in _sharing(sketched.keys[band], sketched.bits, most_differing(threshold), apart):
         kept.append(np.column_stack([np.minimum(a, b), np.maximum(a, b)]))
     return union(kept)
 
@@ -127,12 +136,12 @@ def union(parts: Iterable[Ints]) -> Ints:
     return np.column_stack([kept >> 32, kept & 0xFFFFFFFF])
 
 
-def _sharing(key: UInt32s, bits: UInts, most: float) -> Iterator[tuple[Ints, Ints]]:
+def _sharing(key: UInt32s, bits: UInts, most: float, apart: NDArray[np.bool_]) -> Iterator[tuple[Ints, Ints]]:
     """Near pairs of places with one key, some at a time."""
     order = np.argsort(key)
     ends = np.append(np.flatnonzero(np.diff(key[order])) + 1, len(order))
     sizes = np.diff(ends, prepend=0)
-    small = np.repeat((sizes > 1) & (sizes <= _WHOLE_BUCKET), sizes)
+    small = np.repeat((sizes > 1) & (sizes <= CROWD), sizes)
     left = (np.repeat(ends, sizes) - 1 - np.arange(len(order)))[small]  # places after it in the same bucket
     places = order[small]
     for step in range(1, int(left.max(initial=0)) + 1):
@@ -141,8 +150,9 @@ def _sharing(key: UInt32s, bits: UInts, most: float) -> Iterator[tuple[Ints, Int
             a, b = places[here[begin : begin + _PAIRS]], places[here[begin : begin + _PAIRS] + step]
             near = np.bitwise_count(bits[a] ^ bits[b]).sum(axis=1, dtype=np.int64) <= most
             yield a[near], b[near]
-    for at in np.flatnonzero(sizes > _WHOLE_BUCKET).tolist():
-        yield from _around_hubs(order[ends[at] - sizes[at] : ends[at]], bits, most)
+    for at in np.flatnonzero(sizes > CROWD).tolist():
+        bucket = order[ends[at] - sizes[at] : ends[at]]
+        yield from _around_hubs(bucket[~apart[bucket]], bits, most)
 
 
 def _around_hubs(bucket: Ints, bits: UInts, most: float) -> Iterator[tuple[Ints, Ints]]:
@@ -160,7 +170,7 @@ def _around_hubs(bucket: Ints, bits: UInts, most: float) -> Iterator[tuple[Ints,
         found = rest[1:][near]
         yield np.full(len(found), rest[0]), found
         rest, mine = rest[1:], mine[1:]
-        if len(found) > _WHOLE_BUCKET:
+        if len(found) > CROWD:
             rest, mine = rest[~near], mine[~near]
 
 

@@ -70,6 +70,24 @@ def test_every_near_duplicate_across_splits_is_found_and_only_those(seed: int) -
     assert all(splits[a] != splits[b] for a, b in found)
 
 
+def test_every_question_of_one_template_that_leaks_is_told() -> None:
+    """Of a crowd only pairs with the first of another split were looked at."""
+    rng = random.Random(4)
+    words = ["".join(rng.choices("abcdefghijklmnopqrstuvwxyz", k=8)) for _ in range(4800)]
+    template = (
+        "an employee submitted an expense report for a trip to a client site and asks which account of the ledger it "
+        "belongs to given the policy in force since may"
+    )
+    texts = [" ".join([template, *words[n : n + 4]]) for n in range(0, 4800, 4)]
+    again = rng.sample(range(1200), 100)
+    texts += [" ".join([*texts[n].split()[:-3], *rng.choices(words, k=3)]) for n in again]
+    splits = [rng.choice([0, 0, 0, 0, 1, 2]) for _ in texts]
+    pairs = np.array([(n, 1200 + k) for k, n in enumerate(again) if splits[n] != splits[1200 + k]])
+    near = pairs[jaccard(pairs, texts) >= 0.7]
+    assert len(near) > 10
+    assert set(map(tuple, near.tolist())) <= found_by(texts, splits, 9)
+
+
 def test_a_thousand_copies_are_not_a_million_pairs() -> None:
     """Boilerplate: every copy that lies apart is told, by a pair with the first of another split."""
     texts, splits = ["please help me with my account today"] * 1000, [0] * 990 + [2] * 10

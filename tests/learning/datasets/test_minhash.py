@@ -3,6 +3,7 @@
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import sparse
 
 from glow_pipelines.learning.datasets import near_duplicates
 from glow_pipelines.learning.datasets.jaccard import jaccard as exact
@@ -75,6 +76,31 @@ def test_nothing_is_lost_among_rows_that_share_a_frequent_gram() -> None:
     assert len(planted) > 300
     found = set(map(tuple, near_duplicates(texts).tolist()))
     assert len(found & planted) >= len(planted) - 1
+
+
+TEMPLATE = (
+    "an employee submitted an expense report for a trip to a client site and asks which account of the ledger it "
+    "belongs to given the policy in force since may"
+)
+
+
+def test_nothing_is_lost_in_a_crowd_of_one_template() -> None:
+    """One near pair in five was: all share their bands, and who was near to a hub was not looked at again."""
+    rng = np.random.default_rng(15)
+    letters = np.array(list("abcdefghijklmnopqrstuvwxyz"))
+    texts = [" ".join([TEMPLATE, *("".join(rng.choice(letters, size=8)) for _ in range(4))]) for _ in range(1200)]
+    texts += [text[:-8] + "".join(rng.choice(letters, size=8)) for text in texts[1100:]]
+    column = {gram: n for n, gram in enumerate(sorted({gram for text in texts for gram in grams(text)}))}
+    held = [[column[gram] for gram in grams(text)] for text in texts]
+    sizes = np.array([len(each) for each in held])
+    whose = np.repeat(np.arange(len(texts)), sizes)
+    holds = sparse.csr_matrix((np.ones(len(whose)), (whose, np.concatenate(held))), (len(texts), len(column)))
+    shared = (holds @ holds.T).toarray()
+    a, b = np.nonzero(shared >= 0.7 * (sizes[:, None] + sizes - shared) - 1e-9)
+    near = {(i, j) for i, j in zip(a.tolist(), b.tolist(), strict=True) if i < j}
+    assert len(near) > 100
+    assert set(map(tuple, near_duplicates(texts).tolist())) == near
+    assert set(map(tuple, near_duplicates_on(2, texts, least=2).tolist())) == near
 
 
 @given(st.lists(st.tuples(st.text(max_size=30), st.text(max_size=30)), min_size=1, max_size=5))
