@@ -40,7 +40,7 @@ LABEL_NOISE = 0.10
 
 
 def simulate(full: bool) -> dict[str, Any]:
-    """Mean true accuracy in points by calls and optimizer, with claims; then the unfavourable settings at 1,200 calls."""
+    """Mean true accuracy in points by calls and optimizer, with claims; unfavourable settings at 1,200 calls."""
     seeds, budgets = (range(16), BUDGETS) if full else (range(2), (300,))
     found: dict[str, Any] = {"seeds": len(seeds)}
     found["accuracy of the seed"] = _points([rule_world(seed).accuracy(()) for seed in seeds])

@@ -8,7 +8,7 @@ import numpy as np
 from glow_pipelines.learning.prompts.tally import Tally
 
 # Most finalists differ by a few points; some repair a prompt that was broken. One normal of 3.5 points calls 20 points
-# seen on 90 items 8; one part in twenty that is six times as wide calls them 17, and leaves 7.5 points on 200 items at 5.
+# seen on 90 items 5; with one part in twenty six times as wide they are 11, and 7.5 points on 200 items stay 4.5.
 _WIDE, _WIDE_SHARE = 6.0, 0.05
 _SCALES, _SHARES = np.array([1.0, _WIDE]), np.array([1 - _WIDE_SHARE, _WIDE_SHARE])
 

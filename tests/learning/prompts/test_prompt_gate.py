@@ -4,21 +4,26 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from prompt_simulator import INCUMBENT
 
 from glow_pipelines.learning.intervals import mcnemar_midp, newcombe_paired, wilson
-from glow_pipelines.learning.prompts import Budget, GateSettings
+from glow_pipelines.learning.prompts import Budget, GateSettings, Guardrails
+from glow_pipelines.learning.prompts.betting import log_wealth
 from glow_pipelines.learning.prompts.eprocess import log_e_value
 from glow_pipelines.learning.prompts.evaluate import Evaluator
 from glow_pipelines.learning.prompts.gate import gate
+from glow_pipelines.learning.prompts.guardrails import check
 from glow_pipelines.learning.prompts.metrics import metric_named
+from glow_pipelines.learning.prompts.noise import probe
 from glow_pipelines.learning.prompts.shrinkage import shrunken_gain
 from glow_pipelines.learning.prompts.tally import Tally
-from glow_pipelines.learning.prompts.types import Answer, Example, Gate, RenderedPrompt
+from glow_pipelines.learning.prompts.types import Answer, Example, Gate, Noise, RenderedPrompt
 
 FINALIST = replace(INCUMBENT, instruction="Finalist.")
 # In `kinds`: "b" finalist alone right, "c" incumbent alone right, "r" both, "w" neither.
@@ -36,7 +41,7 @@ def run(
     earlier: Gate | None = None,
     limit: int = 10_000,
     wrong: str = "meals",
-    **changed: float,
+    **given: Any,
 ) -> Gate:
     targets = {example.input: example.target for example in examples}
 
@@ -50,7 +55,7 @@ def run(
         return answers
 
     evaluator = Evaluator(model, metric_named("label"), Budget(10_000))
-    return gate(INCUMBENT, FINALIST, examples, evaluator, GateSettings(), limit, earlier)
+    return gate(INCUMBENT, FINALIST, examples, evaluator, GateSettings(), limit, earlier, **given)
 
 
 def test_a_clear_gain_is_promoted_with_everything_a_reader_needs() -> None:
@@ -133,6 +138,121 @@ def test_a_longer_prompt_is_noted() -> None:
     evaluator = Evaluator(lambda ps: [Answer("x", 1, 1, 0, False) for _ in ps], metric_named("label"), Budget(999))
     assert "tokens" in gate(INCUMBENT, longer, examples, evaluator, GateSettings(), 999).notes[0]
     assert run(examples).notes == ()
+
+
+def test_a_gate_among_many_needs_more() -> None:
+    kinds = "rbrrb" * 10 + "rrcrr" * 4
+    assert run(items(kinds)).e_value < 1000
+    assert run(items(kinds), level=1 / 20).verdict == run(items(kinds)).verdict == "promote"
+    late = run(items(kinds), level=1 / 5000)
+    assert (late.verdict, late.level, late.alpha) == ("carry_over", 1 / 5000, 0.05)
+    assert "needed 5e+03" in late.reason
+    assert "more items would decide it" in late.notes[0]
+
+
+def test_a_metric_that_may_not_promote_does_not() -> None:
+    kinds = "b" * 60
+    ranked = run(items(kinds), may_pass=False, why_not="the judge agrees with experts too little")
+    assert (ranked.verdict, ranked.ranks_only) == ("carry_over", True)
+    assert ranked.reason.startswith("Ranks only: the judge agrees with experts too little")
+    assert run(items("c" * 60), may_pass=False).verdict == "drop"
+
+
+def test_one_item_of_a_group_is_asked() -> None:
+    grouped = [replace(item, group=f"g{index // 3}") for index, item in enumerate(items("b" * 90))]
+    result = run(grouped)
+    assert (result.n, result.b) == (30, 30)
+    assert run(grouped, earlier=result) == result  # what is left of a spent group is not fresh
+
+
+def test_much_latency_drops_and_little_or_few_do_not() -> None:
+    def timed(ratio: float, n: int = 100, **rails: Any) -> Gate:
+        times = np.random.default_rng(3).lognormal(0, 0.5, (2, n))
+        first = run(items("b" * n))
+        pairs = tuple((float(a), float(b * ratio)) for a, b in times.T)
+        return run([], earlier=replace(first, seconds=pairs), **rails)
+
+    assert timed(1.0).verdict == timed(1.2).verdict == "promote"
+    slow = timed(3.0)
+    assert (slow.verdict, slow.failed_guardrails[0].split(":")[0]) == ("drop", "latency")
+    assert timed(3.0, n=59).failed_guardrails == ()
+
+
+def test_equally_fast_prompts_are_seldom_called_slower() -> None:
+    """The sign test at the common p95: at the limit of +20 % itself at most about 1 %."""
+    rng, called = np.random.default_rng(5), 0
+    for _ in range(1000):
+        before, after = rng.lognormal(0, 0.5, (2, 100))
+        tally = Tally(seconds=list(zip(before.tolist(), (1.2 * after).tolist(), strict=True)))
+        called += bool(check(tally, 1, 1, Guardrails())[0])
+    assert called <= 20
+
+
+def test_goals_may_make_a_longer_prompt_fail() -> None:
+    failed, noted = check(Tally(), 100, 151, Guardrails(tokens_decide=True))
+    assert (len(failed), noted) == (1, ())
+    assert check(Tally(), 100, 150, Guardrails(tokens_decide=True)) == ((), ())
+    with pytest.raises(ValueError, match="max_token_ratio"):
+        Guardrails(max_token_ratio=0)
+
+
+def graded(scores: Sequence[tuple[float, float]], earlier: Gate | None = None) -> Gate:
+    """Items with (incumbent, finalist) scores."""
+    given = {f"{index}": pair for index, pair in enumerate(scores)}
+
+    def model(prompts: Sequence[RenderedPrompt]) -> list[Answer]:
+        finalist = [prompt.messages[0][1] == "Finalist." for prompt in prompts]
+        pairs = [given[prompt.messages[-1][1]] for prompt in prompts]
+        return [Answer(str(pair[side]), 1, 1, 0, False) for pair, side in zip(pairs, finalist, strict=True)]
+
+    metric = replace(metric_named("label"), score=lambda answer, target: float(answer))
+    examples = [Example(name, name, "x", name, "test") for name in given]
+    return gate(
+        INCUMBENT,
+        FINALIST,
+        examples,
+        Evaluator(model, metric, Budget(9999)),
+        GateSettings(),
+        9999,
+        earlier,
+        graded=True,
+    )
+
+
+def test_graded_scores_are_compared_by_their_differences() -> None:
+    scores = [(0.5, 0.7 if index % 4 else 0.4) for index in range(200)]
+    result = graded(scores)
+    differences = [after - before for before, after in scores]
+    assert result.verdict == "promote"
+    assert result.log_e == log_wealth(differences)
+    assert result.difference.estimate == pytest.approx(np.mean(differences))
+    assert 0 < result.claimed_gain < result.difference.estimate
+    first = graded(scores[:60])
+    stored = Gate.from_json(json.loads(json.dumps(first.to_json())))
+    assert graded(scores, stored) == result
+    assert graded([(after, before) for before, after in scores]).verdict == "drop"
+    with pytest.raises(ValueError, match="another kind of metric"):
+        run(items("b"), earlier=first)
+
+
+def test_noise_is_counted_and_told() -> None:
+    examples, calls = items("r" * 40), [0]
+
+    def flipping(prompts: Sequence[RenderedPrompt]) -> list[Answer]:
+        calls[0] += 1
+        return [
+            Answer("travel" if calls[0] == 1 or index else "meals", 1, 1, 0, False) for index in range(len(prompts))
+        ]
+
+    noise = probe(INCUMBENT, examples, flipping, metric_named("label"))
+    assert noise == Noise(30, 1)
+    result = run(examples, noise=noise)
+    assert result.noise == noise
+    assert "1 of 30" in result.notes[0]
+    assert run(examples, noise=Noise(100, 2)).notes == ()
+    remembered = probe(INCUMBENT, examples, lambda ps: [Answer("x", 1, 1, 0, True) for _ in ps], metric_named("label"))
+    assert (remembered.n, math.isnan(remembered.rate)) == (0, True)
+    assert Gate.from_json(json.loads(json.dumps(result.to_json()))) == result
 
 
 def test_shrinkage_brings_the_claim_near_the_truth() -> None:
