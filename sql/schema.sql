@@ -318,14 +318,9 @@ begin
   return moved;
 end $$;
 COMMENT ON FUNCTION glow.move_prompt_alias(agent text, alias text, prompt_version text, expected integer, moved_by text, reason text, gate_id text, experiment_id text, kind text) IS 'Moves an alias, or takes it back (no version); moving production keeps `previous`. Answers the new revision, or null when somebody else moved it first.';
-
-
-SET default_tablespace = '';
-
-SET default_table_access_method = heap;
 GRANT ALL ON FUNCTION glow.move_prompt_alias(agent text, alias text, prompt_version text, expected integer, moved_by text, reason text, gate_id text, experiment_id text, kind text) TO glow_pipeline;
 
-CREATE FUNCTION glow.open_gate_level(gate_key text, agent text) RETURNS glow.gate_levels
+CREATE FUNCTION glow.open_gate_level(gate_key text, agent text) RETURNS TABLE(number bigint, rejections bigint)
     LANGUAGE plpgsql
     AS $$
 #variable_conflict use_column
@@ -341,7 +336,7 @@ begin
       from glow.gate_levels x
     returning l.* into level;
   end if;
-  return level;
+  return query select level.number, level.rejections;
 end $$;
 COMMENT ON FUNCTION glow.open_gate_level(gate_key text, agent text) IS 'The place of a test in the ledger: given once, when it is first asked for.';
 GRANT ALL ON FUNCTION glow.open_gate_level(gate_key text, agent text) TO glow_pipeline;
@@ -2409,6 +2404,11 @@ begin
     row(execution_id, me.person, verdict, output, null, notes, idempotency_key, me.tenant, null), me));
 end $$;
 COMMENT ON FUNCTION glow_api.adjudicate(item_id bigint, execution_id text, verdict text, output text, notes text, idempotency_key text, reviewer text, tenant text) IS 'Decides an execution on which reviewers disagreed, or that nobody is asked about: the decision beats all reviews of it. Not by somebody who reviewed it. A later decision supersedes.';
+
+
+SET default_tablespace = '';
+
+SET default_table_access_method = heap;
 REVOKE ALL ON FUNCTION glow_api.adjudicate(item_id bigint, execution_id text, verdict text, output text, notes text, idempotency_key text, reviewer text, tenant text) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.adjudicate(item_id bigint, execution_id text, verdict text, output text, notes text, idempotency_key text, reviewer text, tenant text) TO glow_reviewer;
 
