@@ -11,7 +11,7 @@ import pytest
 
 from glow_pipelines.learning.prompts.types import Answer, RenderedPrompt
 from glow_pipelines.services import Services
-from glow_pipelines.steps.optimization import Limits, Paused, open_optimization, spending
+from glow_pipelines.steps.optimization import Limits, Paused, open_optimization, spending, stages
 from glow_pipelines.steps.optimization.whole import optimize
 from tests.openai_server import OpenAIServer, ScriptedModel
 from tests.steps.optimizing import CALLS
@@ -98,6 +98,21 @@ def test_killed_at_every_50th_call_it_ends_in_the_same(
     assert optimize(work).state == "finalist"
     assert (server.requests.total(), work.asking.paid) == (0, 0)
     assert written(again) == written(whole)
+
+
+def test_one_process_and_one_for_each_stage_decide_the_same(
+    opened: Callable[..., Services], copies: Callable[[], str], server: OpenAIServer
+) -> None:
+    whole, url = opened(), copies()
+    optimize(open_optimization(whole, "coder"))
+    server.requests.clear()
+    for stage in (stages.analyze, stages.propose, stages.race, stages.gate):
+        services = opened(url)
+        stage(open_optimization(services, "coder"))  # type: ignore[operator]
+        services.store.close()
+    assert written(services) == written(whole)
+    assert used(services) == used(whole)
+    assert set(server.requests.values()) == {1}
 
 
 def test_a_killed_process_goes_on(copies: Callable[[], str], opened: Callable[..., Services]) -> None:
