@@ -4,11 +4,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from glow_pipelines.learning.prompts.metrics import metric_named
 from glow_pipelines.learning.prompts.types import Answer, RenderedPrompt
 from glow_pipelines.services import Services
 from glow_pipelines.steps.optimization import Limits, Paused, open_optimization, spending, stages
@@ -182,3 +184,14 @@ def test_no_limit_is_exceeded_by_what_was_really_paid(
     account = outcome.spent.get("gate") or outcome.spent["race"]
     assert (account["answers"], account["answers_tokens"]) == (calls, tokens)
     assert (account["calls"], account["tokens"]) == (calls, tokens)
+
+
+def test_a_judge_that_nobody_compared_with_experts_may_not_promote(opened: Callable[..., Services]) -> None:
+    services = opened()
+    work = open_optimization(services, "coder")
+    with services.store.transaction() as t:
+        assert stages.may_promote(t, work) == (True, "")
+        judged = replace(work, metric=metric_named("rubric_judge", {"criteria": ["The account is right."]}))
+        may_pass, why_not = stages.may_promote(t, judged)
+    assert not may_pass
+    assert "never compared with experts" in why_not
