@@ -105,7 +105,7 @@ def test_a_whole_turn_by_dagster_is_shown_handed_over_and_repeated_for_nothing(
     done = CliRunner().invoke(main, ["optimize", "coder"])
     assert done.exit_code == 0, done.output
     assert "finalist" in done.output
-    assert "this run paid 0 calls" in done.output
+    assert "this run paid 0 calls" in done.output, done.output
     assert server.requests.total() == 0
     with services.store.transaction() as t:
         assert len(t.notifications.since("coder")) == 1

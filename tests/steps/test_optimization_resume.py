@@ -4,14 +4,16 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from glow_pipelines.learning.prompts.metrics import metric_named
 from glow_pipelines.learning.prompts.types import Answer, RenderedPrompt
 from glow_pipelines.services import Services
-from glow_pipelines.steps.optimization import Limits, Paused, open_optimization, spending
+from glow_pipelines.steps.optimization import Limits, Paused, open_optimization, spending, stages
 from glow_pipelines.steps.optimization.whole import optimize
 from tests.openai_server import OpenAIServer, ScriptedModel
 from tests.steps.optimizing import CALLS
@@ -100,6 +102,21 @@ def test_killed_at_every_50th_call_it_ends_in_the_same(
     assert written(again) == written(whole)
 
 
+def test_one_process_and_one_for_each_stage_decide_the_same(
+    opened: Callable[..., Services], copies: Callable[[], str], server: OpenAIServer
+) -> None:
+    whole, url = opened(), copies()
+    optimize(open_optimization(whole, "coder"))
+    server.requests.clear()
+    for stage in (stages.analyze, stages.propose, stages.race, stages.gate):
+        services = opened(url)
+        stage(open_optimization(services, "coder"))  # type: ignore[operator]
+        services.store.close()
+    assert written(services) == written(whole)
+    assert used(services) == used(whole)
+    assert set(server.requests.values()) == {1}
+
+
 def test_a_killed_process_goes_on(copies: Callable[[], str], opened: Callable[..., Services]) -> None:
     url, processes = copies(), list[subprocess.Popen[str]]()
     with OpenAIServer(ScriptedModel(), lambda number: processes[-1].kill() if number == 130 else None) as server:
@@ -167,3 +184,14 @@ def test_no_limit_is_exceeded_by_what_was_really_paid(
     account = outcome.spent.get("gate") or outcome.spent["race"]
     assert (account["answers"], account["answers_tokens"]) == (calls, tokens)
     assert (account["calls"], account["tokens"]) == (calls, tokens)
+
+
+def test_a_judge_that_nobody_compared_with_experts_may_not_promote(opened: Callable[..., Services]) -> None:
+    services = opened()
+    work = open_optimization(services, "coder")
+    with services.store.transaction() as t:
+        assert stages.may_promote(t, work) == (True, "")
+        judged = replace(work, metric=metric_named("rubric_judge", {"criteria": ["The account is right."]}))
+        may_pass, why_not = stages.may_promote(t, judged)
+    assert not may_pass
+    assert "never compared with experts" in why_not

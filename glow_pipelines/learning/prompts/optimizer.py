@@ -106,7 +106,9 @@ class PromptOptimizer:
     ) -> Analysis:
         """Where the incumbent fails on train examples (a stratified part of them when the plan allows no more)."""
         splits = Splits.of(examples)
-        allowed = self._allowed(incumbent, examples, "analysis")
+        self._allowed(incumbent, examples, "analysis")
+        # Of the plan and not of what is left: asked again, it looks at the same examples.
+        allowed = self.plan(incumbent, examples).analysis // self._evaluator.calls_per_pair
         sample = stratified(splits.train, self._rng(_ANALYSIS))[:allowed]
         self._ask_while_it_fits(incumbent, sample)
         asked = [example for example in sample if (incumbent.sha256, example.id) in self._evaluator.outcomes]
@@ -123,6 +125,7 @@ class PromptOptimizer:
         embeddings: Mapping[str, Sequence[float]],
     ) -> tuple[Candidate, ...]:
         """Distinct candidates of all operators, linted. `embeddings` by example id; only train examples are looked up.
+        Once in an optimization: what models write it pays from what is left of their share.
 
         Raises ValueError naming a train example without an embedding.
         """

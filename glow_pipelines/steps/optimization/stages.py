@@ -24,7 +24,8 @@ STATES = {"promote": "finalist", "drop": "no_improvement", "carry_over": "carry_
 def analyze(work: Optimization) -> Analysis:
     """Where the prompt in force fails, written with the plan."""
     with _account(work, "analysis"):
-        analysis = _analysis(work)
+        vectors = _embeddings(work)
+        analysis = work.engine.analyze(work.incumbent, work.examples, work.corrections, work.votes, vectors)
         with work.services.store.transaction() as t:
             t.optimizations.record_plan(work.id, work.plan.to_json())
             t.optimizations.record_analysis(work.id, {**analysis.to_json(), "calls": work.budget.calls})
@@ -114,13 +115,14 @@ def may_promote(t: Transaction, work: Optimization) -> tuple[bool, str]:
     return calibration.may_gate, "" if calibration.may_gate else calibration.why
 
 
-def _analysis(work: Optimization) -> Analysis:
-    return work.engine.analyze(work.incumbent, work.examples, work.corrections, work.votes, _embeddings(work))
-
-
 def _candidates(work: Optimization) -> tuple[Candidate, ...]:
-    analysis = _analysis(work)  # what was asked before is remembered, or cached
-    return work.engine.propose(work.incumbent, work.examples, work.corrections, analysis, _embeddings(work))
+    """Proposed once by one engine: a second time it would find its share used. Another process gets them anew, from the
+    cache, in the same order."""
+    if work.proposed is None:
+        vectors = _embeddings(work)
+        analysis = work.engine.analyze(work.incumbent, work.examples, work.corrections, work.votes, vectors)
+        work.proposed = work.engine.propose(work.incumbent, work.examples, work.corrections, analysis, vectors)
+    return work.proposed
 
 
 def _embeddings(work: Optimization) -> dict[str, list[float]]:

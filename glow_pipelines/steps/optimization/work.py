@@ -40,6 +40,7 @@ class Optimization:
     run: str
     budget: Budget
     used_before: Row
+    proposed: tuple[PromptCandidate, ...] | None = None
 
     @cached_property
     def settings(self) -> OptimizerSettings:
