@@ -195,23 +195,21 @@ class Prompts(Noun):
             ),
         )
 
-    def rule_counts(self, agent: str) -> dict[str, tuple[int, int]]:
-        """How often each rule of an agent helped and harmed, over all optimizations."""
-        return {row["rule_id"]: (row["helpful"], row["harmful"]) for row in self._rows("rule_counts", agent=agent)}
+    def rule_counts(self, agent: str) -> dict[tuple[str, str], tuple[int, int]]:
+        """How often each rule of an agent, by its id and words, helped and harmed over all optimizations."""
+        rows = self._rows("rule_counts", agent=agent)
+        return {(row["rule_id"], row["rule_text"]): (row["helpful"], row["harmful"]) for row in rows}
 
     def _prompt(self, agent: str, content: Any) -> Prompt:
         prompt = Prompt.from_json(content)
         if not prompt.rules:
             return prompt
         counted = self.rule_counts(agent)
-        never = (0, 0)
-        return replace(
-            prompt,
-            rules=tuple(
-                replace(rule, helpful=counted.get(rule.id, never)[0], harmful=counted.get(rule.id, never)[1])
-                for rule in prompt.rules
-            ),
-        )
+        rules = []
+        for rule in prompt.rules:
+            helpful, harmful = counted.get((rule.id, rule.text), (0, 0))
+            rules.append(replace(rule, helpful=helpful, harmful=harmful))
+        return replace(prompt, rules=tuple(rules))
 
 
 @contextmanager

@@ -68,9 +68,9 @@ on conflict (agent, rule_id, optimization_id) do update
    set helpful = excluded.helpful, harmful = excluded.harmful, rule_text = excluded.rule_text, updated_at = clock_timestamp()
 
 -- rule_counts --
--- How often the rules of an agent helped and harmed.
-select rule_id, sum(helpful)::int as helpful, sum(harmful)::int as harmful
-  from glow.prompt_rule_counts where agent = %(agent)s group by rule_id order by rule_id
+-- How often the rules of an agent helped and harmed, as they were worded then.
+select rule_id, rule_text, sum(helpful)::int as helpful, sum(harmful)::int as harmful
+  from glow.prompt_rule_counts where agent = %(agent)s group by rule_id, rule_text order by rule_id, rule_text
 
 -- lineage --
 -- Every row behind a prompt, down to the votes: demonstrations and rule evidence point to learning examples, those to

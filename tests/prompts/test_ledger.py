@@ -58,7 +58,7 @@ def test_a_rule_counted_again_by_the_same_optimization_counts_once(store: Store,
         t.prompts.count_rules(AGENT, [replace(rule, helpful=3, harmful=1)], "night-1")
         t.prompts.count_rules(AGENT, [replace(rule, helpful=4, harmful=1)], "night-1")
         t.prompts.count_rules(AGENT, [replace(rule, helpful=2, harmful=2)], "night-2")
-        assert t.prompts.rule_counts(AGENT) == {"r1": (6, 3)}
+        assert t.prompts.rule_counts(AGENT) == {("r1", "Taxis are travel."): (6, 3)}
         known = t.prompts.prompt(AGENT, version)
     assert known is not None
     assert (known.rules[0].helpful, known.rules[0].harmful) == (6, 3)

@@ -21,7 +21,7 @@ from glow_pipelines.learning.prompts.goals import Goals
 from glow_pipelines.learning.prompts.lint import Linter
 from glow_pipelines.learning.prompts.metrics import Judge, Metric, metric_named
 from glow_pipelines.learning.prompts.operators import OPERATORS, combine
-from glow_pipelines.learning.prompts.operators.written import WRITTEN
+from glow_pipelines.learning.prompts.operators.written import WRITTEN, WrittenOperator
 from glow_pipelines.learning.prompts.order import shuffled, stratified
 from glow_pipelines.learning.prompts.planning import plan
 from glow_pipelines.learning.prompts.power import power_table
@@ -72,7 +72,9 @@ class PromptOptimizer:
         judge: Answerer | None = None,
         scores: ScoreCache | None = None,
         goals: Goals | None = None,
+        written: Mapping[str, WrittenOperator] = WRITTEN,
     ) -> None:
+        self._written = written
         self._metric = metric_named(metric, metric_settings) if isinstance(metric, str) else metric
         self._seed, self._budget = seed, budget
         self._wanted = (goals or Goals.of(None)).operators
@@ -244,7 +246,8 @@ class PromptOptimizer:
         self, incumbent: Prompt, splits: Splits, heard: Sequence[Correction], candidates: Sequence[Candidate]
     ) -> tuple[Candidate, ...]:
         linter = Linter(incumbent, splits.train, heard, self._settings.max_prompt_tokens)
-        return tuple(replace(each, findings=linter.findings(each)) for each in candidates)
+        found = [(each, (*each.findings, *linter.findings(each))) for each in candidates]
+        return tuple(replace(each, findings=tuple(dict.fromkeys(findings))) for each, findings in found)
 
     def _allowed(self, incumbent: Prompt, examples: Sequence[Example], stage: str) -> int:
         """How many pairs a stage may ask for: its calls of the plan and what the stages before it left."""
@@ -271,13 +274,13 @@ class PromptOptimizer:
         analysis: Analysis,
     ) -> Iterator[Candidate]:
         """Candidates a model wrote. Each operator may use an equal part of what is left; the last one all of it."""
-        writing = [each for each in WRITTEN if each in self._wanted] if self._settings.reflect_share else []
+        writing = [each for each in self._written if each in self._wanted] if self._settings.reflect_share else []
         for stream, name in enumerate(writing):
             left = self._allowed(incumbent, examples, "reflect")
             limit = left // (len(writing) - stream)
             if limit:
                 rng = self._rng(_WRITE, stream)
-                yield from WRITTEN[name](incumbent, train, heard, analysis, self._evaluator, rng, limit)
+                yield from self._written[name](incumbent, train, heard, analysis, self._evaluator, rng, limit)
 
     def _rng(self, *stream: int) -> np.random.Generator:
         return np.random.default_rng([self._seed, *stream])

@@ -9,6 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 
+import numpy as np
+from numpy.typing import NDArray
+
 from glow_pipelines.errors import Actionable
 from glow_pipelines.learning.prompts.goals import Goals
 from glow_pipelines.learning.prompts.metrics import METRICS, Judge, Metric, metric_named
@@ -49,7 +52,7 @@ def open_optimization(
     model = services.chat.name
     with services.store.transaction() as t:
         registered = _registered(t, agent)
-        metric = _metric(registered)
+        metric = _metric(services, registered)
         dataset, incumbent = t.datasets.in_force(agent), t.prompts.in_force(agent)
         if dataset is None or incumbent is None:
             raise NotOptimizable("no dataset version yet" if dataset is None else "no prompt in force")
@@ -128,11 +131,18 @@ def _registered(t: Transaction, agent: str) -> Agent:
         raise NotOptimizable(str(unknown.args[0])) from None
 
 
-def _metric(registered: Agent) -> Metric | Judge:
+def _metric(services: Services, registered: Agent) -> Metric | Judge:
+    def embed(texts: Sequence[str]) -> NDArray[np.float32]:
+        # The embedding model starts when the first texts are compared: no other metric needs it.
+        return services.embeddings.embed(texts)
+
     if registered.metric is None:
         raise NotOptimizable(f"agent {registered.name} names no metric; accepted: {', '.join(sorted(METRICS))}")
     try:
-        return metric_named(registered.metric, registered.metric_settings)
+        # Asked for when the first texts are compared: no other metric needs the embedding model.
+        return metric_named(
+            registered.metric, registered.metric_settings, lambda texts: services.embeddings.embed(texts)
+        )
     except ValueError as error:
         raise NotOptimizable(str(error)) from error
 

@@ -105,9 +105,9 @@ def gate_id_of(work: Optimization, finalist: Prompt) -> str:
 
 
 def may_promote(t: Transaction, work: Optimization) -> tuple[bool, str]:
-    """Whether the metric may decide, and why not: a judge only when it was calibrated against experts."""
+    """Whether the metric may decide, and why not: nearness in meaning never, a judge once calibrated."""
     if isinstance(work.metric, Metric):
-        return True, ""
+        return work.metric.may_gate, "" if work.metric.may_gate else f"metric {work.metric.id} may rank, never decide"
     judge, model = work.metric, work.services.chat.name
     calibration = t.judges.calibration(work.agent, judge.id, judge.version, model)
     if calibration is None:

@@ -68,9 +68,16 @@ class Optimization:
             self.settings,
             writer=self.asking if writes(self.services) else None,
             # Not a judge's: its answers are cached, and a score that skips its questions would change the account.
-            scores=StoredScores(self.services.store, model) if isinstance(self.metric, Metric) else None,
+            scores=self._scores(model),
             goals=self.goals,
         )
+
+    def _scores(self, model: str) -> StoredScores | None:
+        """Where scores are kept, for metrics that need no question to a model."""
+        if not isinstance(self.metric, Metric):
+            return None
+        models = (model, self.services.embeddings.name) if self.metric.id == "embedding" else (model,)
+        return StoredScores(self.services.store, *models)
 
     def engine_for_gate(self) -> PromptOptimizer:
         """A fresh one with what the stages before left of every limit, as they recorded it."""

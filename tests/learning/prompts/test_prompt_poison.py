@@ -62,7 +62,7 @@ def attacked(
 
     writer = Gullible(SimulatedModel(everything, np.random.default_rng(7), reward, base=0.5, discordance=0.2))
     written = {**WRITTEN, "reflect": partial(WRITTEN["reflect"], engine=ENGINES[engine])}
-    turn = optimizer(writer, "label", 5, Budget(700), written=written)
+    turn = optimizer(writer, "label", 5, Budget(700), writer=writer, written=written)
     return turn.optimize(INCUMBENT, everything, corrections, embeddings), writer
 
 
