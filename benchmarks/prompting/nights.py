@@ -22,7 +22,7 @@ SOONER = GateSettings(drop_below=0.3, max_discordant=60)  # of GateSettings: .15
 
 def simulate(full: bool) -> dict[str, Any]:
     """By distribution and policy: final accuracy, harmful releases, calls a night, what was claimed and what gained."""
-    runs, nights = (24, NIGHTS) if full else (1, 12)
+    runs, nights = (16, NIGHTS) if full else (1, 12)
     found: dict[str, Any] = {"runs": runs, "nights": nights, "proposals a night": PROPOSALS}
     for name, (mean, sd) in DISTRIBUTIONS.items():
         found[name] = {policy: _measure(policy, mean, sd, runs, nights) for policy in POLICIES}
@@ -30,7 +30,7 @@ def simulate(full: bool) -> dict[str, Any]:
         mean, sd = DISTRIBUTIONS["N(-2, 3.5)"]
         found["N(-2, 3.5), discordance .30"] = {
             policy: _measure(policy, mean, sd, runs, nights, UNFAVOURABLE_DISCORDANCE)
-            for policy in ("argmax, fresh 100", "glow .05", "glow .20")
+            for policy in ("argmax, fresh 100", "glow .05", "glow .20", "glow .05, giving up sooner")
         }
     return found
 

@@ -36,7 +36,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 def simulate(full: bool) -> dict[str, Any]:
     """Shares of false promotions with 95 % intervals, and how often the race's winner looked better on validation."""
-    runs, histories = (500, 120) if full else (20, 2)
+    runs, histories = (300, 120) if full else (20, 2)
     found: dict[str, Any] = {name: _turns(runs, **given) for name, given in SETTINGS.items()}
     found[f"{NIGHTS} nights, one agent"] = _histories(histories, 1, NIGHTS if full else 6)
     if full:

@@ -10,8 +10,8 @@ from glow_pipelines.learning.prompts.results import PowerRow
 GAINS = (0.03, 0.05, 0.08, 0.10)
 DISCORDANCE = 0.18  # share of items on which incumbent and finalist differ, where nothing better is known
 # What the mixture pays for not knowing the gain, and what four in five need beyond the mean, in units of log E:
-# fitted to simulated gates at levels .05 to .0002 and gains of 5 to 10 points (benchmarks/prompting/gates.py).
-_MIXTURE, _SPREAD = 1.0, 0.84
+# fitted to simulated gates at levels .009 to .00003 and gains of 5 to 10 points (benchmarks/prompting/gates.py).
+_MIXTURE, _SPREAD = 0.4, 0.84
 
 
 def pairs_needed(gain: float, discordance: float = DISCORDANCE, alpha: float = 0.05, power: float = 0.8) -> int:
