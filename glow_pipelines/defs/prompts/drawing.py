@@ -33,7 +33,7 @@ def race_plot(race: "Race", incumbent: str) -> dg.MarkdownMetadataValue:
             paths.setdefault(prompt, []).append((each.items, score))
     scores = [score for path in paths.values() for _, score in path]
     frame = _Frame((0, race.rounds[-1].items), _around(scores), "validation items", "share right", percent=True)
-    kept = [prompt for prompt in race.survivors if prompt in paths]
+    kept = [prompt for prompt in dict.fromkeys((*race.survivors, incumbent)) if prompt in paths]
     drawn = [frame.path(path, _OUT, 1.5) for prompt, path in paths.items() if prompt not in kept]
     for place, prompt in enumerate(kept):
         colour = _INCUMBENT if prompt == incumbent else _COLOURS[place % len(_COLOURS)]
