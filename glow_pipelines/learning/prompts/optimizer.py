@@ -80,7 +80,8 @@ class PromptOptimizer:
         self._wanted = (goals or Goals.of(None)).operators
         self._settings = settings or OptimizerSettings()
         if writer is None:
-            self._settings = replace(self._settings, reflect_share=0.0)
+            shares = self._settings.race_share + self._settings.reflect_share
+            self._settings = replace(self._settings, reflect_share=0.0, race_share=shares)
         self._evaluator = Evaluator(answer, self._metric, budget, self._settings.batch_size, writer, scores, judge)
 
     @property

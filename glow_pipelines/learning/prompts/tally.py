@@ -57,7 +57,7 @@ class Tally:
         self.spent.append(example.id)
         if self.graded:
             self.scores.append((incumbent.score, finalist.score))
-        before, after = _seconds(incumbent), _seconds(finalist)
+        before, after = incumbent.seconds, finalist.seconds  # 0 when nobody measured
         if before > 0 and after > 0:
             self.seconds.append((round(before, 4), round(after, 4)))
 
@@ -75,8 +75,3 @@ def continued(earlier: Gate | None, graded: bool = False) -> Tally:
         scores=list(earlier.scores),
         seconds=list(earlier.seconds),
     )
-
-
-def _seconds(outcome: Outcome) -> float:
-    """How long the answer took when it was fresh; 0 when nobody measured."""
-    return float(getattr(outcome, "seconds", 0.0))
