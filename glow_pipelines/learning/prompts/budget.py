@@ -3,9 +3,10 @@
 Belongs here: counting against the limits. Does not belong here: dividing them between stages (optimizer.py), the clock.
 """
 
+import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from glow_pipelines.learning.prompts.evidence import Answer
 from glow_pipelines.learning.prompts.prompt import RenderedPrompt
@@ -61,6 +62,7 @@ class Budget:
         self._known: set[RenderedPrompt] = set()
         self._open: dict[int, Reservation] = {}
         self._issued = 0
+        self._dearest = (0.0, 0.0)  # the largest part of its worst case that an answer used, in tokens and money
         self._beyond = (0, 0)  # by how much an answer was dearer than its worst case, in tokens and money
 
     @property
@@ -96,13 +98,29 @@ class Budget:
         completion = request.max_tokens
         if request.choices is not None:
             prompt += _SCHEMA + sum(_bytes(label) + 4 for label in request.choices)
-            completion = max(completion, _SCHEMA + max(6 * _bytes(label) for label in request.choices))
+            completion = max(completion, _SCHEMA + max(len(json.dumps(label)) for label in request.choices))
         money = _pico((prompt * self.prices[0] + completion * self.prices[1]) / 1e6) + 1
         return prompt + completion + self._beyond[0], money + self._beyond[1]
 
     def fits(self, requests: Sequence[RenderedPrompt]) -> bool:
         """Whether all of them could be reserved now. Requests known to this budget cost nothing."""
         return self._lacking(self._ask(requests)) is None
+
+    def fitting(self, requests: Sequence[RenderedPrompt]) -> int:
+        """How many of them, from the first, could be reserved now."""
+        low, high = 0, len(requests)
+        while low < high:
+            middle = (low + high + 1) // 2
+            low, high = (middle, high) if self.fits(requests[:middle]) else (low, middle - 1)
+        return low
+
+    def likely(self, requests: Sequence[RenderedPrompt]) -> bool:
+        """Whether there is room for all of them when they are reserved a few at a time: calls for certain, tokens and
+        money if none uses a larger part of its worst case than any answer did so far. Before the first answer nothing
+        is known, and a few must be tried."""
+        wanted = self._ask(requests)
+        tokens, money = math.ceil(wanted.tokens * self._dearest[0]), math.ceil(wanted.money * self._dearest[1])
+        return self._lacking(replace(wanted, tokens=tokens, money=money)) is None
 
     def reserve(self, requests: Sequence[RenderedPrompt] | int) -> Reservation:
         """Sets the worst case of the requests aside. A number reserves calls alone.
@@ -182,8 +200,9 @@ class Budget:
 
     def _learn(self, request: RenderedPrompt, answer: Answer) -> None:
         tokens, money = self.worst_case(request)
-        more = answer.prompt_tokens + answer.completion_tokens - tokens, _pico(answer.cost_usd) - money
-        self._beyond = (self._beyond[0] + max(0, more[0]), self._beyond[1] + max(0, more[1]))
+        used = answer.prompt_tokens + answer.completion_tokens, _pico(answer.cost_usd)
+        self._beyond = (self._beyond[0] + max(0, used[0] - tokens), self._beyond[1] + max(0, used[1] - money))
+        self._dearest = max(self._dearest[0], used[0] / tokens), max(self._dearest[1], used[1] / money)
 
 
 def _bytes(text: str) -> int:

@@ -93,21 +93,23 @@ class Evaluator:
     def ask(self, pairs: Iterable[Pair]) -> None:
         """Asks what is unasked, all or nothing: raises BudgetExhaustedError before the first call when it does not fit.
 
-        Of a judge's questions only the number is known before: a limit of tokens or money may stop them between two
-        batches, and what was scored before stays.
+        What answers use is not known before, nor what a judge asks: a limit of tokens or money may stop them between
+        two batches, and what was scored before stays. Batches are as large as their worst case allows.
         Raises ValueError when the answerer returns another number of answers than it was asked for.
         """
         fresh = self.unasked(pairs)
         asked = len(fresh) * (self.calls_per_pair - 1)
         wanted = [prompt.render(example.input) for prompt, example in fresh]
-        if not self.budget.fits(wanted) or (asked and asked + len(fresh) > self.budget.remaining):
+        if not self.budget.likely(wanted) or (asked and asked + len(fresh) > self.budget.remaining):
             raise BudgetExhaustedError(
                 f"{len(fresh)} evaluations of {self.calls_per_pair} calls asked for, "
                 f"{self.budget.remaining} calls left, or their tokens do not fit"
             )
-        for start in range(0, len(fresh), self._batch_size):
-            batch = fresh[start : start + self._batch_size]
-            requests = [prompt.render(example.input) for prompt, example in batch]
+        start = 0
+        while start < len(fresh):
+            size = max(1, self.budget.fitting(wanted[start : start + self._batch_size]))
+            batch, requests = fresh[start : start + size], wanted[start : start + size]
+            start += size
             answers = self._paid(self._answer, requests)
             scored = self._score(batch, requests, [answer.text for answer in answers])
             for (prompt, example), answer, found in zip(batch, answers, scored, strict=True):

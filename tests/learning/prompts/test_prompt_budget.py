@@ -204,3 +204,21 @@ def test_a_short_answer_list_is_an_error() -> None:
     evaluator = Evaluator(lambda prompts: [], metric_named("label"), Budget(3))
     with pytest.raises(ValueError, match="0 answers for 1"):
         evaluator.ask([(Prompt("x"), Example("1", "a", "b", "g", "val"))])
+
+
+def test_many_requests_go_into_a_limit_that_their_worst_cases_do_not() -> None:
+    def model(prompts: Sequence[RenderedPrompt]) -> list[Answer]:
+        return [Answer("x", 10, 2, 0.0, cached=False) for _ in prompts]
+
+    pairs = [(Prompt("Sort."), Example(str(each), str(each), "x", str(each), "val")) for each in range(100)]
+    worst = Budget(1000).worst_case(pairs[0][0].render("99"))[0]
+    assert worst > 60
+    budget = Budget(1000, 1500)
+    evaluator = Evaluator(model, metric_named("label"), budget)
+    evaluator.ask(pairs[:1])
+    evaluator.ask(pairs)  # 100 x 12 tokens
+    assert (evaluator.evaluations, budget.tokens, budget.overshoot) == (100, 1200, 0.0)
+    more = [(Prompt("Sort."), Example(f"m{each}", f"m{each}", "x", str(each), "val")) for each in range(100)]
+    with pytest.raises(BudgetExhaustedError):
+        evaluator.ask(more)
+    assert budget.tokens == 1200
