@@ -57,8 +57,8 @@ class OptimizerSettings:
     min_train: int = 30
     min_val: int = 40
     min_test: int = 60
-    analysis_share: float = 0.05
-    reflect_share: float = 0.35
+    analysis_share: float = 0.10
+    reflect_share: float = 0.30
     race_share: float = 0.30
     max_arms: int = 15
     race_look: int = 10

@@ -54,7 +54,7 @@ def test_what_analysis_and_gate_have_no_use_for_is_the_races() -> None:
     assert (made.analysis, made.gate) == (40, 180)  # all of train, both prompts on all of test
     assert made.race > 0.40 * 2000
     small = plan(INCUMBENT, EXAMPLES, Budget(300), OptimizerSettings())
-    assert (small.analysis, small.reflect, small.race, small.gate) == (30, 60, 120, 90)
+    assert (small.analysis, small.reflect, small.race, small.gate) == (30, 90, 90, 90)
 
 
 def test_too_little_data_plans_nothing_and_says_how_much_is_needed() -> None:
