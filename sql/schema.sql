@@ -1831,12 +1831,14 @@ CREATE TABLE glow.learning_experiments (
     treatment_ppm integer DEFAULT 500000 NOT NULL,
     enroll_ppm integer DEFAULT 1000000 NOT NULL,
     plan jsonb NOT NULL,
-    gate_id text NOT NULL,
+    gate_id text,
+    request_id bigint,
     state text DEFAULT 'running'::text NOT NULL,
     reason text DEFAULT ''::text NOT NULL,
     started_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     stopped_at timestamp with time zone,
     CONSTRAINT learning_experiments_check CHECK (((state = 'stopped'::text) = (stopped_at IS NOT NULL))),
+    CONSTRAINT learning_experiments_check1 CHECK (((gate_id IS NOT NULL) OR (request_id IS NOT NULL))),
     CONSTRAINT learning_experiments_enroll_ppm_check CHECK (((enroll_ppm >= 0) AND (enroll_ppm <= 1000000))),
     CONSTRAINT learning_experiments_kind_check CHECK ((kind = 'prompt'::text)),
     CONSTRAINT learning_experiments_phase_check CHECK ((phase > 0)),
@@ -1848,7 +1850,7 @@ CREATE TABLE glow.learning_experiments (
     CONSTRAINT learning_experiments_agent_treatment_fkey FOREIGN KEY (agent, treatment) REFERENCES glow.prompt_versions(agent, prompt_version),
     CONSTRAINT learning_experiments_gate_id_fkey FOREIGN KEY (gate_id) REFERENCES glow.prompt_gates(gate_id)
 );
-COMMENT ON TABLE glow.learning_experiments IS 'An A/B test of a candidate against the version in force, with the gate that allowed it.';
+COMMENT ON TABLE glow.learning_experiments IS 'An A/B test of a candidate against the version in force, with the gate that allowed it or the request that asked for it.';
 CREATE UNIQUE INDEX one_running_experiment ON glow.learning_experiments USING btree (agent) WHERE (state = 'running'::text);
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.learning_experiments TO glow_pipeline;
 
@@ -1954,7 +1956,7 @@ CREATE TABLE glow.requests (
     finished_at timestamp with time zone,
     outcome jsonb,
     CONSTRAINT requests_check CHECK (((state = ANY (ARRAY['succeeded'::text, 'failed'::text, 'cancelled'::text])) = (finished_at IS NOT NULL))),
-    CONSTRAINT requests_kind_check CHECK ((kind = ANY (ARRAY['prompt_optimization'::text, 'dataset'::text, 'training_run'::text]))),
+    CONSTRAINT requests_kind_check CHECK ((kind = ANY (ARRAY['prompt_optimization'::text, 'dataset'::text, 'training_run'::text, 'experiment'::text]))),
     CONSTRAINT requests_parameters_check CHECK ((jsonb_typeof(parameters) = 'object'::text)),
     CONSTRAINT requests_reason_check CHECK ((length(reason) <= 2000)),
     CONSTRAINT requests_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'started'::text, 'succeeded'::text, 'failed'::text, 'cancelled'::text]))),
@@ -2964,6 +2966,41 @@ CREATE FUNCTION glow_api.counted(receipt jsonb, relation text, n bigint) RETURNS
     RETURN jsonb_set(receipt, ARRAY['tables'::text, relation], to_jsonb((COALESCE(((receipt #>> ARRAY['tables'::text, relation]))::bigint, (0)::bigint) + n)));
 COMMENT ON FUNCTION glow_api.counted(receipt jsonb, relation text, n bigint) IS 'A receipt with some more rows of a table.';
 REVOKE ALL ON FUNCTION glow_api.counted(receipt jsonb, relation text, n bigint) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.create_experiment(agent text, prompt_version text, hypothesis text DEFAULT ''::text, effect double precision DEFAULT 0.05, reason text DEFAULT ''::text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  caller glow_api.caller := glow_api.require_caller(null, agent);
+  running text;
+begin
+  if effect is null or not (effect between 0.001 and 0.5) then
+    perform glow_api.refuse('PT422', 'effect', effect::text, 'the smallest difference worth finding, from 0.001 to 0.5 (0.05: five points)');
+  elsif length(hypothesis) > 2000 then
+    perform glow_api.refuse('PT413', 'hypothesis', length(hypothesis) || ' characters', 'at most 2000 characters');
+  elsif not glow_api.is_mine(agent, caller) then
+    perform glow_api.refuse('PT403', 'agent', agent, 'an agent of this login''s own tenant');
+  elsif not exists (select from glow.prompt_versions p
+                     where p.agent = create_experiment.agent and p.prompt_version = create_experiment.prompt_version
+                       and p.erased_at is null) then
+    perform glow_api.refuse('PT404', 'prompt_version', left(prompt_version, 80), 'a version of this agent''s prompt; see prompts');
+  elsif exists (select from glow.prompt_aliases a
+                 where a.agent = create_experiment.agent and a.alias = 'production'
+                   and a.prompt_version = create_experiment.prompt_version) then
+    perform glow_api.refuse('PT409', 'prompt_version', left(prompt_version, 80), 'a version other than the one in production');
+  end if;
+  select x.experiment_id into running from glow.learning_experiments x
+   where x.agent = create_experiment.agent and x.state = 'running';
+  if running is not null then
+    perform glow_api.refuse('PT409', 'agent', agent, 'an agent without a running experiment; ' || running || ' is running');
+  end if;
+  return glow_api.open_request('experiment', agent, jsonb_build_object(
+    'prompt_version', prompt_version, 'hypothesis', nullif(hypothesis, ''), 'effect', effect), reason);
+end $$;
+COMMENT ON FUNCTION glow_api.create_experiment(agent text, prompt_version text, hypothesis text, effect double precision, reason text) IS 'Asks for an experiment of a prompt version against the one in production: planned from the agent''s own traffic for the effect that is worth finding, and started by a run. Without a gate, on the word of who asks.';
+REVOKE ALL ON FUNCTION glow_api.create_experiment(agent text, prompt_version text, hypothesis text, effect double precision, reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.create_experiment(agent text, prompt_version text, hypothesis text, effect double precision, reason text) TO glow_engineer;
 
 CREATE FUNCTION glow_api.curation_policy(agent text) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER

@@ -87,6 +87,18 @@ def request_training_run(agent: str, base_model: str | None = None, reason: str 
     return Call("request_training_run", given(locals()), _request)
 
 
+def create_experiment(
+    agent: str,
+    prompt_version: str,
+    hypothesis: str | None = None,
+    effect: float | None = None,
+    reason: str | None = None,
+) -> Call[Request]:
+    """Ask for an experiment of a prompt version against the one in production. `effect`: the smallest difference in the
+    share of thumbs up that is worth finding (0.05: five points)."""
+    return Call("create_experiment", given(locals()), _request)
+
+
 def request_status(request_id: int) -> Call[Request]:
     """How far a request is."""
     return Call("request_status", given(locals()), _request)

@@ -125,6 +125,7 @@ class GlowClient(AbstractContextManager["GlowClient"]):
     request_prompt_optimization = _runs(reading.request_prompt_optimization)
     request_dataset = _runs(reading.request_dataset)
     request_training_run = _runs(reading.request_training_run)
+    create_experiment = _runs(reading.create_experiment)
     request_status = _runs(reading.request_status)
     cancel_request = _runs(reading.cancel_request)
     annotation_queue = _runs(reviewing.annotation_queue)

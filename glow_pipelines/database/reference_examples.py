@@ -153,6 +153,7 @@ EXAMPLES = (
         {"agent": "expense-coder", "rule": {"kind": "preference", "minimum_quality": 2}},
         "A rule that cannot be meant.",
     ),
+    Example("create_experiment", "glow_engineer", {"agent": "expense-coder", "prompt_version": "0" * 64}),
     Example("request_training_run", "glow_engineer", {"agent": "expense-coder"}),
     Example("request_status", "glow_engineer", {"request_id": 1}),
     Example("cancel_request", "glow_engineer", {"request_id": 1, "reason": "asked by mistake"}),

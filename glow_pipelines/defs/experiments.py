@@ -11,6 +11,7 @@ import dagster as dg
 
 from glow_pipelines.defs.metadata import counts, line, percent
 from glow_pipelines.defs.partitions import agents
+from glow_pipelines.defs.requests import TAG, asked
 from glow_pipelines.services import Services
 
 
@@ -27,16 +28,19 @@ from glow_pipelines.services import Services
 def experiment(context: dg.AssetExecutionContext, services: dg.ResourceParam[Services]) -> dg.MaterializeResult:
     """The experiment of the candidate prompt: planned by power, started, and looked at as often as one likes."""
     from glow_pipelines.learning.experiments import ArmStatistics, Experiment, ExperimentPlan
-    from glow_pipelines.steps.hand_over import hand_over
+    from glow_pipelines.steps.hand_over import hand_over, start_asked
 
-    agent = context.partition_key
+    agent, wanted = context.partition_key, asked(context, services)
     with services.store.transaction() as t:
         # The end of an agent's turn: what its dataset had read is now learned, and only now. A run that failed before
         # this line, or left its optimization undecided, is asked for again.
         optimization = t.optimizations.latest(agent)
         if optimization is None or optimization["state"] != "running":
             t.operations.set_watermark("turn", t.operations.watermark("training_dataset", agent), agent)
-        running = t.experiments.running(agent)
+        running, request_id = t.experiments.running(agent), int(context.run.tags.get(TAG, 0))
+        if "prompt_version" in wanted and (running is None or running["request_id"] != request_id):
+            start_asked(t, services.settings, agent, request_id, wanted)
+            running = t.experiments.running(agent)
         if running is None:
             # Done with the candidate already, unless an earlier experiment stood in its way then.
             hand_over(t, services.settings, agent)

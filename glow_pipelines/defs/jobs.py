@@ -24,6 +24,11 @@ training = dg.define_asset_job(
     description="The training run of one agent, on a dataset curated in the same run.",
     selection=dg.AssetSelection.assets("fine_tuned_model").upstream().materializable(),
 )
+experimentation = dg.define_asset_job(
+    "experimentation",
+    description="The experiment of one agent: the one asked for is started, the one that runs is looked at.",
+    selection=dg.AssetSelection.assets("experiment"),
+)
 upkeep = dg.define_asset_job(
     "upkeep", description="Months made ahead, old ones dropped as the settings say.", selection=_UPKEEP
 )

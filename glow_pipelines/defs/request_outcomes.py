@@ -29,6 +29,7 @@ TOLD: "dict[Kind, tuple[str, Mapping[str, str]]]" = {
         {"verdict": "verdict", "difference": "difference", "interval": "interval", "state": "reason"},
     ),
     "dataset": ("training_dataset", {"dataset": "dataset_id", "dagster/partition_row_count": "rows"}),
+    "experiment": ("experiment", {"experiment": "experiment_id", "decision": "decision", "plan": "plan"}),
     "training_run": ("fine_tuned_model", {"state": "training_state", "run": "run_key"}),
 }
 _WRAPPER = "DagsterExecutionStepExecutionError"

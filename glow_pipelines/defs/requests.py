@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from glow_pipelines.defs.jobs import curation, training, turn
+from glow_pipelines.defs.jobs import curation, experimentation, training, turn
 from glow_pipelines.defs.metadata import line
 from glow_pipelines.defs.partitions import agents
 from glow_pipelines.defs.request_outcomes import brought, ended_as, launched
@@ -25,7 +25,12 @@ if TYPE_CHECKING:
 
 TAG = "glow/request"
 # A whole turn for a prompt: its last asset says how far the agent has learned, retrieval included.
-JOBS = {"prompt_optimization": turn.name, "dataset": curation.name, "training_run": training.name}
+JOBS = {
+    "prompt_optimization": turn.name,
+    "dataset": curation.name,
+    "training_run": training.name,
+    "experiment": experimentation.name,
+}
 MOST_PER_TICK = 10
 MOST_OPEN = 50
 """Taken and not ended: what one tick can compare with the runs well within its 60 seconds."""
@@ -39,7 +44,7 @@ served another database, in which the number was given before."""
 
 
 @dg.sensor(
-    jobs=[turn, curation, training],
+    jobs=[turn, curation, training, experimentation],
     minimum_interval_seconds=20,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Turns requests (glow_api.request_…) into runs, in their order, and writes how the runs went.",

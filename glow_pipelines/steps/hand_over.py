@@ -1,6 +1,7 @@
 """From a passed gate to users: the alias `candidate`, an experiment large enough to tell, and word to people.
 
-Belongs here: one transaction that does all three or none, and changes nothing when repeated. Does not: the gate
+Belongs here: one transaction that does all three or none, and changes nothing when repeated; and an experiment that an
+engineer asks for without a gate. Does not: the gate
 (optimization), who sees what (glow_api.resolve_prompt), looking at the experiment (defs/experiments).
 """
 
@@ -8,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from glow_pipelines.errors import Actionable
 from glow_pipelines.learning.experiments import Experiment, ExperimentPlan, Traffic, intra_user_correlation
 from glow_pipelines.learning.prompts.types import Gate
 from glow_pipelines.settings import Settings
@@ -18,6 +20,10 @@ PLANNED_EFFECT = 0.05
 """The smallest difference in the share of thumbs up worth finding: the charter's five points."""
 FAINT_PRIOR = 0.5
 """Added to up and down votes so that a rate of 0 or 1 from few votes does not make planning impossible."""
+
+
+class CannotStart(Actionable):
+    """An experiment that was asked for cannot start, and why."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +66,23 @@ def hand_over(t: Transaction, settings: Settings, agent: str) -> HandOver | None
     return HandOver(row["gate_id"], finalist, experiment_id, plan, told)
 
 
-def plan_experiment(t: Transaction, settings: Settings, agent: str, finalist: str) -> ExperimentPlan:
-    """As many users as the planned effect needs with this agent's traffic, and never fewer than the settings say."""
+def start_asked(t: Transaction, settings: Settings, agent: str, request_id: int, asked: Mapping[str, Any]) -> None:
+    """Start the experiment that an engineer asked for (glow_api.create_experiment). Raises CannotStart."""
+    production, treatment = t.prompts.in_force(agent), asked["prompt_version"]
+    version = t.prompts.find(agent, treatment)
+    if production is None or treatment == production.prompt.sha256:
+        raise CannotStart(f"{agent}: the prompt asked for is in production by now, or nothing is")
+    plan = plan_experiment(t, settings, agent, treatment, asked["effect"])
+    hypothesis = asked.get("hypothesis") or f"{version['operator']}: more thumbs up than the prompt in force"
+    control, named = production.prompt.sha256, plan.salt.partition("#")[0]
+    if not t.experiments.create(named, agent, hypothesis, control, treatment, asdict(plan), None, request_id):
+        raise CannotStart(f"{agent}: another experiment runs, or {named} was run before")
+
+
+def plan_experiment(
+    t: Transaction, settings: Settings, agent: str, finalist: str, effect: float = PLANNED_EFFECT
+) -> ExperimentPlan:
+    """As many users as the effect needs with this agent's traffic, and never fewer than the settings say."""
     votes, traffic = t.experiments.votes_per_user(agent), t.experiments.traffic(agent)
     up, cast = sum(row["up"] for row in votes), sum(row["votes"] for row in votes)
     plan: ExperimentPlan = Experiment.planned(
@@ -75,7 +96,7 @@ def plan_experiment(t: Transaction, settings: Settings, agent: str, finalist: st
                 [row["up"] for row in votes], [row["votes"] for row in votes]
             ),
         ),
-        effect=PLANNED_EFFECT,
+        effect=effect,
         confidence=settings.ab_test_confidence_threshold,
         minimum_users=settings.ab_test_min_sample_size,
     ).plan

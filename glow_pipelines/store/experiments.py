@@ -20,7 +20,8 @@ class Experiments(Noun):
         control: str,
         treatment: str,
         plan: Mapping[str, object],
-        gate_id: str,
+        gate_id: str | None,
+        request_id: int | None = None,
     ) -> bool:
         """Start an experiment; False when it exists or another runs on this agent."""
         row = self._row(
@@ -32,6 +33,7 @@ class Experiments(Noun):
             treatment=treatment,
             plan=json(plan),
             gate_id=gate_id,
+            request_id=request_id,
         )
         return row is not None
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from glow_pipelines.store.noun import Noun, Row, json
 
-Kind = Literal["prompt_optimization", "dataset", "training_run"]
+Kind = Literal["prompt_optimization", "dataset", "training_run", "experiment"]
 Ended = Literal["succeeded", "failed", "cancelled"]
 
 

@@ -46,7 +46,8 @@ grant execute on function
   glow_api.register_agent, glow_api.learning_stats, glow_api.datasets, glow_api.why, glow_api.effect_of,
   glow_api.set_curation_policy, glow_api.curation_policy,
   glow_api.prompts, glow_api.prompt_history, glow_api.prompt_lineage, glow_api.rollback_prompt, glow_api.notifications,
-  glow_api.request_prompt_optimization, glow_api.request_dataset, glow_api.request_training_run, glow_api.request_status,
+  glow_api.request_prompt_optimization, glow_api.request_dataset, glow_api.request_training_run, glow_api.create_experiment,
+  glow_api.request_status,
   glow_api.cancel_request, glow_api.erase_subject, glow_api.erasures, glow_api.set_retention
   to glow_engineer;
 

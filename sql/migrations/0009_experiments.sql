@@ -11,16 +11,19 @@ create table glow.learning_experiments (
   treatment_ppm   integer not null default 500000 check (treatment_ppm between 0 and 1000000),
   enroll_ppm      integer not null default 1000000 check (enroll_ppm between 0 and 1000000),
   plan            jsonb not null,
-  gate_id         text not null references glow.prompt_gates,
+  -- Null where an engineer asked for it: what was asked, and by whom, stands in the request.
+  gate_id         text references glow.prompt_gates,
+  request_id      bigint,
   state           text not null default 'running' check (state in ('running', 'stopped')),
   reason          text not null default '',
   started_at      timestamptz not null default clock_timestamp(),
   stopped_at      timestamptz,
   check ((state = 'stopped') = (stopped_at is not null)),
+  check (gate_id is not null or request_id is not null),
   foreign key (agent, control) references glow.prompt_versions (agent, prompt_version),
   foreign key (agent, treatment) references glow.prompt_versions (agent, prompt_version)
 );
-comment on table glow.learning_experiments is 'An A/B test of a candidate against the version in force, with the gate that allowed it.';
+comment on table glow.learning_experiments is 'An A/B test of a candidate against the version in force, with the gate that allowed it or the request that asked for it.';
 -- Mutual exclusion by layers comes later; until then one agent runs one experiment.
 create unique index one_running_experiment on glow.learning_experiments (agent) where state = 'running';
 

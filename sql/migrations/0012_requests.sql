@@ -2,7 +2,7 @@
 
 create table glow.requests (
   request_id   bigint generated always as identity primary key,
-  kind         text not null check (kind in ('prompt_optimization', 'dataset', 'training_run')),
+  kind         text not null check (kind in ('prompt_optimization', 'dataset', 'training_run', 'experiment')),
   agent        glow.agent_name not null references glow.agents,
   parameters   jsonb not null default '{}' check (jsonb_typeof(parameters) = 'object'),
   reason       text not null default '' check (length(reason) <= 2000),

@@ -3,8 +3,8 @@
 -- create_experiment --
 -- A started experiment; the same one is created once, and an agent runs one at a time. Against what is in production, held
 -- until commit: a rollback comes before it or is refused because of it.
-insert into glow.learning_experiments (experiment_id, agent, kind, hypothesis, control, treatment, plan, gate_id)
-select %(experiment_id)s, %(agent)s, 'prompt', %(hypothesis)s, %(control)s, %(treatment)s, %(plan)s, %(gate_id)s
+insert into glow.learning_experiments (experiment_id, agent, kind, hypothesis, control, treatment, plan, gate_id, request_id)
+select %(experiment_id)s, %(agent)s, 'prompt', %(hypothesis)s, %(control)s, %(treatment)s, %(plan)s, %(gate_id)s, %(request_id)s
   from (select from glow.prompt_aliases a
          where a.agent = %(agent)s and a.alias = 'production' and a.prompt_version = %(control)s for share) in_force
 on conflict do nothing
@@ -12,7 +12,7 @@ returning experiment_id
 
 -- running_experiment --
 -- The experiment an agent runs now.
-select experiment_id, agent, hypothesis, control, treatment, phase, treatment_ppm, enroll_ppm, plan, gate_id, state,
+select experiment_id, agent, hypothesis, control, treatment, phase, treatment_ppm, enroll_ppm, plan, gate_id, request_id, state,
        reason, started_at
   from glow.learning_experiments where agent = %(agent)s and state = 'running'
 

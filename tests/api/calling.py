@@ -185,6 +185,7 @@ GOOD: Mapping[str, Callable[[int], Arguments]] = {
     "my_agents": lambda n: {},
     "request_prompt_optimization": lambda n: {"agent": AGENT, "goals": Jsonb([f"goal {n}"]), "reason": f"reason {n}"},
     "request_dataset": lambda n: {"agent": AGENT, "kind": "sft", "reason": f"reason {n}"},
+    "create_experiment": lambda n: {"agent": AGENT, "prompt_version": f"{n:064x}", "hypothesis": f"idea {n}"},
     "request_training_run": lambda n: {"agent": AGENT, "base_model": f"model-{n}", "reason": f"reason {n}"},
     "request_status": lambda n: {"request_id": 1},
     "cancel_request": lambda n: {"request_id": 1, "reason": f"reason {n}"},

@@ -157,6 +157,7 @@ class Other:
             "my_agents": {},
             "request_prompt_optimization": {"agent": self.agent},
             "request_dataset": {"agent": self.agent, "kind": "sft"},
+            "create_experiment": {"agent": self.agent, "prompt_version": "0" * 64},
             "request_training_run": {"agent": self.agent},
             "request_status": {"request_id": self.request},
             "cancel_request": {"request_id": self.request},
@@ -215,6 +216,7 @@ class Other:
             "forget_statistics",
         }
         tenantless |= {"set_review_policy", "request_prompt_optimization", "request_dataset", "request_training_run"}
+        tenantless |= {"create_experiment"}
         shared = [
             ("feedback_stats", {"agent": AGENT}),
             ("common_issues", {"agent": AGENT}),

@@ -15,7 +15,8 @@ from tests.api.logins import Logins
 WRITE = {"log_execution", "log_retrieval", "submit_feedback", "submit_demonstration"}
 BATCHES = {f"{name}_batch" for name in WRITE}
 FIGURES = {"feedback_stats", "common_issues"}
-ASKING = {"request_prompt_optimization", "request_dataset", "request_training_run", "request_status", "cancel_request"}
+ASKING = {"request_prompt_optimization", "request_dataset", "request_training_run", "create_experiment"}
+ASKING |= {"request_status", "cancel_request"}
 REVIEWING = {"annotation_queue", "claim_annotation", "skip", "decline", "release", "extend_lease", "submit_comparison"}
 SUPERVISING = {"set_review_policy", "request_review", "request_comparison", "set_gold", "unset_gold"}
 ERASURE = {"erase_subject", "erasures", "set_retention"}
