@@ -157,6 +157,11 @@ class Other:
             "my_agents": {},
             "request_prompt_optimization": {"agent": self.agent},
             "request_dataset": {"agent": self.agent, "kind": "sft"},
+            "prompts": {"agent": self.agent},
+            "prompt_history": {"agent": self.agent},
+            "prompt_lineage": {"agent": self.agent},
+            "rollback_prompt": {"agent": self.agent, "reason": "mine now"},
+            "notifications": {"agent": self.agent},
             "create_experiment": {"agent": self.agent, "prompt_version": "0" * 64},
             "request_training_run": {"agent": self.agent},
             "request_status": {"request_id": self.request},
@@ -216,7 +221,14 @@ class Other:
             "forget_statistics",
         }
         tenantless |= {"set_review_policy", "request_prompt_optimization", "request_dataset", "request_training_run"}
-        tenantless |= {"create_experiment"}
+        tenantless |= {
+            "create_experiment",
+            "prompts",
+            "prompt_history",
+            "prompt_lineage",
+            "rollback_prompt",
+            "notifications",
+        }
         shared = [
             ("feedback_stats", {"agent": AGENT}),
             ("common_issues", {"agent": AGENT}),

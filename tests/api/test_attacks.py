@@ -26,6 +26,7 @@ VIEWS = {"dataset_lineage", "feedback_lineage"}
 READERS = {"glow_engineer", "glow_pipeline"}
 # The whole matrix, written down a second time: whoever grants something changes it here too.
 PATTERNS = {"correction_patterns"}
+PROMPTS = {"prompts", "prompt_history", "prompt_lineage", "rollback_prompt", "notifications"}
 MAY: dict[str, set[str]] = {
     "glow_app": WRITE
     | BATCHES
@@ -40,6 +41,7 @@ MAY: dict[str, set[str]] = {
     "glow_viewer": FIGURES | PATTERNS | {"success_metrics"},
     "glow_engineer": FIGURES
     | ASKING
+    | PROMPTS
     | LINEAGE
     | SUPERVISING
     | PATTERNS

@@ -170,7 +170,8 @@ def test_sql_in_a_text_is_kept_as_it_is_or_refused(seeded: psycopg.Connection, l
     finally:
         connection.rollback()
     readers = FIGURES | LINEAGE | {"apply_import", "resolve_prompt", "request_status", "submit_feedback_with_token"}
-    readers.add("cancel_request")  # of a request that is not there
+    readers |= {"cancel_request", "create_experiment", "rollback_prompt"}  # of what is not there
+    readers |= {"prompts", "prompt_history", "prompt_lineage", "notifications"}
     readers |= {"extend_lease", "set_review_policy", "unset_gold"}  # no text but ids that must be known
     readers |= {"correction_patterns", "curation_policy", "set_curation_policy"}  # which takes no word but its own
     readers |= {"erase_subject", "name_successor", "replace_quoting", "set_retention"}
