@@ -24,11 +24,12 @@ from tests.openai_server import OpenAIServer, ScriptedModel
 ROOT = Path(__file__).parents[2]
 AGENTS = {"expense-coder", "support-triage", "tax-helpdesk"}
 # What must not depend on when, or how often, a turn was begun.
+# Without how long answers took, and what the gate notes of it: that is measured.
 STATE = """
 select 'example', example_id, status, split, source from glow.learning_examples where superseded_at is null
 union all select 'dataset', agent, kind, content_hash, '' from glow.training_datasets
 union all select 'prompt', agent, prompt_version, operator, '' from glow.prompt_versions
-union all select 'gate', agent, gate_id, verdict, evidence::text from glow.prompt_gates
+union all select 'gate', agent, gate_id, verdict, (evidence - '{seconds,notes}'::text[])::text from glow.prompt_gates
 union all select 'alias', agent, alias, prompt_version, revision::text from glow.prompt_aliases
 union all select 'retrieval', agent, alias, configuration, revision::text from glow.retrieval_aliases
 union all select 'experiment', agent, experiment_id, state, '' from glow.learning_experiments
