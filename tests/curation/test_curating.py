@@ -171,6 +171,18 @@ def test_what_experts_approved_of_a_removed_execution_yields_to_no_user(
     assert statuses(admin) == {"x": "rejected"}
 
 
+def test_what_retention_removed_takes_nobodys_place(services: Services, admin: psycopg.Connection) -> None:
+    """Experts are heard first and no more than so many; those whose executions are gone say nothing."""
+    old = [Run(f"e{n:04}", "taxi", "x", None, n) for n in range(HEARD)]
+    arrive_in_bulk(admin, old, [Judged(n, run.id, "eve", "approve") for n, run in enumerate(old, 1)])
+    night(services)
+    admin.execute("delete from glow.executions")
+    admin.execute("update glow.execution_keys set expired_at = clock_timestamp()")
+    arrive(admin, [Run("f", "taxi", "y", None, HEARD), Vote(1, "f", "ann", None, "z")])
+    night(services)
+    assert statuses(admin) == {"x": "approved", "z": "pending"}
+
+
 def test_an_expert_who_answers_anew_leaves_no_second_answer(services: Services, admin: psycopg.Connection) -> None:
     arrive(admin, [Run("e", "taxi", "x"), Judged(1, "e", "eve", "approve")])
     night(services)
