@@ -156,6 +156,19 @@ def test_what_rests_on_a_removed_execution_stays(services: Services, admin: psyc
     assert admin.execute("select execution_id from glow.execution_inputs order by 1").fetchall() == [("e",), ("f",)]
 
 
+def test_a_new_policy_tells_what_it_does_not_reach(services: Services, admin: psycopg.Connection) -> None:
+    """What was said is gone with its executions: nothing is left to screen anew."""
+    arrive(admin, approved([Run("e", "taxi", "x"), Run("f", "hotel", "y"), Run("g", "Hotel", "y")]))
+    night(services)
+    admin.execute("update glow.execution_keys set expired_at = clock_timestamp() where execution_id in ('e', 'g')")
+    admin.execute("delete from glow.executions where execution_id in ('e', 'g')")
+    ask = "select glow_api.set_curation_policy(%s, shortest_target => 5) -> 'out_of_reach'"
+    assert admin.execute(ask, (AGENT,)).fetchone() == (1,)
+    night(services)
+    assert statuses(admin) == {"x": "approved", "y": "quarantined"}
+    assert admin.execute(ask, (AGENT,)).fetchone() == (1,)
+
+
 def test_what_experts_approved_of_a_removed_execution_yields_to_no_user(
     services: Services, admin: psycopg.Connection
 ) -> None:
