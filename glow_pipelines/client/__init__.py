@@ -6,6 +6,7 @@ functions refuse what they do not accept, the same for every language), SQL beyo
 
 from glow_pipelines.client.asynchronous import AsyncGlowClient
 from glow_pipelines.client.asynchronous_writer import AsyncGlowWriter
+from glow_pipelines.client.curating import CorrectionPattern, CurationPolicy
 from glow_pipelines.client.errors import (
     Conflict,
     Forbidden,
@@ -65,6 +66,8 @@ __all__ = [
     "AsyncGlowWriter",
     "ComparisonReceipt",
     "Conflict",
+    "CorrectionPattern",
+    "CurationPolicy",
     "Dataset",
     "DemonstrationReceipt",
     "Disagreement",
