@@ -16,7 +16,8 @@ from glow_pipelines.providers.types import ProviderError
 from glow_pipelines.services import Services
 from glow_pipelines.steps import curation
 from glow_pipelines.steps.curation import CONSUMER, curate
-from glow_pipelines.store.curation import HEARD, Embedded
+from glow_pipelines.store.curation import HEARD
+from glow_pipelines.store.input_groups import Embedded
 from tests.curation.arrivals import AGENT, Judged, Rows, Run, Shown, Vote, approved, arrive, arrive_in_bulk, examples
 from tests.incremental.reading import settle
 from tests.openai_server import OpenAIServer, ScriptedModel
