@@ -28,10 +28,8 @@ from glow_pipelines.client.prompting import Notification, PromptMove, PromptSour
 from glow_pipelines.client.results import (
     AgentReceipt,
     AnnotationReceipt,
-    ComparisonReceipt,
     Dataset,
     DemonstrationReceipt,
-    Disagreement,
     Effect,
     ExecutionReceipt,
     FeedbackReceipt,
@@ -45,13 +43,17 @@ from glow_pipelines.client.results import (
     Request,
     ResolvedPrompt,
     RetrievalReceipt,
+)
+from glow_pipelines.client.retries import Retries
+from glow_pipelines.client.review_results import (
+    ComparisonReceipt,
+    Disagreement,
     ReviewItem,
     ReviewPolicy,
     ReviewQueue,
     ReviewReceipt,
     WaitingReviews,
 )
-from glow_pipelines.client.retries import Retries
 from glow_pipelines.client.spool import Spool
 from glow_pipelines.client.sync import GlowClient
 from glow_pipelines.client.writer import (
