@@ -6,6 +6,7 @@ functions refuse what they do not accept, the same for every language), SQL beyo
 
 from glow_pipelines.client.asynchronous import AsyncGlowClient
 from glow_pipelines.client.asynchronous_writer import AsyncGlowWriter
+from glow_pipelines.client.curating import CorrectionPattern, CurationPolicy
 from glow_pipelines.client.errors import (
     Conflict,
     Forbidden,
@@ -27,10 +28,8 @@ from glow_pipelines.client.prompting import Notification, PromptMove, PromptSour
 from glow_pipelines.client.results import (
     AgentReceipt,
     AnnotationReceipt,
-    ComparisonReceipt,
     Dataset,
     DemonstrationReceipt,
-    Disagreement,
     Effect,
     ExecutionReceipt,
     FeedbackReceipt,
@@ -44,13 +43,17 @@ from glow_pipelines.client.results import (
     Request,
     ResolvedPrompt,
     RetrievalReceipt,
+)
+from glow_pipelines.client.retries import Retries
+from glow_pipelines.client.review_results import (
+    ComparisonReceipt,
+    Disagreement,
     ReviewItem,
     ReviewPolicy,
     ReviewQueue,
     ReviewReceipt,
     WaitingReviews,
 )
-from glow_pipelines.client.retries import Retries
 from glow_pipelines.client.spool import Spool
 from glow_pipelines.client.sync import GlowClient
 from glow_pipelines.client.writer import (
@@ -65,6 +68,8 @@ __all__ = [
     "AsyncGlowWriter",
     "ComparisonReceipt",
     "Conflict",
+    "CorrectionPattern",
+    "CurationPolicy",
     "Dataset",
     "DemonstrationReceipt",
     "Disagreement",

@@ -9,8 +9,8 @@ from datetime import timedelta
 from typing import Any
 
 from glow_pipelines.client.call import Call, Rows, given, one, table
-from glow_pipelines.client.results import (
-    AnnotationReceipt,
+from glow_pipelines.client.results import AnnotationReceipt, read
+from glow_pipelines.client.review_results import (
     ComparisonReceipt,
     Disagreement,
     ReviewItem,
@@ -18,7 +18,6 @@ from glow_pipelines.client.results import (
     ReviewQueue,
     ReviewReceipt,
     WaitingReviews,
-    read,
 )
 
 # A login bound to a person is its own reviewer; another must say for whom it speaks.

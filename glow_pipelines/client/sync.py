@@ -1,4 +1,4 @@
-"""GlowClient: the calls of `writing`, `reading`, `reviewing` and `batches` as methods, each in its own transaction.
+"""GlowClient: the calls that the modules beside it define as methods, each in its own transaction.
 
 Belongs here: running a call over a pool, with retries. Does not: any call's own definition.
 """
@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from psycopg_pool import ConnectionPool
 
-from glow_pipelines.client import batches, prompting, reading, reviewing, writing
+from glow_pipelines.client import batches, curating, prompting, reading, reviewing, writing
 from glow_pipelines.client.call import Call, Rows, statement
 from glow_pipelines.client.connections import Connection, options
 from glow_pipelines.client.errors import Unavailable, translated
@@ -117,6 +117,9 @@ class GlowClient(AbstractContextManager["GlowClient"]):
     datasets = _runs(reading.datasets)
     why = _runs(reading.why)
     effect_of = _runs(reading.effect_of)
+    set_curation_policy = _runs(curating.set_curation_policy)
+    curation_policy = _runs(curating.curation_policy)
+    correction_patterns = _runs(curating.correction_patterns)
     prompts = _runs(prompting.prompts)
     prompt_history = _runs(prompting.prompt_history)
     prompt_lineage = _runs(prompting.prompt_lineage)

@@ -4,8 +4,6 @@ Belongs here: verbs, options and what they print. Does not: what the verbs do (s
 """
 
 import json
-from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +12,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from glow_pipelines.commands.dataset_texts import instant, print_built, print_counts, rule_of, why_changed
 from glow_pipelines.project import open_services
 
 if TYPE_CHECKING:
-    from glow_pipelines.steps.datasets import Built
     from glow_pipelines.store.store import Store
 
 KINDS = ("sft", "preference", "evaluation", "retrieval")
@@ -91,15 +89,15 @@ def build(agent: str, rule_file: Path | None, as_of: str | None, **options: Any)
     """
     from glow_pipelines.steps.datasets import agent_rule, build_dataset
 
-    given = _rule_of(rule_file) | {name: value for name, value in options.items() if value not in (None, ())}
+    given = rule_of(rule_file) | {name: value for name, value in options.items() if value not in (None, ())}
     store, console = _store(), Console()
     with store.transaction() as t:
         rule = agent_rule(t, agent, given)
     with console.status("choose") as status:
         built = build_dataset(
-            store, rule, _instant(as_of), told=lambda doing, rows: status.update(f"{doing}: {rows:,} rows")
+            store, rule, instant(as_of), told=lambda doing, rows: status.update(f"{doing}: {rows:,} rows")
         )
-    _print_built(console, built)
+    print_built(console, built)
     if built.refused:
         raise click.ClickException(
             "refused: " + ", ".join(each.name for each in built.refused) + "; nothing was written"
@@ -134,7 +132,7 @@ def show(dataset_id: str) -> None:
     console.print_json(json.dumps({"rule": version.rule.to_json()}))
     statistics = version.statistics
     for name in ("splits", "drops", "sources", "languages", "domains", "agents", "balance"):
-        _print_counts(console, name, statistics.get(name) or {})
+        print_counts(console, name, statistics.get(name) or {})
     for check in statistics.get("checks", ()):
         if not check["passed"]:
             console.print(f"[yellow]warning[/] {check['name']}: {escape(check['detail'])}")
@@ -159,7 +157,7 @@ def diff(a: str, b: str, most: int) -> None:
     console.print(", ".join(f"{count:,} {change}" for change, count in totals.items()))
     table = Table("change", "example", "split", "why", box=None, pad_edge=False)
     for row in rows:
-        table.add_row(row["change"], row["example_id"][:16], row["split"], escape(_why_changed(row)))
+        table.add_row(row["change"], row["example_id"][:16], row["split"], escape(why_changed(row)))
     if rows:
         console.print(table)
     if totals["moved"]:
@@ -260,66 +258,3 @@ def why(dataset_id: str, example: str) -> None:
         said = json.dumps(row["said"], ensure_ascii=False, default=str) if row["said"] else "gone"
         table.add_row(row["kind"] or "–", row["source_id"] or "–", row["role"] or "–", escape(said[:200]))
     console.print(table)
-
-
-def _rule_of(path: Path | None) -> dict[str, Any]:
-    if path is None:
-        return {}
-    try:
-        read = json.loads(path.read_text("utf-8"))
-    except (ValueError, UnicodeDecodeError) as error:
-        raise click.ClickException(f"{path}: not JSON: {error}") from error
-    if not isinstance(read, dict):
-        raise click.ClickException(f'{path}: an object is wanted, such as {{"domain": "travel"}}')
-    return read
-
-
-def _instant(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        raise click.BadParameter(
-            f"{text!r}: a date or an instant such as 2026-11-22T14:00:00Z", param_hint="--as-of"
-        ) from None
-    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant
-
-
-def _print_built(console: Console, built: "Built") -> None:
-    table = Table("check", "", "", box=None, pad_edge=False)
-    for each in built.verdicts:
-        mark = (
-            "[green]passed[/]"
-            if each.passed
-            else "[red]failed[/]"
-            if each.severity == "error"
-            else "[yellow]warning[/]"
-        )
-        table.add_row(each.name, mark, escape(each.detail))
-    console.print(table)
-    _print_counts(console, "splits", built.statistics["splits"])
-    _print_counts(console, "left out", built.statistics["drops"])
-    if built.dataset_id is not None:
-        state = "new" if built.new else "as before"
-        console.print(f"{built.dataset_id}: {built.rows:,} rows, {state}", soft_wrap=True)
-    elif not built.refused:
-        console.print("the rule admits no example: there is nothing to freeze")
-
-
-def _print_counts(console: Console, name: str, counted: Mapping[str, int]) -> None:
-    if counted:
-        console.print(
-            f"{name}: " + ", ".join(f"{escape(str(key) or 'none')} {count:,}" for key, count in counted.items()),
-            soft_wrap=True,
-        )
-
-
-def _why_changed(row: Mapping[str, Any]) -> str:
-    if row["change"] == "changed":
-        return "the same example in other words"
-    if row["erased"]:
-        return "erased"
-    if row["status"] is None:
-        return "no longer an example"
-    return f"{row['source']}, {row['status']} today" + (f": {row['reason']}" if row["reason"] else "")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from glow_pipelines.defs.metadata import percent, table
+from glow_pipelines.defs.metadata import percent, person, table
 from glow_pipelines.services import Services
 
 if TYPE_CHECKING:
@@ -218,7 +218,7 @@ def _pairs(reports: Sequence["StoredReport"]) -> Rows:
             kappa = pair["kappa"]
             yield (
                 each.agent,
-                f"{pair['first']}, {pair['second']}",
+                f"{person(pair['first'])}, {person(pair['second'])}",
                 _number(kappa["kappa"]),
                 _limits(kappa["interval"]),
                 pair["agreed"],
@@ -233,7 +233,7 @@ def _reviewers(reports: Sequence["StoredReport"]) -> Rows:
             milder = next((bias["difference"] for bias in reviewer["biases"] if bias["measure"] == "approval"), None)
             yield (
                 each.agent,
-                name,
+                person(name),
                 _number(each.report["weights"][name]),
                 reviewer["judgements"],
                 percent(reviewer["approval"]["value"]),
@@ -247,7 +247,7 @@ def _reviewers(reports: Sequence["StoredReport"]) -> Rows:
 def _warnings(reports: Sequence["StoredReport"]) -> Rows:
     for each in reports:
         for warning in each.report["warnings"]:
-            yield (each.agent, warning["reviewer"], warning["kind"], warning["detail"], warning["suggestion"])
+            yield (each.agent, person(warning["reviewer"]), warning["kind"], warning["detail"], warning["suggestion"])
 
 
 def _number(value: float | None) -> str:

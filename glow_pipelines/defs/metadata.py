@@ -1,7 +1,7 @@
 """Values as Dagster metadata.
 
-Belongs here: tables, diffs and JSON in the form the UI shows well, with user text made harmless. Does not: choosing
-what to show (each asset does).
+Belongs here: tables, diffs, names and JSON in the form the UI shows well, with user text made harmless. Does not:
+choosing what to show (each asset does).
 """
 
 import difflib
@@ -23,6 +23,12 @@ def line(text: object, most: int = 400) -> str:
 def plain(text: object, most: int = 120) -> str:
     """User text as one harmless line of Markdown."""
     return _MARKDOWN.sub(r"\\\1", line(text, most))
+
+
+def person(qualified: str) -> str:
+    """Whom a name means across tenants (glow.qualified): "name", or "name (tenant)" where it is not the default one."""
+    tenant, mark, name = qualified.partition("\x1f")
+    return f"{name} ({tenant})" if mark else qualified
 
 
 def table(

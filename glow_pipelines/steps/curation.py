@@ -13,7 +13,7 @@ from glow_pipelines.learning.datasets import BehaviorLearner, BehaviorSettings, 
 from glow_pipelines.services import Services
 from glow_pipelines.steps.grouping import group_inputs, mark_again
 from glow_pipelines.store import Transaction
-from glow_pipelines.store.curation import Embedded
+from glow_pipelines.store.input_groups import Embedded
 
 CONSUMER = "learning_examples"
 SLICE = 4000  # rows of a kind: some seconds of work, which is what a failure costs and how long the lock is held
@@ -115,7 +115,7 @@ def _learned(
     """What the rows about some inputs amount to, and the groups that some of these have already; by input id. Third,
     those with a group that near-duplicates do not find."""
     said = t.curation.said_of(agent, inputs)
-    known = t.curation.inputs(inputs)
+    known = t.input_groups.inputs(inputs)
     found = learner.learn_inputs(
         said.executions,
         said.feedback,

@@ -24,7 +24,7 @@ from glow_pipelines.learning.datasets.jaccard import verify
 from glow_pipelines.learning.datasets.minhash import most_differing
 from glow_pipelines.learning.datasets.similar import paraphrases
 from glow_pipelines.store import Transaction
-from glow_pipelines.store.curation import Embedded, KnownInput
+from glow_pipelines.store.input_groups import Embedded, KnownInput
 
 Pairs = list[tuple[str, str]]
 
@@ -51,18 +51,18 @@ def group_inputs(
     fresh, settings = list(inputs.values()), learner.settings
     marks = near_marks(agent, [each.words for each in fresh])
     differing = most_differing(settings.near_duplicate)
-    near = t.curation.near(agent, marks, differing)
-    crowded = {place: fresh[place].words for place in t.curation.crowded(marks)}
+    near = t.input_groups.near(agent, marks, differing)
+    crowded = {place: fresh[place].words for place in t.input_groups.crowded(marks)}
     if crowded:
         seen = {(each.place, each.id) for each in near}
-        found = t.curation.near_in_crowds(agent, marks, crowded, differing)
+        found = t.input_groups.near_in_crowds(agent, marks, crowded, differing)
         near += [each for each in found if (each.place, each.id) not in seen]
-    pairs = _near_pairs(fresh, near, t.curation.words([each.id for each in near]), settings.near_duplicate)
+    pairs = _near_pairs(fresh, near, t.input_groups.words([each.id for each in near]), settings.near_duplicate)
     extra, alike = _paraphrases(t, agent, fresh, embedded, settings.paraphrase)
-    talks = t.curation.of_conversations(agent, sorted({each.conversation for each in fresh if each.conversation}))
+    talks = t.input_groups.of_conversations(agent, sorted({each.conversation for each in fresh if each.conversation}))
     known = {each.key: each.group for each in (*near, *alike, *(each for _, each in talks))}
     said_in = {each.key: conversation for conversation, each in talks}
-    splits = t.curation.splits(agent, set(known.values()))
+    splits = t.input_groups.splits(agent, set(known.values()))
     grouped = learner.group(
         fresh,
         known,
@@ -73,8 +73,8 @@ def group_inputs(
     )
     groups = {id: grouped[each.key] for id, each in inputs.items()}
     new = {group for group in groups.values() if not is_bridge(group)} - set(splits)
-    t.curation.assign_splits(agent, assign_splits(new, {}, settings.shares, settings.salt))
-    t.curation.assign_groups(agent, inputs, groups, marks, embedded)
+    t.input_groups.assign_splits(agent, assign_splits(new, {}, settings.shares, settings.salt))
+    t.input_groups.assign_groups(agent, inputs, groups, marks, embedded)
     return Grouped(groups, sum(group in splits for group in groups.values()))
 
 
@@ -89,7 +89,7 @@ def mark_again(
     somebody else asks the same."""
     if inputs:
         marks = near_marks(agent, [each.words for each in inputs.values()])
-        t.curation.assign_groups(agent, inputs, groups, marks, embedded)
+        t.input_groups.assign_groups(agent, inputs, groups, marks, embedded)
 
 
 def _near_pairs(
@@ -114,7 +114,7 @@ def _paraphrases(
     """Pairs that say the same in other words, and those of them that were grouped before."""
     if embedded is None or not embedded.vectors:
         return [], []
-    known = t.curation.alike(agent, embedded, threshold)
+    known = t.input_groups.alike(agent, embedded, threshold)
     saying: dict[str, list[str]] = defaultdict(list)
     for each in fresh:
         saying[each.words].append(each.key)

@@ -23,6 +23,7 @@ from glow_pipelines.store.experiments import Experiments
 from glow_pipelines.store.exports import Exports
 from glow_pipelines.store.feedback import Feedback
 from glow_pipelines.store.imports import Imports
+from glow_pipelines.store.input_groups import InputGroups
 from glow_pipelines.store.judges import Judges
 from glow_pipelines.store.models import Models
 from glow_pipelines.store.notifications import Notifications
@@ -66,6 +67,10 @@ class Transaction:
     @cached_property
     def datasets(self) -> Datasets:
         return Datasets(self.connection)
+
+    @cached_property
+    def input_groups(self) -> InputGroups:
+        return InputGroups(self.connection)
 
     @cached_property
     def curation_policies(self) -> CurationPolicies:

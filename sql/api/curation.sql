@@ -49,6 +49,17 @@ end $$;
 comment on function glow_api.require_own_agent is
   'require_caller, for what rests on all of an agent''s feedback; refuses an agent that other tenants use too.';
 
+-- What users and experts said of them is gone, and with it what a new policy would screen.
+create function glow_api.out_of_reach(agent text) returns bigint
+  language sql stable
+  return (select count(*) from glow.learning_examples x
+           where x.agent = out_of_reach.agent and x.superseded_at is null
+             and (select bool_and(k.expired_at is not null)
+                    from glow.example_sources s
+                    join glow.execution_keys k on k.tenant = glow.tenant_of(s.source_id) and k.execution_id = glow.unqualified(s.source_id)
+                   where s.example_version = x.example_version and s.kind = 'execution'));
+comment on function glow_api.out_of_reach is 'How many examples in force rest on executions alone that retention removed.';
+
 create function glow_api.set_curation_policy(
   agent text, pii text default 'redact', secrets text default 'quarantine', keep text[] default '{}',
   languages text[] default null, shortest_input integer default 1, shortest_target integer default 1
@@ -67,17 +78,20 @@ begin
   select p.* into known from glow.curation_policies p where p.agent = set_curation_policy.agent and p.superseded_at is null;
   if known.policy_id is not null and (known.pii, known.secrets, known.keep, known.shortest_input, known.shortest_target)
        = (pii, secrets, keep, shortest_input, shortest_target) and known.languages is not distinct from languages then
-    return glow_api.described_policy(known) || jsonb_build_object('agent', agent, 'status', 'unchanged');
+    return glow_api.described_policy(known) || jsonb_build_object(
+      'agent', agent, 'status', 'unchanged', 'out_of_reach', glow_api.out_of_reach(agent));
   end if;
   update glow.curation_policies p set superseded_at = clock_timestamp() where p.policy_id = known.policy_id;
   insert into glow.curation_policies as p (agent, pii, secrets, keep, languages, shortest_input, shortest_target, set_by)
   values (agent, pii, secrets, keep, languages, shortest_input, shortest_target, coalesce(caller.person, session_user))
   returning p.* into known;
-  return glow_api.described_policy(known) || jsonb_build_object('agent', agent, 'status', 'accepted');
+  return glow_api.described_policy(known) || jsonb_build_object(
+    'agent', agent, 'status', 'accepted', 'out_of_reach', glow_api.out_of_reach(agent));
 end $$;
 comment on function glow_api.set_curation_policy is
   'Says how an agent''s texts are screened; what is not named is the default. Personal data and secrets are redacted or '
-  'quarantine the example, texts that instruct a model quarantine it always. The agent''s examples are looked at again.';
+  'quarantine the example, texts that instruct a model quarantine it always. The agent''s examples are looked at again, but for those whose '
+  'executions retention removed: `out_of_reach` counts them.';
 
 create function glow_api.curation_policy(agent text) returns jsonb
   language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$

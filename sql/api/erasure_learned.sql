@@ -63,7 +63,9 @@ declare
                       and not (x.tenant = whose and x.execution_id in (select glow_api.probes(the_id, 'execution'))))
         or exists (select from glow.demonstration_inputs d
                     where d.input_id = p::bigint
-                      and d.demonstration_id not in (select d::bigint from glow_api.probes(the_id, 'demonstration') d)));
+                      and d.demonstration_id not in (select d::bigint from glow_api.probes(the_id, 'demonstration') d))
+        -- Of somebody whose execution retention removed.
+        or exists (select from glow.learning_examples x where x.input_id = p::bigint and x.erased_at is null));
   alone bigint[] := array(
     select p::bigint from glow_api.probes(the_id, 'input') p where p::bigint <> all(shared));
   n bigint;

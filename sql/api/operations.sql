@@ -9,7 +9,10 @@ begin
     'executions', (select count(*) from glow.executions),
     'feedback', (select count(*) from glow.agent_feedback f where f.superseded_by is null),
     'feedback_history', (select count(*) from glow.agent_feedback),
-    'annotations', (select count(*) from glow.expert_annotations a where a.superseded_by is null),
+    -- Not of gold: those measure reviewers.
+    'annotations', (select count(*) from glow.expert_annotations a
+                     where a.superseded_by is null and a.role = 'review' and not a.gold),
+    'adjudications', (select count(*) from glow.expert_annotations a where a.superseded_by is null and a.role = 'adjudication'),
     'demonstrations', (select count(*) from glow.demonstrations),
     'learning_examples', (
       select coalesce(jsonb_object_agg(x.status, x.n), '{}') from (

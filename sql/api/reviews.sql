@@ -96,16 +96,10 @@ $$;
 comment on function glow_api.reviewable is
   'The items a reviewer could be given: with a free slot, neither reviewed nor held nor declined by them, and with text.';
 
--- Counted as if it waited like the rest: a count that a claim or a skip leaves alone would tell what was claimed. Not where
--- nothing else waits: no gold comes then.
-create function glow_api.waiting(call glow_api.review_call) returns setof glow.review_items
+create function glow_api.gold_for(call glow_api.review_call) returns setof glow.review_items
   language sql stable as $$
-  with plain as materialized (select i.* from glow_api.reviewable(call) i)
-  select p.* from plain p
-  union all
   select i.* from glow.review_items i
    where i.tenant = call.tenant and i.gold and glow_api.admits(call, i) and (glow.review_policy(i.agent)).gold_share > 0
-     and exists (select from plain p where p.agent = i.agent and p.kind = i.kind)
      and not exists (select from glow.review_slots s
                       where s.item_id = i.item_id and s.reviewer = call.reviewer
                         and (s.filled_at is not null or s.lease_until > statement_timestamp()))
@@ -115,6 +109,20 @@ create function glow_api.waiting(call glow_api.review_call) returns setof glow.r
                       where p.item_id = i.item_id and p.reviewer = call.reviewer and p.kind = 'declined')
      and exists (select from glow.execution_keys k
                   where k.tenant = i.tenant and k.execution_id = i.execution_id and k.expired_at is null)
+$$;
+comment on function glow_api.gold_for is
+  'The items whose answer is known that a reviewer could be given: neither reviewed nor held nor declined by them, and with text.';
+
+-- Counted as if it waited like the rest: a count that a claim or a skip leaves alone would tell what was claimed. Where
+-- nothing else waits no gold comes but what they skipped: that waits for them as any skipped item does.
+create function glow_api.waiting(call glow_api.review_call) returns setof glow.review_items
+  language sql stable as $$
+  with plain as materialized (select i.* from glow_api.reviewable(call) i)
+  select p.* from plain p
+  union all
+  select i.* from glow_api.gold_for(call) i
+   where exists (select from plain p where p.agent = i.agent and p.kind = i.kind)
+      or exists (select from glow.review_passes p where p.item_id = i.item_id and p.reviewer = call.reviewer)
 $$;
 comment on function glow_api.waiting is 'What a reviewer is told to wait for them: the items they could be given, and gold hidden among them.';
 
@@ -159,31 +167,46 @@ create function glow_api.die() returns double precision
   return ('x' || right(gen_random_uuid()::text, 12))::bit(48)::bigint / 281474976710656.0;
 comment on function glow_api.die is 'A number from 0 to 1 that nobody can foretell.';
 
--- Gold is never free and never taken from anybody: each reviewer has a slot of their own, once.
-create function glow_api.lease_gold(call glow_api.review_call, lease interval) returns bigint
+-- Gold is never free and never taken from anybody: each reviewer has a slot of their own.
+create function glow_api.lease_gold(item glow.review_items, reviewer text, lease interval) returns boolean
+  language plpgsql as $$
+#variable_conflict use_variable
+declare
+  held glow.review_slots;
+begin
+  -- Whoever adds a slot locks the item: two would number it alike.
+  perform from glow.review_items i where i.item_id = item.item_id and i.gold for no key update skip locked;
+  if not found then return false; end if;
+  select s.* into held from glow.review_slots s
+   where s.item_id = item.item_id and s.reviewer = lease_gold.reviewer for update skip locked;
+  insert into glow.review_slots as s (item_id, slot, tenant, reviewer, claimed_at, lease_until)
+  select item.item_id, coalesce(max(o.slot), 0) + 1, item.tenant, lease_gold.reviewer, clock_timestamp(),
+         clock_timestamp() + coalesce(lease, (glow.review_policy(item.agent)).lease)
+    from glow.review_slots o where o.item_id = item.item_id
+  on conflict on constraint review_slots_item_id_reviewer_key do update
+     set claimed_at = excluded.claimed_at, lease_until = excluded.lease_until
+   where s.filled_at is null and s.lease_until <= clock_timestamp();
+  if not found then return false; end if;
+  -- Not where they gave it back.
+  if isfinite(held.lease_until) then perform glow_api.note_review(item, lease_gold.reviewer, 'expired'); end if;
+  perform glow_api.note_review(item, lease_gold.reviewer, 'claimed');
+  return true;
+end $$;
+comment on function glow_api.lease_gold is 'Leases a slot of an item whose answer is known, unless somebody else is about to.';
+
+create function glow_api.lease_hidden(call glow_api.review_call, lease interval) returns bigint
   language plpgsql as $$
 declare
   item glow.review_items;
   die double precision := glow_api.die();
 begin
-  select i.* into item from glow.review_items i
-   where i.tenant = call.tenant and i.gold and glow_api.admits(call, i) and die < (glow.review_policy(i.agent)).gold_share
-     and not exists (select from glow.review_slots s where s.item_id = i.item_id and s.reviewer = call.reviewer)
-     and not exists (select from glow.expert_annotations a
-                      where a.tenant = i.tenant and a.execution_id = i.execution_id and a.reviewer = call.reviewer)
+  select i.* into item from glow_api.gold_for(call) i
+   where die < (glow.review_policy(i.agent)).gold_share
      and not exists (select from glow.review_passes p where p.item_id = i.item_id and p.reviewer = call.reviewer)
-     and exists (select from glow.execution_keys k
-                  where k.tenant = i.tenant and k.execution_id = i.execution_id and k.expired_at is null)
-   order by glow_api.die() limit 1 for no key update skip locked;
-  if not found then return null; end if;
-  insert into glow.review_slots (item_id, slot, tenant, reviewer, claimed_at, lease_until)
-  select item.item_id, coalesce(max(s.slot), 0) + 1, item.tenant, call.reviewer, clock_timestamp(),
-         clock_timestamp() + coalesce(lease, (glow.review_policy(item.agent)).lease)
-    from glow.review_slots s where s.item_id = item.item_id;
-  perform glow_api.note_review(item, call.reviewer, 'claimed');
-  return item.item_id;
+   order by glow_api.die() limit 1;
+  return case when item.item_id is not null and glow_api.lease_gold(item, call.reviewer, lease) then item.item_id end;
 end $$;
-comment on function glow_api.lease_gold is 'With the chance that the policy says, an item whose answer is known and that the reviewer has never seen.';
+comment on function glow_api.lease_hidden is 'With the chance that the policy says, leases an item whose answer is known and that the reviewer has not passed.';
 
 -- Item by item and not in one statement: a plan that sorts would lock all of them before it takes the first. Few
 -- candidates are looked at, and more only when other claims are at the same ones. Row security makes the planner expect a
@@ -205,7 +228,9 @@ begin
        where i.reasons @> '{control}' and p.item_id is null
        order by glow.control_draw(i.tenant, i.execution_id) limit most;
     elsif path = 'skipped' then
-      open found_ones no scroll for select i.* from glow_api.reviewable(call) i
+      -- Gold among them: that what never comes back is gold, a reviewer who skips would find out.
+      open found_ones no scroll for
+        select i.* from (select * from glow_api.reviewable(call) union all select * from glow_api.gold_for(call)) i
         join glow.review_passes p on p.item_id = i.item_id and p.reviewer = call.reviewer
        order by p.passed_at, i.item_id limit most;
     else
@@ -219,7 +244,10 @@ begin
       fetch found_ones into item;
       exit when not found;
       seen := seen + 1;
-      if glow_api.lease_slot(item, call.reviewer, lease) then leased := leased || item.item_id; end if;
+      if (case when item.gold then glow_api.lease_gold(item, call.reviewer, lease)
+               else glow_api.lease_slot(item, call.reviewer, lease) end) then
+        leased := leased || item.item_id;
+      end if;
       exit when cardinality(leased) >= n;
     end loop;
     close found_ones;
@@ -301,7 +329,7 @@ begin
   if exists (select from glow.review_items i where i.tenant = me.tenant and i.gold and glow_api.admits(call, i))
      and exists (select from glow_api.reviewable(call)) then
     for i in 1 .. n - cardinality(leased) loop
-      gold := glow_api.lease_gold(call, lease);
+      gold := glow_api.lease_hidden(call, lease);
       if gold is not null then golds := golds || gold; end if;
     end loop;
   end if;
@@ -418,7 +446,7 @@ begin
 end $$;
 comment on function glow_api.require_item is 'An item of a tenant; another tenant''s does not exist.';
 
--- The slot of a gold item stays the reviewer's: it does not come a second time.
+-- The slot of a gold item stays the reviewer's: nobody else's word may land in it.
 create function glow_api.give_back(item_id bigint, me glow_api.caller, event text, reason text, held boolean) returns jsonb
   language plpgsql as $$
 declare

@@ -134,6 +134,8 @@ begin
   delete from glow.current_feedback where recorded_at < votes;
   delete from glow.feedback_keys where recorded_at < votes;
   delete from glow.retrieval_keys where recorded_at < glow.retention_cutoff('retrieval_events', before);
+  -- Also of those whose key stays: they are heard no more, and each would be looked at whenever its question is learned.
+  delete from glow.execution_inputs where recorded_at < runs;
   update glow.execution_keys k set expired_at = clock_timestamp()
    where recorded_at < runs and expired_at is null
      and (exists (select from glow.expert_annotations a where a.tenant = k.tenant and a.execution_id = k.execution_id)

@@ -22,7 +22,8 @@ values (%(key)s, %(model)s, %(text)s, %(prompt_tokens)s, %(completion_tokens)s, 
 on conflict (request_key) do nothing
 
 -- success_counts --
--- Raw counts behind the charter's success metrics. Votes since learning are those on a prompt that came from a gate;
+-- Raw counts behind the charter's success metrics. Annotations are neither reviews of gold, which measure reviewers, nor
+-- decisions, which are said of what was annotated already. Votes since learning are those on a prompt that came from a gate;
 -- baseline votes those on a registered prompt.
 select
   (select count(*) from glow.executions) as executions,
@@ -30,10 +31,11 @@ select
     where f.superseded_by is null) as executions_with_feedback,
   (select count(distinct (f.tenant, f.execution_id)) from glow.agent_feedback f join glow.executions e using (tenant, execution_id, agent)
     where f.superseded_by is null and f.correction is not null) as executions_corrected,
-  (select count(*) from glow.expert_annotations where superseded_by is null) as annotations,
-  (select count(*) from glow.expert_annotations where superseded_by is null and verdict <> 'reject') as annotations_approved,
+  (select count(*) from glow.expert_annotations where superseded_by is null and role = 'review' and not gold) as annotations,
+  (select count(*) from glow.expert_annotations
+    where superseded_by is null and role = 'review' and not gold and verdict <> 'reject') as annotations_approved,
   (select coalesce(greatest(1, ceil(extract(epoch from max(recorded_at) - min(recorded_at)) / 86400)), 0)::int
-     from glow.expert_annotations) as annotation_days,
+     from glow.expert_annotations where role = 'review' and not gold) as annotation_days,
   (select count(distinct example_id) from glow.learning_examples
     where status = 'approved' and superseded_at is null and recorded_at > clock_timestamp() - interval '7 days') as new_examples,
   (select count(*) from glow.learning_experiments where state = 'stopped') as experiments_concluded,

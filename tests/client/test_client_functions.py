@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from glow_pipelines.client import Conflict, GlowClient, InvalidValue, NotFound, TooLarge
+from glow_pipelines.store import Store
 
 PROMPT = {"instruction": "What account is this expense?", "choices": ["travel", "meals"]}
 
@@ -165,6 +166,22 @@ def test_learning_stats_counts(client: GlowClient) -> None:
     client.log_execution("e1", "coder", "taxi", "meals")
     stats = client.learning_stats()
     assert (stats.agents, stats.executions, stats.feedback) == (1, 1, 0)
+
+
+def test_what_measures_reviewers_or_decides_is_no_annotation(client: GlowClient, database_url: str) -> None:
+    for name in ("gold", "undecided", "plain"):
+        client.log_execution(name, "coder", "taxi", "meals")
+    client.set_gold("gold", "reject")
+    client.submit_annotation("gold", "ann", "approve")
+    client.adjudicate("approve", execution_id="undecided", reviewer="dan")
+    client.submit_annotation("plain", "ann", "reject")
+    stats = client.learning_stats()
+    assert (stats.annotations, stats.answer["adjudications"]) == (1, 2)
+    store = Store(database_url)
+    with store.transaction() as t:
+        counts = t.operations.success_counts()
+    store.close()
+    assert (counts["annotations"], counts["annotations_approved"], counts["annotation_days"]) == (1, 0, 1)
 
 
 AGENT = {"agent": "x"}

@@ -16,7 +16,8 @@ from glow_pipelines.providers.types import ProviderError
 from glow_pipelines.services import Services
 from glow_pipelines.steps import curation
 from glow_pipelines.steps.curation import CONSUMER, curate
-from glow_pipelines.store.curation import HEARD, Embedded
+from glow_pipelines.store.curation import HEARD
+from glow_pipelines.store.input_groups import Embedded
 from tests.curation.arrivals import AGENT, Judged, Rows, Run, Shown, Vote, approved, arrive, arrive_in_bulk, examples
 from tests.incremental.reading import settle
 from tests.openai_server import OpenAIServer, ScriptedModel
@@ -156,6 +157,19 @@ def test_what_rests_on_a_removed_execution_stays(services: Services, admin: psyc
     assert admin.execute("select execution_id from glow.execution_inputs order by 1").fetchall() == [("e",), ("f",)]
 
 
+def test_a_new_policy_tells_what_it_does_not_reach(services: Services, admin: psycopg.Connection) -> None:
+    """What was said is gone with its executions: nothing is left to screen anew."""
+    arrive(admin, approved([Run("e", "taxi", "x"), Run("f", "hotel", "y"), Run("g", "Hotel", "y")]))
+    night(services)
+    admin.execute("update glow.execution_keys set expired_at = clock_timestamp() where execution_id in ('e', 'g')")
+    admin.execute("delete from glow.executions where execution_id in ('e', 'g')")
+    ask = "select glow_api.set_curation_policy(%s, shortest_target => 5) -> 'out_of_reach'"
+    assert admin.execute(ask, (AGENT,)).fetchone() == (1,)
+    night(services)
+    assert statuses(admin) == {"x": "approved", "y": "quarantined"}
+    assert admin.execute(ask, (AGENT,)).fetchone() == (1,)
+
+
 def test_what_experts_approved_of_a_removed_execution_yields_to_no_user(
     services: Services, admin: psycopg.Connection
 ) -> None:
@@ -169,6 +183,18 @@ def test_what_experts_approved_of_a_removed_execution_yields_to_no_user(
     arrive(admin, [Run("g", "taxi", "x"), Judged(2, "g", "eve", "reject")])
     night(services)
     assert statuses(admin) == {"x": "rejected"}
+
+
+def test_what_retention_removed_takes_nobodys_place(services: Services, admin: psycopg.Connection) -> None:
+    """Experts are heard first and no more than so many; those whose executions are gone say nothing."""
+    old = [Run(f"e{n:04}", "taxi", "x", None, n) for n in range(HEARD)]
+    arrive_in_bulk(admin, old, [Judged(n, run.id, "eve", "approve") for n, run in enumerate(old, 1)])
+    night(services)
+    admin.execute("delete from glow.executions")
+    admin.execute("update glow.execution_keys set expired_at = clock_timestamp()")
+    arrive(admin, [Run("f", "taxi", "y", None, HEARD), Vote(1, "f", "ann", None, "z")])
+    night(services)
+    assert statuses(admin) == {"x": "approved", "z": "pending"}
 
 
 def test_an_expert_who_answers_anew_leaves_no_second_answer(services: Services, admin: psycopg.Connection) -> None:

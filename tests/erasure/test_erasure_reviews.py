@@ -137,6 +137,23 @@ def test_a_question_of_the_person_alone_leaves_no_trace_and_a_shared_one_is_lear
     assert groups == [(group,)]
 
 
+def test_a_question_that_was_learned_of_somebody_retention_removed_is_still_shared(
+    admin: psycopg.Connection, services: Services
+) -> None:
+    for n, user, text in (
+        (1, "u-1", "What everybody asks: tram or bus?"),
+        (2, WHO, "what everybody asks: tram, or bus"),
+    ):
+        ask(admin, n, user, text, output=f"answer {n}")
+        call(admin, "submit_annotation", execution_id=f"e-{n}", reviewer="r-1", verdict="approve")
+        curate(services)
+        if n == 1:
+            admin.execute("select glow.expire(now() + interval '40 days')")
+    assert erase(admin)["tables"]["learning_examples"] == 1
+    assert one(admin, "select count(*) from glow.near_keys") > 0
+    assert one(admin, "select bool_and(sketch is not null) from glow.learning_inputs")
+
+
 def test_patterns_that_rest_on_the_person_are_found_anew_without_them(
     admin: psycopg.Connection, services: Services
 ) -> None:

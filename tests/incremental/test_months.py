@@ -240,6 +240,10 @@ def test_what_learning_rests_on_outlives_its_month(admin: psycopg.Connection) ->
         " insert into glow.example_sources (example_version, kind, source_id, role) select example_version, 'execution', 'e-2', 'input' from x"
     )
     shift(admin, 2)
+    admin.execute(
+        "insert into glow.execution_inputs (tenant, execution_id, input_id, judged, recorded_at)"
+        " select k.tenant, k.execution_id, i.input_id, true, k.recorded_at from glow.execution_keys k, glow.learning_inputs i"
+    )
     admin.execute("select glow.ensure_partitions()")
     assert len(expire(admin)) == len(TABLES)
     kept = admin.execute("select execution_id, expired_at is not null from glow.execution_keys order by 1").fetchall()
@@ -247,6 +251,8 @@ def test_what_learning_rests_on_outlives_its_month(admin: psycopg.Connection) ->
     assert one(admin, "select count(*) from glow.expert_annotations") == 1
     assert one(admin, "select count(*) from glow.demonstrations") == 1
     assert one(admin, "select count(*) from glow.learning_examples") == 1
+    # Who asked it once is heard no more, and need not be looked through each night.
+    assert one(admin, "select count(*) from glow.execution_inputs") == 0
     # Its id is taken still, and says the same of the same contents.
     assert attempt(admin, "log_execution", **execution(2))["status"] == "replayed"
     assert attempt(admin, "log_execution", **{**execution(2), "input": "else"}).code == "PT409"

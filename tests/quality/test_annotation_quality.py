@@ -207,6 +207,22 @@ def test_repeats_and_hostile_names(services: Services, client: GlowClient, conne
     assert "<b>" not in metadata["reviewers"]
 
 
+def test_reviewers_of_other_tenants_are_shown_by_name_and_tenant(services: Services, client: GlowClient) -> None:
+    for n in range(25):
+        for tenant in ("default", "north"):
+            client.log_execution(f"e{n}", "desk", f"in {n}", "out", tenant=tenant)
+            for reviewer in ("ann", "bo"):
+                client.submit_annotation(f"e{n}", reviewer, "approve", tenant=tenant)
+    metadata, checks = run(services, annotation_quality, approvals_are_considered)
+    assert "| desk | ann | 1.00 |" in metadata["reviewers"]
+    assert r"| desk | ann \(north\) | 1.00 |" in metadata["reviewers"]
+    assert r"| desk | ann \(north\), bo \(north\) |" in metadata["pairs"]
+    told = str(checks["approvals_are_considered"].metadata["reviewers"].value)
+    assert r"| desk | bo \(north\) | approval |" in told
+    for text in (*metadata.values(), told):
+        assert "north ann" not in str(text)
+
+
 def test_weeks_follow_the_calendar_of_the_zone() -> None:
     late = datetime(2026, 11, 22, 23, 30, tzinfo=UTC)  # a Sunday; in Berlin it is Monday
     assert week_of(late, "UTC") == date(2026, 11, 16)

@@ -224,16 +224,64 @@ def test_gold_cannot_be_told_by_trying_to_decide_it(admin: psycopg.Connection, a
     )
 
 
-def test_gold_that_is_skipped_or_let_go_does_not_come_a_second_time(admin: psycopg.Connection, agent: str) -> None:
+def test_gold_that_is_skipped_comes_again_as_the_rest_does(admin: psycopg.Connection, agent: str) -> None:
+    """After all that was not skipped, longest ago first, and also where nothing else waits: what never came would be it."""
     call(admin, "set_review_policy", agent=agent, gold_share=0.5, control_share=0, reviews=1)
-    for number in range(200):
+    for number in range(30):
         call(admin, "log_execution", execution_id=f"{agent}-{number}", agent=agent, input="in", output="out")
-        if number:
+        if number > 2:
             call(admin, "request_review", execution_id=f"{agent}-{number}")
+    gold = [call(admin, "set_gold", execution_id=f"{agent}-{n}", verdict="approve")["item_id"] for n in range(3)]
+
+    def waiting() -> list[tuple[int, int]]:
+        rows = call(admin, "annotation_queue", filters={"agent": agent}, reviewer="ann")["waiting"]
+        return [(row["items"], row["skipped"]) for row in rows]
+
+    def skip_all(n: int) -> list[tuple[int, str]]:
+        came = []
+        for _ in range(n):
+            ((item, name, *_),) = claim(admin, agent, 1, reviewer="ann")
+            call(admin, "skip", item_id=item, reviewer="ann")
+            came.append((item, name))
+        return came
+
+    first = skip_all(30)
+    assert len(set(first)) == 30
+    assert {item for item, _ in first} > set(gold)
+    assert waiting() == [(30, 30)]
+    assert skip_all(30) == first
+    ((mine, *_),) = claim(admin, agent, 1, reviewer="ann")
+    assert (mine, *first[0]) == (first[0][0], *first[0])
+    assert waiting() == [(29, 29)]
+    call(admin, "release", item_id=mine, reviewer="ann")
+    events = admin.execute("select distinct event from glow.review_events where agent = %s", (agent,)).fetchall()
+    assert ("expired",) not in events
+    for name in (name for item, name in first if item not in gold):
+        call(admin, "submit_annotation", execution_id=name, reviewer="bob", verdict="approve")
+    assert waiting() == [(3, 3)]
+    last = [item for item, *_ in claim(admin, agent, 5, reviewer="ann")]
+    assert sorted(last) == sorted(gold)
+    assert waiting() == []
+    for item in last:
+        name = dict(first)[item]
+        call(admin, "submit_annotation", execution_id=name, reviewer="ann", verdict="reject", item_id=item)
+    assert (waiting(), claim(admin, agent, 5, reviewer="ann")) == ([], [])
+
+
+def test_gold_that_was_let_go_or_whose_lease_ran_out_comes_again(admin: psycopg.Connection, agent: str) -> None:
+    call(admin, "set_review_policy", agent=agent, gold_share=0.5, control_share=0, reviews=1)
+    for number in range(2):
+        call(admin, "log_execution", execution_id=f"{agent}-{number}", agent=agent, input="in", output="out")
+    call(admin, "request_review", execution_id=f"{agent}-1")
     gold = call(admin, "set_gold", execution_id=f"{agent}-0", verdict="approve")["item_id"]
     came = 0
-    for _ in range(60):
+    for turn in range(60):
         for item, *_ in claim(admin, agent, 1, reviewer="ann"):
             came += item == gold
-            call(admin, "skip", item_id=item, reviewer="ann")
-    assert came == 1
+            if turn % 2:
+                call(admin, "release", item_id=item, reviewer="ann")
+            else:
+                admin.execute(
+                    "update glow.review_slots set lease_until = now() - interval '1 s' where reviewer = 'ann'"
+                )
+    assert 2 < came < 58

@@ -65,8 +65,10 @@ def curate(store: Store, examples: list[LearningExample]) -> ExampleChanges:
             ids[key]: LearningInput("coder", key, found[0].input, None, tuple(found)) for key, found in said.items()
         }
         groups = {id: each.examples[0].group for id, each in inputs.items()}
-        t.curation.assign_splits("coder", assign_splits(set(groups.values()), {}, SHARES))
-        t.curation.assign_groups("coder", inputs, groups, near_marks("coder", [each.words for each in inputs.values()]))
+        t.input_groups.assign_splits("coder", assign_splits(set(groups.values()), {}, SHARES))
+        t.input_groups.assign_groups(
+            "coder", inputs, groups, near_marks("coder", [each.words for each in inputs.values()])
+        )
         known = [row["input_id"] for row in t.connection.execute("select input_id from glow.learning_inputs")]
         return t.curation.replace_examples("coder", known, {id: each.examples for id, each in inputs.items()}, at)
 
@@ -103,7 +105,7 @@ def test_the_database_refuses_a_second_split_for_a_group(store: Store) -> None:
     with store.transaction() as t:
         (group, split) = next(iter(t.datasets.splits("coder").items()))
         other = "test" if split != "test" else "train"
-        t.curation.assign_splits("coder", {group: other})
+        t.input_groups.assign_splits("coder", {group: other})
         assert t.datasets.splits("coder")[group] == split
     with pytest.raises(psycopg.ProgrammingError, match="immutable"), store.transaction() as t:
         t.connection.execute("update glow.split_assignments set split = 'test'")

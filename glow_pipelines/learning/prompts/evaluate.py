@@ -115,6 +115,14 @@ class Evaluator:
             for (prompt, example), answer, found in zip(batch, answers, scored, strict=True):
                 self._outcomes[prompt.sha256, example.id] = self._outcome(prompt, answer, found)
 
+    def ask_while_it_fits(self, prompt: Prompt, examples: Sequence[Example], size: int) -> None:
+        """In batches, until tokens or money end: calls were counted before."""
+        for start in range(0, len(examples), size):
+            try:
+                self.ask((prompt, example) for example in examples[start : start + size])
+            except BudgetExhaustedError:
+                break
+
     def outcome(self, prompt: Prompt, example: Example) -> Outcome:
         """The outcome of a pair asked before; KeyError otherwise."""
         return self._outcomes[prompt.sha256, example.id]

@@ -6,6 +6,7 @@ business; only what a candidate adds or takes away is judged. Does not belong he
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from glow_pipelines.learning.datasets.language import UNSURE, language_of
 from glow_pipelines.learning.prompts.evidence import Candidate, Correction, Example
@@ -51,6 +52,11 @@ class Linter:
             if len(told) >= SHORT and normalize(text) not in contract:
                 self._copied.update(_spans(told, min(SPAN, len(told))))
         self._identifiers -= {each for text in self._own for each in _identifiers(text)}
+
+    def linted(self, candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
+        """The candidates with what is found added to what was."""
+        found = [(each, (*each.findings, *self.findings(each))) for each in candidates]
+        return tuple(replace(each, findings=tuple(dict.fromkeys(findings))) for each, findings in found)
 
     def findings(self, candidate: Candidate) -> tuple[str, ...]:
         """Every reason to reject the candidate; empty when it may be evaluated."""

@@ -6,7 +6,6 @@ final states. Does not belong here: the stages' own reasoning, dividing the budg
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ import numpy as np
 from glow_pipelines.learning.prompts import analysis as analyses
 from glow_pipelines.learning.prompts import gate as gates
 from glow_pipelines.learning.prompts import race as races
-from glow_pipelines.learning.prompts.budget import Budget, BudgetExhaustedError
+from glow_pipelines.learning.prompts.budget import Budget
 from glow_pipelines.learning.prompts.corrections import incorporate
 from glow_pipelines.learning.prompts.evaluate import Evaluator, Outcome
 from glow_pipelines.learning.prompts.goals import Goals
@@ -22,7 +21,7 @@ from glow_pipelines.learning.prompts.lint import Linter
 from glow_pipelines.learning.prompts.metrics import Judge, Metric, metric_named
 from glow_pipelines.learning.prompts.operators import OPERATORS, combine
 from glow_pipelines.learning.prompts.operators.written import WRITTEN, WrittenOperator
-from glow_pipelines.learning.prompts.order import shuffled, stratified
+from glow_pipelines.learning.prompts.order import by_turns, shuffled, stratified
 from glow_pipelines.learning.prompts.planning import plan
 from glow_pipelines.learning.prompts.power import power_table
 from glow_pipelines.learning.prompts.scores import ScoreCache
@@ -113,7 +112,7 @@ class PromptOptimizer:
         # Of the plan and not of what is left: asked again, it looks at the same examples.
         allowed = self.plan(incumbent, examples).analysis // self._evaluator.calls_per_pair
         sample = stratified(splits.train, self._rng(_ANALYSIS))[:allowed]
-        self._ask_while_it_fits(incumbent, sample)
+        self._evaluator.ask_while_it_fits(incumbent, sample, self._settings.batch_size)
         asked = [example for example in sample if (incumbent.sha256, example.id) in self._evaluator.outcomes]
         outcomes = [self._evaluator.outcome(incumbent, example) for example in asked]
         heard = splits.unleaked(corrections)
@@ -162,7 +161,7 @@ class PromptOptimizer:
             bred = combine(standing) if "combine" in self._wanted else []
             return self._lint(incumbent, splits, splits.unleaked(corrections), bred)
 
-        racing = _by_turns([each for each in candidates if not each.findings])[: self._settings.max_arms]
+        racing = by_turns([each for each in candidates if not each.findings])[: self._settings.max_arms]
         items = stratified(splits.val, self._rng(_RACE))
         start = Candidate(incumbent, "incumbent", incumbent.sha256)
         limit = self._allowed(incumbent, examples, "race")
@@ -246,9 +245,7 @@ class PromptOptimizer:
     def _lint(
         self, incumbent: Prompt, splits: Splits, heard: Sequence[Correction], candidates: Sequence[Candidate]
     ) -> tuple[Candidate, ...]:
-        linter = Linter(incumbent, splits.train, heard, self._settings.max_prompt_tokens)
-        found = [(each, (*each.findings, *linter.findings(each))) for each in candidates]
-        return tuple(replace(each, findings=tuple(dict.fromkeys(findings))) for each, findings in found)
+        return Linter(incumbent, splits.train, heard, self._settings.max_prompt_tokens).linted(candidates)
 
     def _allowed(self, incumbent: Prompt, examples: Sequence[Example], stage: str) -> int:
         """How many pairs a stage may ask for: its calls of the plan and what the stages before it left."""
@@ -256,15 +253,6 @@ class PromptOptimizer:
         upto = [name for name, _ in stages].index(stage) + 1
         self._budget.allow(sum(calls for _, calls in stages[:upto]), sum(calls for _, calls in stages))
         return self._budget.remaining // self._evaluator.calls_per_pair
-
-    def _ask_while_it_fits(self, prompt: Prompt, examples: Sequence[Example]) -> None:
-        """In batches, until tokens or money end: calls were counted before."""
-        size = self._settings.batch_size
-        for start in range(0, len(examples), size):
-            try:
-                self._evaluator.ask((prompt, example) for example in examples[start : start + size])
-            except BudgetExhaustedError:
-                break
 
     def _reflect(
         self,
@@ -307,11 +295,3 @@ class PromptOptimizer:
             cost_usd=self._budget.cost_usd,
             **given,
         )
-
-
-def _by_turns(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """The first of every operator, then the second: where there is no room for all, no operator takes all of it."""
-    groups: dict[str, list[Candidate]] = {}
-    for each in candidates:
-        groups.setdefault(each.operator, []).append(each)
-    return [each for turn in zip_longest(*groups.values()) for each in turn if each is not None]

@@ -1,10 +1,14 @@
-"""Seeded orders over examples, the same whatever order they were handed in. Nothing here looks at an answer."""
+"""Orders: seeded ones over examples, the same whatever order they were handed in, and turns among candidates.
 
-from collections.abc import Iterable
+Nothing here looks at an answer.
+"""
+
+from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 
 import numpy as np
 
-from glow_pipelines.learning.prompts.evidence import Example
+from glow_pipelines.learning.prompts.evidence import Candidate, Example
 
 
 def shuffled(examples: Iterable[Example], rng: np.random.Generator) -> list[Example]:
@@ -27,3 +31,11 @@ def stratified(examples: Iterable[Example], rng: np.random.Generator) -> list[Ex
         for rank, example in enumerate(members)
     ]
     return [example for _, example in sorted(placed, key=lambda place: (place[0], place[1].id))]
+
+
+def by_turns(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """The first of every operator, then the second: where there is no room for all, no operator takes all of it."""
+    groups: dict[str, list[Candidate]] = {}
+    for each in candidates:
+        groups.setdefault(each.operator, []).append(each)
+    return [each for turn in zip_longest(*groups.values()) for each in turn if each is not None]
