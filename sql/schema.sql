@@ -197,6 +197,8 @@ begin
   delete from glow.current_feedback where recorded_at < votes;
   delete from glow.feedback_keys where recorded_at < votes;
   delete from glow.retrieval_keys where recorded_at < glow.retention_cutoff('retrieval_events', before);
+  -- Also of those whose key stays: they are heard no more, and each would be looked at whenever its question is learned.
+  delete from glow.execution_inputs where recorded_at < runs;
   update glow.execution_keys k set expired_at = clock_timestamp()
    where recorded_at < runs and expired_at is null
      and (exists (select from glow.expert_annotations a where a.tenant = k.tenant and a.execution_id = k.execution_id)
@@ -2763,7 +2765,7 @@ begin
   if exists (select from glow.review_items i where i.tenant = me.tenant and i.gold and glow_api.admits(call, i))
      and exists (select from glow_api.reviewable(call)) then
     for i in 1 .. n - cardinality(leased) loop
-      gold := glow_api.lease_gold(call, lease);
+      gold := glow_api.lease_hidden(call, lease);
       if gold is not null then golds := golds || gold; end if;
     end loop;
   end if;
@@ -3332,7 +3334,9 @@ declare
                       and not (x.tenant = whose and x.execution_id in (select glow_api.probes(the_id, 'execution'))))
         or exists (select from glow.demonstration_inputs d
                     where d.input_id = p::bigint
-                      and d.demonstration_id not in (select d::bigint from glow_api.probes(the_id, 'demonstration') d)));
+                      and d.demonstration_id not in (select d::bigint from glow_api.probes(the_id, 'demonstration') d))
+        -- Of somebody whose execution retention removed.
+        or exists (select from glow.learning_examples x where x.input_id = p::bigint and x.erased_at is null));
   alone bigint[] := array(
     select p::bigint from glow_api.probes(the_id, 'input') p where p::bigint <> all(shared));
   n bigint;
@@ -4047,6 +4051,24 @@ end $$;
 COMMENT ON FUNCTION glow_api.give_back(item_id bigint, me glow_api.caller, event text, reason text, held boolean) IS 'Frees the slot a reviewer holds, if they hold one, and remembers that they passed.';
 REVOKE ALL ON FUNCTION glow_api.give_back(item_id bigint, me glow_api.caller, event text, reason text, held boolean) FROM PUBLIC;
 
+CREATE FUNCTION glow_api.gold_for(call glow_api.review_call) RETURNS SETOF glow.review_items
+    LANGUAGE sql STABLE
+    AS $$
+  select i.* from glow.review_items i
+   where i.tenant = call.tenant and i.gold and glow_api.admits(call, i) and (glow.review_policy(i.agent)).gold_share > 0
+     and not exists (select from glow.review_slots s
+                      where s.item_id = i.item_id and s.reviewer = call.reviewer
+                        and (s.filled_at is not null or s.lease_until > statement_timestamp()))
+     and not exists (select from glow.expert_annotations a
+                      where a.tenant = i.tenant and a.execution_id = i.execution_id and a.reviewer = call.reviewer)
+     and not exists (select from glow.review_passes p
+                      where p.item_id = i.item_id and p.reviewer = call.reviewer and p.kind = 'declined')
+     and exists (select from glow.execution_keys k
+                  where k.tenant = i.tenant and k.execution_id = i.execution_id and k.expired_at is null)
+$$;
+COMMENT ON FUNCTION glow_api.gold_for(call glow_api.review_call) IS 'The items whose answer is known that a reviewer could be given: neither reviewed nor held nor declined by them, and with text.';
+REVOKE ALL ON FUNCTION glow_api.gold_for(call glow_api.review_call) FROM PUBLIC;
+
 CREATE FUNCTION glow_api.has_scores(dimensions jsonb) RETURNS boolean
     LANGUAGE sql IMMUTABLE
     RETURN (NOT jsonb_path_exists(dimensions, 'strict $.keyvalue()?(!((((((@."key" == "accuracy" || @."key" == "helpfulness") || @."key" == "clarity") || @."key" == "completeness") && @."value".type() == "number") && @."value" >= 1) && @."value" <= 5))'::jsonpath, silent => true));
@@ -4172,7 +4194,10 @@ begin
     'executions', (select count(*) from glow.executions),
     'feedback', (select count(*) from glow.agent_feedback f where f.superseded_by is null),
     'feedback_history', (select count(*) from glow.agent_feedback),
-    'annotations', (select count(*) from glow.expert_annotations a where a.superseded_by is null),
+    -- Not of gold: those measure reviewers.
+    'annotations', (select count(*) from glow.expert_annotations a
+                     where a.superseded_by is null and a.role = 'review' and not a.gold),
+    'adjudications', (select count(*) from glow.expert_annotations a where a.superseded_by is null and a.role = 'adjudication'),
     'demonstrations', (select count(*) from glow.demonstrations),
     'learning_examples', (
       select coalesce(jsonb_object_agg(x.status, x.n), '{}') from (
@@ -4196,32 +4221,49 @@ REVOKE ALL ON FUNCTION glow_api.learning_stats() FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.learning_stats() TO glow_engineer;
 GRANT ALL ON FUNCTION glow_api.learning_stats() TO glow_pipeline;
 
-CREATE FUNCTION glow_api.lease_gold(call glow_api.review_call, lease interval) RETURNS bigint
+CREATE FUNCTION glow_api.lease_gold(item glow.review_items, reviewer text, lease interval) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_variable
+declare
+  held glow.review_slots;
+begin
+  -- Whoever adds a slot locks the item: two would number it alike.
+  perform from glow.review_items i where i.item_id = item.item_id and i.gold for no key update skip locked;
+  if not found then return false; end if;
+  select s.* into held from glow.review_slots s
+   where s.item_id = item.item_id and s.reviewer = lease_gold.reviewer for update skip locked;
+  insert into glow.review_slots as s (item_id, slot, tenant, reviewer, claimed_at, lease_until)
+  select item.item_id, coalesce(max(o.slot), 0) + 1, item.tenant, lease_gold.reviewer, clock_timestamp(),
+         clock_timestamp() + coalesce(lease, (glow.review_policy(item.agent)).lease)
+    from glow.review_slots o where o.item_id = item.item_id
+  on conflict on constraint review_slots_item_id_reviewer_key do update
+     set claimed_at = excluded.claimed_at, lease_until = excluded.lease_until
+   where s.filled_at is null and s.lease_until <= clock_timestamp();
+  if not found then return false; end if;
+  -- Not where they gave it back.
+  if isfinite(held.lease_until) then perform glow_api.note_review(item, lease_gold.reviewer, 'expired'); end if;
+  perform glow_api.note_review(item, lease_gold.reviewer, 'claimed');
+  return true;
+end $$;
+COMMENT ON FUNCTION glow_api.lease_gold(item glow.review_items, reviewer text, lease interval) IS 'Leases a slot of an item whose answer is known, unless somebody else is about to.';
+REVOKE ALL ON FUNCTION glow_api.lease_gold(item glow.review_items, reviewer text, lease interval) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.lease_hidden(call glow_api.review_call, lease interval) RETURNS bigint
     LANGUAGE plpgsql
     AS $$
 declare
   item glow.review_items;
   die double precision := glow_api.die();
 begin
-  select i.* into item from glow.review_items i
-   where i.tenant = call.tenant and i.gold and glow_api.admits(call, i) and die < (glow.review_policy(i.agent)).gold_share
-     and not exists (select from glow.review_slots s where s.item_id = i.item_id and s.reviewer = call.reviewer)
-     and not exists (select from glow.expert_annotations a
-                      where a.tenant = i.tenant and a.execution_id = i.execution_id and a.reviewer = call.reviewer)
+  select i.* into item from glow_api.gold_for(call) i
+   where die < (glow.review_policy(i.agent)).gold_share
      and not exists (select from glow.review_passes p where p.item_id = i.item_id and p.reviewer = call.reviewer)
-     and exists (select from glow.execution_keys k
-                  where k.tenant = i.tenant and k.execution_id = i.execution_id and k.expired_at is null)
-   order by glow_api.die() limit 1 for no key update skip locked;
-  if not found then return null; end if;
-  insert into glow.review_slots (item_id, slot, tenant, reviewer, claimed_at, lease_until)
-  select item.item_id, coalesce(max(s.slot), 0) + 1, item.tenant, call.reviewer, clock_timestamp(),
-         clock_timestamp() + coalesce(lease, (glow.review_policy(item.agent)).lease)
-    from glow.review_slots s where s.item_id = item.item_id;
-  perform glow_api.note_review(item, call.reviewer, 'claimed');
-  return item.item_id;
+   order by glow_api.die() limit 1;
+  return case when item.item_id is not null and glow_api.lease_gold(item, call.reviewer, lease) then item.item_id end;
 end $$;
-COMMENT ON FUNCTION glow_api.lease_gold(call glow_api.review_call, lease interval) IS 'With the chance that the policy says, an item whose answer is known and that the reviewer has never seen.';
-REVOKE ALL ON FUNCTION glow_api.lease_gold(call glow_api.review_call, lease interval) FROM PUBLIC;
+COMMENT ON FUNCTION glow_api.lease_hidden(call glow_api.review_call, lease interval) IS 'With the chance that the policy says, leases an item whose answer is known and that the reviewer has not passed.';
+REVOKE ALL ON FUNCTION glow_api.lease_hidden(call glow_api.review_call, lease interval) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.lease_next(call glow_api.review_call, n integer, path text, lease interval) RETURNS bigint[]
     LANGUAGE plpgsql
@@ -4243,7 +4285,9 @@ begin
        where i.reasons @> '{control}' and p.item_id is null
        order by glow.control_draw(i.tenant, i.execution_id) limit most;
     elsif path = 'skipped' then
-      open found_ones no scroll for select i.* from glow_api.reviewable(call) i
+      -- Gold among them: that what never comes back is gold, a reviewer who skips would find out.
+      open found_ones no scroll for
+        select i.* from (select * from glow_api.reviewable(call) union all select * from glow_api.gold_for(call)) i
         join glow.review_passes p on p.item_id = i.item_id and p.reviewer = call.reviewer
        order by p.passed_at, i.item_id limit most;
     else
@@ -4257,7 +4301,10 @@ begin
       fetch found_ones into item;
       exit when not found;
       seen := seen + 1;
-      if glow_api.lease_slot(item, call.reviewer, lease) then leased := leased || item.item_id; end if;
+      if (case when item.gold then glow_api.lease_gold(item, call.reviewer, lease)
+               else glow_api.lease_slot(item, call.reviewer, lease) end) then
+        leased := leased || item.item_id;
+      end if;
       exit when cardinality(leased) >= n;
     end loop;
     close found_ones;
@@ -4566,6 +4613,12 @@ begin
 end $$;
 COMMENT ON FUNCTION glow_api.opinion_problem(call glow_api.feedback_call) IS 'What is wrong with what a user says: out of range, contradictory, or nothing.';
 REVOKE ALL ON FUNCTION glow_api.opinion_problem(call glow_api.feedback_call) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.out_of_reach(agent text) RETURNS bigint
+    LANGUAGE sql STABLE
+    RETURN (SELECT count(*) AS count FROM glow.learning_examples x WHERE (((x.agent)::text = out_of_reach.agent) AND (x.superseded_at IS NULL) AND (SELECT bool_and((k.expired_at IS NOT NULL)) AS bool_and FROM (glow.example_sources s JOIN glow.execution_keys k ON ((((k.tenant)::text = glow.tenant_of(s.source_id)) AND ((k.execution_id)::text = glow.unqualified(s.source_id))))) WHERE ((s.example_version = x.example_version) AND (s.kind = 'execution'::text)))));
+COMMENT ON FUNCTION glow_api.out_of_reach(agent text) IS 'How many examples in force rest on executions alone that retention removed.';
+REVOKE ALL ON FUNCTION glow_api.out_of_reach(agent text) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.personal_places() RETURNS SETOF glow_api.personal_place
     LANGUAGE sql IMMUTABLE
@@ -6206,15 +6259,17 @@ begin
   select p.* into known from glow.curation_policies p where p.agent = set_curation_policy.agent and p.superseded_at is null;
   if known.policy_id is not null and (known.pii, known.secrets, known.keep, known.shortest_input, known.shortest_target)
        = (pii, secrets, keep, shortest_input, shortest_target) and known.languages is not distinct from languages then
-    return glow_api.described_policy(known) || jsonb_build_object('agent', agent, 'status', 'unchanged');
+    return glow_api.described_policy(known) || jsonb_build_object(
+      'agent', agent, 'status', 'unchanged', 'out_of_reach', glow_api.out_of_reach(agent));
   end if;
   update glow.curation_policies p set superseded_at = clock_timestamp() where p.policy_id = known.policy_id;
   insert into glow.curation_policies as p (agent, pii, secrets, keep, languages, shortest_input, shortest_target, set_by)
   values (agent, pii, secrets, keep, languages, shortest_input, shortest_target, coalesce(caller.person, session_user))
   returning p.* into known;
-  return glow_api.described_policy(known) || jsonb_build_object('agent', agent, 'status', 'accepted');
+  return glow_api.described_policy(known) || jsonb_build_object(
+    'agent', agent, 'status', 'accepted', 'out_of_reach', glow_api.out_of_reach(agent));
 end $$;
-COMMENT ON FUNCTION glow_api.set_curation_policy(agent text, pii text, secrets text, keep text[], languages text[], shortest_input integer, shortest_target integer) IS 'Says how an agent''s texts are screened; what is not named is the default. Personal data and secrets are redacted or quarantine the example, texts that instruct a model quarantine it always. The agent''s examples are looked at again.';
+COMMENT ON FUNCTION glow_api.set_curation_policy(agent text, pii text, secrets text, keep text[], languages text[], shortest_input integer, shortest_target integer) IS 'Says how an agent''s texts are screened; what is not named is the default. Personal data and secrets are redacted or quarantine the example, texts that instruct a model quarantine it always. The agent''s examples are looked at again, but for those whose executions retention removed: `out_of_reach` counts them.';
 REVOKE ALL ON FUNCTION glow_api.set_curation_policy(agent text, pii text, secrets text, keep text[], languages text[], shortest_input integer, shortest_target integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.set_curation_policy(agent text, pii text, secrets text, keep text[], languages text[], shortest_input integer, shortest_target integer) TO glow_engineer;
 
@@ -6703,18 +6758,9 @@ CREATE FUNCTION glow_api.waiting(call glow_api.review_call) RETURNS SETOF glow.r
   with plain as materialized (select i.* from glow_api.reviewable(call) i)
   select p.* from plain p
   union all
-  select i.* from glow.review_items i
-   where i.tenant = call.tenant and i.gold and glow_api.admits(call, i) and (glow.review_policy(i.agent)).gold_share > 0
-     and exists (select from plain p where p.agent = i.agent and p.kind = i.kind)
-     and not exists (select from glow.review_slots s
-                      where s.item_id = i.item_id and s.reviewer = call.reviewer
-                        and (s.filled_at is not null or s.lease_until > statement_timestamp()))
-     and not exists (select from glow.expert_annotations a
-                      where a.tenant = i.tenant and a.execution_id = i.execution_id and a.reviewer = call.reviewer)
-     and not exists (select from glow.review_passes p
-                      where p.item_id = i.item_id and p.reviewer = call.reviewer and p.kind = 'declined')
-     and exists (select from glow.execution_keys k
-                  where k.tenant = i.tenant and k.execution_id = i.execution_id and k.expired_at is null)
+  select i.* from glow_api.gold_for(call) i
+   where exists (select from plain p where p.agent = i.agent and p.kind = i.kind)
+      or exists (select from glow.review_passes p where p.item_id = i.item_id and p.reviewer = call.reviewer)
 $$;
 COMMENT ON FUNCTION glow_api.waiting(call glow_api.review_call) IS 'What a reviewer is told to wait for them: the items they could be given, and gold hidden among them.';
 REVOKE ALL ON FUNCTION glow_api.waiting(call glow_api.review_call) FROM PUBLIC;
