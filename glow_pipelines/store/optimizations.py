@@ -34,6 +34,7 @@ class Optimizations(Noun):
         model: str | None = None,
         metric: str | None = None,
         metric_version: int | None = None,
+        metric_settings: str | None = None,
     ) -> None:
         """Begin, or find again with what was fixed at the first start."""
         self._run(
@@ -47,6 +48,7 @@ class Optimizations(Noun):
             model=model,
             metric=metric,
             metric_version=metric_version,
+            metric_settings=metric_settings,
         )
 
     def has(self, optimization_id: str) -> bool:
@@ -80,8 +82,18 @@ class Optimizations(Noun):
     def close(self, optimization_id: str, state: str, reason: str) -> None:
         self._run("close", optimization_id=optimization_id, state=state, reason=reason)
 
-    def record_gate(self, gate_id: str, optimization_id: str, agent: str, gate: Gate, groups: Collection[str]) -> None:
+    def record_gate(
+        self,
+        gate_id: str,
+        optimization_id: str,
+        agent: str,
+        gate: Gate,
+        groups: Collection[str],
+        gate_key: str | None = None,
+    ) -> None:
         """Write a gate and spend the groups of its fresh test items. Writing it again changes nothing.
+
+        `gate_key` is the key of its test in the ledger.
 
         Raises psycopg.errors.UniqueViolation when another gate spent one of the groups.
         """
@@ -94,6 +106,7 @@ class Optimizations(Noun):
             finalist=gate.finalist_sha256,
             verdict=gate.verdict,
             evidence=json(gate.to_json()),
+            gate_key=gate_key,
         )
         if written:
             self._run("spend_test_groups", agent=agent, gate_id=gate_id, groups=sorted(groups))
@@ -109,6 +122,15 @@ class Optimizations(Noun):
         """Which of these groups of test items are spent, and by which gate."""
         rows = self._rows("spent_test_groups", agent=agent, groups=sorted(groups))
         return {row["group_key"]: row["gate_id"] for row in rows}
+
+    def spent_before(self, optimization_id: str) -> frozenset[str]:
+        """The groups of test items that were spent when the optimization began."""
+        return frozenset(row["group_key"] for row in self._rows("spent_before", optimization_id=optimization_id))
+
+    def open_gate(self, optimization_id: str, finalist: str) -> Row | None:
+        """The newest gate of a finalist that this optimization has to go on with: the same prompt in force, model and
+        metric, and nothing decided."""
+        return self._row("open_gate", optimization_id=optimization_id, finalist=finalist)
 
     def record_evaluations(self, rows: Iterable[Mapping[str, object]]) -> None:
         """Rows of agent, prompt_version, example_id, metric, model, output, score, stage; and if they were measured

@@ -176,6 +176,8 @@ create table glow.prompt_optimizations (
   model           text,
   metric          text,
   metric_version  integer check (metric_version > 0),
+  -- Of the metric's settings: evidence counts on only where all four are the same.
+  metric_settings text check (metric_settings ~ '^[0-9a-f]{64}$'),
   plan            jsonb check (jsonb_typeof(plan) = 'object'),
   -- What its answers cost when they were fresh, each once, over all attempts; and what was paid.
   spent           jsonb not null default '{}' check (jsonb_typeof(spent) = 'object'),
@@ -196,6 +198,8 @@ create table glow.prompt_gates (
   finalist        text not null,
   verdict         text not null check (verdict in ('promote', 'drop', 'carry_over')),
   evidence        jsonb not null,
+  -- The test this was a look at: what carries over goes on at the level of that test.
+  gate_key        text,
   created_at      timestamptz not null default clock_timestamp(),
   foreign key (agent, incumbent) references glow.prompt_versions (agent, prompt_version),
   foreign key (agent, finalist) references glow.prompt_versions (agent, prompt_version)
@@ -266,6 +270,7 @@ create table glow.gate_levels (
   check ((coalesce(verdict, 'carry_over') = 'carry_over') = (decided_at is null))
 );
 comment on table glow.gate_levels is 'The ledger of error: every test of a finalist, in order, and what it came to.';
+alter table glow.prompt_gates add foreign key (gate_key) references glow.gate_levels (gate_key);
 
 create function glow.open_gate_level(gate_key text, agent text) returns table (number bigint, rejections bigint)
   language plpgsql as $$

@@ -3,12 +3,17 @@
 -- start --
 -- The row of one optimization; starting again finds it with what was fixed at the first start.
 insert into glow.prompt_optimizations (optimization_id, agent, dataset_id, incumbent, goals, limits, model, metric, metric_version,
-                                      feedback_until, carried_gate)
+                                      metric_settings, feedback_until, carried_gate)
 values (%(optimization_id)s, %(agent)s::glow.agent_name, %(dataset_id)s, %(incumbent)s, %(goals)s, %(limits)s, %(model)s,
-        %(metric)s, %(metric_version)s,
+        %(metric)s, %(metric_version)s, %(metric_settings)s,
         (select coalesce(max(f.feedback_id), 0) from glow.agent_feedback f),
-        (select case when g.verdict = 'carry_over' and g.incumbent = %(incumbent)s then g.gate_id end
-           from glow.prompt_gates g where g.agent = %(agent)s::glow.agent_name order by g.created_at desc limit 1))
+        -- What another model or another metric said is no evidence for this one.
+        (select case when g.verdict = 'carry_over' and g.incumbent = %(incumbent)s
+                      and (o.model, o.metric, o.metric_version, o.metric_settings)
+                          is not distinct from (%(model)s::text, %(metric)s::text, %(metric_version)s::integer, %(metric_settings)s::text)
+                     then g.gate_id end
+           from glow.prompt_gates g join glow.prompt_optimizations o using (optimization_id)
+          where g.agent = %(agent)s::glow.agent_name order by g.created_at desc limit 1))
 on conflict (optimization_id) do nothing
 
 -- get --
@@ -55,13 +60,13 @@ update glow.prompt_optimizations set state = %(state)s, reason = %(reason)s, upd
 
 -- insert_gate --
 -- A gate is written once; a resumed run that computes it again changes nothing.
-insert into glow.prompt_gates (gate_id, optimization_id, agent, incumbent, finalist, verdict, evidence)
-values (%(gate_id)s, %(optimization_id)s, %(agent)s, %(incumbent)s, %(finalist)s, %(verdict)s, %(evidence)s)
+insert into glow.prompt_gates (gate_id, optimization_id, agent, incumbent, finalist, verdict, evidence, gate_key)
+values (%(gate_id)s, %(optimization_id)s, %(agent)s, %(incumbent)s, %(finalist)s, %(verdict)s, %(evidence)s, %(gate_key)s)
 on conflict (gate_id) do nothing
 
 -- gate --
 -- A gate by its id.
-select gate_id, optimization_id, agent, incumbent, finalist, verdict, evidence, created_at
+select gate_id, optimization_id, agent, incumbent, finalist, verdict, evidence, gate_key, created_at
   from glow.prompt_gates where gate_id = %(gate_id)s
 
 -- latest_gate --
@@ -85,6 +90,25 @@ select %(agent)s::glow.agent_name, unnest(%(groups)s::text[]), %(gate_id)s
 -- spent_test_groups --
 -- Groups already spent, and by which gate.
 select group_key, gate_id from glow.test_spends where agent = %(agent)s and group_key = any(%(groups)s)
+
+-- spent_before --
+-- Groups that were spent when an optimization began.
+select s.group_key from glow.test_spends s
+  join glow.prompt_optimizations o on o.agent = s.agent and s.spent_at < o.created_at
+ where o.optimization_id = %(optimization_id)s
+
+-- open_gate --
+-- The newest gate of a finalist against the same prompt by the same model and metric, if it decided nothing: begun anew, the
+-- test would have two chances at the level of one.
+select g.gate_id, g.evidence, g.gate_key
+  from (select x.* from glow.prompt_gates x
+          join glow.prompt_optimizations o using (optimization_id)
+          join glow.prompt_optimizations mine on mine.optimization_id = %(optimization_id)s
+         where (x.agent, x.incumbent, x.finalist) = (mine.agent, mine.incumbent, %(finalist)s)
+           and (o.model, o.metric, o.metric_version, o.metric_settings)
+               is not distinct from (mine.model, mine.metric, mine.metric_version, mine.metric_settings)
+         order by x.created_at desc limit 1) g
+ where g.verdict = 'carry_over'
 
 -- insert_evaluation --
 -- What a prompt answered for an example, how it scored, and what that took.

@@ -9,9 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 
-import numpy as np
-from numpy.typing import NDArray
-
 from glow_pipelines.errors import Actionable
 from glow_pipelines.learning.prompts.goals import Goals
 from glow_pipelines.learning.prompts.metrics import METRICS, Judge, Metric, metric_named
@@ -44,7 +41,7 @@ def open_optimization(
 ) -> Optimization:
     """The optimization to do, to go on with, or to show again when it was done.
 
-    It is known by what decides it: dataset, prompt in force, model, metric, goals, limits. `limits` changes the usual
+    It is known by what decides it: dataset, prompt in force, models, metric, goals, limits. `limits` changes the usual
     ones, `run` names the run whose seconds count; without `begin` nothing is written. Raises NotOptimizable with the
     reason.
     """
@@ -67,6 +64,7 @@ def open_optimization(
             metric.settings_sha256,
             repr(wanted.names),
             repr(allowed.deciding()),
+            services.embeddings.name,
             _writer(services),
             ENGINE,
         )
@@ -83,10 +81,12 @@ def open_optimization(
             model=model,
             metric=metric.id,
             metric_version=metric.version,
+            metric_settings=metric.settings_sha256,
         )
         row = t.optimizations.get(optimization_id)
         prompt = _counted(incumbent.prompt, t.optimizations.rule_counts_before(agent, optimization_id))
         examples = evidence.examples(t, dataset["dataset_id"])
+        spent = t.optimizations.spent_before(optimization_id)
         corrections, votes = evidence.feedback(t, agent, incumbent.prompt.sha256, row["feedback_until"])
         if not begin:
             t.connection.rollback()
@@ -100,6 +100,7 @@ def open_optimization(
         metric=metric,
         incumbent=prompt,
         examples=examples,
+        spent=spent,
         corrections=corrections,
         votes=votes,
         row=row,
@@ -132,10 +133,6 @@ def _registered(t: Transaction, agent: str) -> Agent:
 
 
 def _metric(services: Services, registered: Agent) -> Metric | Judge:
-    def embed(texts: Sequence[str]) -> NDArray[np.float32]:
-        # The embedding model starts when the first texts are compared: no other metric needs it.
-        return services.embeddings.embed(texts)
-
     if registered.metric is None:
         raise NotOptimizable(f"agent {registered.name} names no metric; accepted: {', '.join(sorted(METRICS))}")
     try:

@@ -6,6 +6,7 @@ checks look at (checks), what follows from a passed gate (hand_over).
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from hashlib import sha256
 
 from glow_pipelines.learning.prompts.counters import count_all
@@ -16,6 +17,7 @@ from glow_pipelines.learning.prompts.types import Analysis, Candidate, Gate, Pro
 from glow_pipelines.steps.optimization import spending
 from glow_pipelines.steps.optimization.asking import Paused
 from glow_pipelines.steps.optimization.work import Optimization
+from glow_pipelines.store.noun import Row
 from glow_pipelines.store.store import Transaction
 
 STATES = {"promote": "finalist", "drop": "no_improvement", "carry_over": "carry_over"}
@@ -25,7 +27,7 @@ def analyze(work: Optimization) -> Analysis:
     """Where the prompt in force fails, written with the plan."""
     with _account(work, "analysis"):
         vectors = _embeddings(work)
-        analysis = work.engine.analyze(work.incumbent, work.examples, work.corrections, work.votes, vectors)
+        analysis = work.engine.analyze(work.incumbent, work.usable, work.corrections, work.votes, vectors)
         with work.services.store.transaction() as t:
             t.optimizations.record_plan(work.id, work.plan.to_json())
             t.optimizations.record_analysis(work.id, {**analysis.to_json(), "calls": work.budget.calls})
@@ -51,7 +53,7 @@ def race(work: Optimization, log: Callable[[str], object] = lambda line: None) -
         candidates = _candidates(work)
         _write(work, candidates)
         log(f"racing {sum(not each.findings for each in candidates)} candidates of {work.agent}")
-        found = work.engine.race(work.incumbent, candidates, work.examples, work.corrections)
+        found = work.engine.race(work.incumbent, candidates, work.usable, work.corrections)
         everyone = (*candidates, *found.grown)
         _write(work, everyone)
         with work.services.store.transaction() as t:
@@ -66,7 +68,7 @@ def gate(work: Optimization) -> Gate | None:
     row = work.now()
     if not work.missing and work.carried is None and row["race"] is None:
         raise Paused("the race is not over: run it again to go on")
-    finalist, earlier = _finalist(work)
+    finalist = _finalist(work)
     if finalist is None:
         with work.services.store.transaction() as t:
             t.optimizations.close(work.id, "insufficient_data" if work.missing else "no_improvement", outcome(work))
@@ -76,18 +78,22 @@ def gate(work: Optimization) -> Gate | None:
     with work.services.store.transaction() as t:
         known = t.optimizations.gate(gate_id)
         spent = t.optimizations.spent(work.agent, set(tests.values()))
-        key, share = _level(t, work, finalist) if known is None else ("", 0.0)
+        if known is not None:
+            return Gate.from_json(known["evidence"])
+        before = t.optimizations.open_gate(work.id, finalist.sha256)
+        test = open_test(t, work, finalist, before)
         may_pass, why_not = may_promote(t, work)
-    if known is not None:
-        return Gate.from_json(known["evidence"])
+    earlier = None if before is None else Gate.from_json(before["evidence"])
     fresh = tuple(example for example in work.examples if example.group not in spent)
     engine = work.engine_for_gate()
     with _account(work, "gate"):
-        found = engine.gate(work.incumbent, finalist, fresh, earlier, level=share, may_pass=may_pass, why_not=why_not)
+        found = engine.gate(
+            work.incumbent, finalist, fresh, earlier, level=test.level, may_pass=may_pass, why_not=why_not
+        )
         groups = {tests[id] for id in set(found.spent) - set(earlier.spent if earlier else ())}
         with work.services.store.transaction() as t:
-            t.optimizations.record_gate(gate_id, work.id, work.agent, found, groups)
-            t.prompts.decide_level(key, found.verdict, share)
+            t.optimizations.record_gate(gate_id, work.id, work.agent, found, groups, test.key)
+            t.prompts.decide_level(test.key, found.verdict, test.level)
             t.optimizations.close(work.id, STATES[found.verdict], found.reason)
             t.optimizations.record_evaluations(_evaluations(work, [finalist]))
     return found
@@ -97,6 +103,9 @@ def outcome(work: Optimization) -> str:
     """Why there is no gate, in words."""
     if work.missing:
         return f"insufficient data: {'; '.join(work.missing)}"
+    race = work.now()["race"]
+    if race is not None and not race["rounds"]:
+        return f"nothing was compared: {work.limits.calls:,} calls and the other limits leave no race; allow for more"
     return "no candidate did better than the prompt in force on validation items; no test item was spent"
 
 
@@ -120,8 +129,8 @@ def _candidates(work: Optimization) -> tuple[Candidate, ...]:
     cache, in the same order."""
     if work.proposed is None:
         vectors = _embeddings(work)
-        analysis = work.engine.analyze(work.incumbent, work.examples, work.corrections, work.votes, vectors)
-        work.proposed = work.engine.propose(work.incumbent, work.examples, work.corrections, analysis, vectors)
+        analysis = work.engine.analyze(work.incumbent, work.usable, work.corrections, work.votes, vectors)
+        work.proposed = work.engine.propose(work.incumbent, work.usable, work.corrections, analysis, vectors)
     return work.proposed
 
 
@@ -131,30 +140,41 @@ def _embeddings(work: Optimization) -> dict[str, list[float]]:
     return {example.id: vector.tolist() for example, vector in zip(train, vectors, strict=True)}
 
 
-def _finalist(work: Optimization) -> tuple[Prompt | None, Gate | None]:
-    if work.missing and work.carried is None:
-        return None, None
+def _finalist(work: Optimization) -> Prompt | None:
     if work.carried is not None:
-        return work.carried.finalist.prompt, work.carried.gate
+        return work.carried.finalist.prompt
+    if work.missing:
+        return None
     survivors = work.now()["race"]["survivors"]
     if not survivors or survivors[0] == work.incumbent.sha256:
-        return None, None
+        return None
     with work.services.store.transaction() as t:
-        return t.prompts.prompt(work.agent, survivors[0]), None
+        return t.prompts.prompt(work.agent, survivors[0])
 
 
-def _level(t: Transaction, work: Optimization, finalist: Prompt) -> tuple[str, float]:
-    """The key of this test in the ledger, and what it may spend of the error of all tests.
+@dataclass(frozen=True)
+class OpenTest:
+    """A test in the ledger, and what it may spend of the error of all tests."""
+
+    key: str
+    level: float
+
+
+def open_test(t: Transaction, work: Optimization, finalist: Prompt, before: Row | None) -> OpenTest:
+    """The test that `before` (its newest gate, nothing decided) was a look at, else a new one.
 
     Whoever was tested and decided before is tested anew: under another key, since it is one more chance to err.
     """
-    parts = [work.agent, work.incumbent.sha256, finalist.sha256, f"{work.metric.id}-{work.metric.version}"]
+    metric = work.metric
+    measured = (f"{metric.id}-{metric.version}", metric.settings_sha256, work.services.chat.name)
+    parts = [work.agent, work.incumbent.sha256, finalist.sha256, *measured]
     key = sha256("\x1f".join(parts).encode()).hexdigest()
-    known = t.prompts.level(key)
-    if known is not None and known["decided_at"] is not None:
+    if before is not None:
+        key = before["gate_key"] or key
+    elif (known := t.prompts.level(key)) is not None and known["verdict"] is not None:
         key = sha256("\x1f".join([*parts, work.id]).encode()).hexdigest()
     number, rejections = t.prompts.open_level(key, work.agent)
-    return key, level(number, rejections, work.settings.gate.alpha)
+    return OpenTest(key, level(number, rejections, work.settings.gate.alpha))
 
 
 def _evaluations(work: Optimization, written: Sequence[Prompt]) -> list[dict[str, object]]:

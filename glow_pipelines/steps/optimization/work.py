@@ -22,7 +22,10 @@ from glow_pipelines.store.scores import StoredScores
 
 @dataclass
 class Optimization:
-    """An agent's newest dataset version against its prompt in force. `budget` is that of the stage under way."""
+    """An agent's newest dataset version against its prompt in force.
+
+    `spent` are the groups of test items that were spent when it began. `budget` is that of the stage under way.
+    """
 
     services: Services
     agent: str
@@ -30,6 +33,7 @@ class Optimization:
     metric: Metric | Judge
     incumbent: Prompt
     examples: tuple[Example, ...]
+    spent: frozenset[str]
     corrections: tuple[Correction, ...]
     votes: tuple[Vote, ...]
     row: Row
@@ -50,8 +54,18 @@ class Optimization:
 
     @cached_property
     def missing(self) -> tuple[str, ...]:
-        """What is missing before anything may be tried."""
-        return tuple(Splits.of(self.examples).missing(self.settings))
+        """What is missing before anything may be tried. Who was carried over goes on with whatever there is."""
+        if self.carried is not None:
+            return ()
+        gone = sum(example.group in self.spent for example in self.examples)
+        spent = (f"{gone} test examples are spent on earlier finalists",) if gone else ()
+        missing = tuple(Splits.of(self.usable).missing(self.settings))
+        return (*missing, *spent) if missing else ()
+
+    @cached_property
+    def usable(self) -> tuple[Example, ...]:
+        """The examples without test items that were spent when it began: those can decide nothing any more."""
+        return tuple(example for example in self.examples if example.group not in self.spent)
 
     @cached_property
     def engine(self) -> PromptOptimizer:
@@ -91,7 +105,7 @@ class Optimization:
     @cached_property
     def plan(self) -> Plan:
         """The most each stage may ask for, and what that may cost."""
-        return self._engine(self.limits.budget()).plan(self.incumbent, self.examples, self.carried is not None)
+        return self._engine(self.limits.budget()).plan(self.incumbent, self.usable, self.carried is not None)
 
     @cached_property
     def carried(self) -> Carried | None:
