@@ -30,14 +30,14 @@ def _format(tally: Tally, rails: Guardrails) -> list[str]:
 
 
 def _slices(tally: Tally, rails: Guardrails) -> list[str]:
-    """Targets with enough pairs that got significantly worse (Holm 1979 over targets)."""
+    """Targets and parts of the traffic with enough pairs that got significantly worse (Holm 1979 over all)."""
     tested = [each for each in tally.slices.values() if each.n >= rails.slice_min_pairs]
     worst = sorted((sign_midp(each.c, each.b), each.target, each) for each in tested)
     failed = []
     for rank, (p_value, _, each) in enumerate(worst):
         if p_value >= rails.alpha / (len(worst) - rank):
             break
-        failed.append(f"target {each.target!r}: {each.c} lost, {each.b} won of {each.n}")
+        failed.append(f"slice {each.target!r}: {each.c} lost, {each.b} won of {each.n}")
     return failed
 
 

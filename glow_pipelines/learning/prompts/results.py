@@ -59,7 +59,7 @@ class Race(Jsonable):
 
 @dataclass(frozen=True)
 class Slice(Jsonable):
-    """Pairs of one target: `b` the finalist alone right, `c` the incumbent alone right."""
+    """Pairs of one target, or of one part of the traffic ("part …"): `b` the finalist alone right, `c` the incumbent."""
 
     target: str
     n: int

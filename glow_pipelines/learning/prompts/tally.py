@@ -10,8 +10,9 @@ from glow_pipelines.learning.prompts.results import Gate, Slice
 
 @dataclass
 class Tally:
-    """Pairs by outcome, by target, and by format validity; `spent` in the order the items were used.
+    """Pairs by outcome, by target and part of the traffic, and by format validity.
 
+    `spent` is in the order the items were used.
     `scores` (kept when `graded`) and `seconds` (where both are known) are pairs (incumbent, finalist).
     """
 
@@ -52,14 +53,20 @@ class Tally:
         self.neither_right += not finalist.right and not incumbent.right
         self.format_gained += finalist.valid and not incumbent.valid
         self.format_lost += incumbent.valid and not finalist.valid
-        old = self.slices.get(example.target, Slice(example.target, 0, 0, 0))
-        self.slices[example.target] = Slice(example.target, old.n + 1, old.b + won, old.c + lost)
+        for name in (example.target, *(part(each) for each in sorted(set(example.slices)))):
+            old = self.slices.get(name, Slice(name, 0, 0, 0))
+            self.slices[name] = Slice(name, old.n + 1, old.b + won, old.c + lost)
         self.spent.append(example.id)
         if self.graded:
             self.scores.append((incumbent.score, finalist.score))
         before, after = incumbent.seconds, finalist.seconds  # 0 when nobody measured
         if before > 0 and after > 0:
             self.seconds.append((round(before, 4), round(after, 4)))
+
+
+def part(name: str) -> str:
+    """How a part of the traffic (a language, a domain) stands among the slices: not as a target of the same name."""
+    return f"part {name}"
 
 
 def continued(earlier: Gate | None, graded: bool = False) -> Tally:

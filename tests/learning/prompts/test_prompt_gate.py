@@ -128,7 +128,7 @@ def test_a_slice_loss_blocks_promotion_and_small_slices_do_not_count() -> None:
 
     blocked = sliced(30)
     assert (blocked.verdict, blocked.log_e > math.log(20)) == ("drop", True)
-    assert "target 'office': 10 lost, 0 won of 30" in blocked.failed_guardrails
+    assert "slice 'office': 10 lost, 0 won of 30" in blocked.failed_guardrails
     assert sliced(29).verdict == "promote"
 
 
@@ -276,3 +276,24 @@ def test_verdicts_agree_with_the_counts_however_nights_divide_them(kinds: str, c
     if result.n == 0:
         assert result.verdict == "carry_over"
     assert result.difference.low <= (result.b - result.c) / max(1, result.n) <= result.difference.high
+
+
+def test_a_part_of_the_traffic_that_gets_worse_drops_a_finalist_whose_targets_are_all_different() -> None:
+    """Free text: every target stands once, and only the language tells which answers got worse."""
+    free = items("bbb" * 40 + "c" * 31, target=lambda index: f"answer {index}")
+    spoken = [
+        replace(each, slices=("finance", "language de" if each.input[0] == "c" else "language en")) for each in free
+    ]
+    result = run(spoken, wrong="something else")
+    assert result.verdict == "drop"
+    assert any("language de" in why for why in result.failed_guardrails)
+    assert {each.target for each in result.slices if each.n >= 30} == {
+        "part finance",
+        "part language de",
+        "part language en",
+    }
+
+
+def test_a_part_is_not_mixed_up_with_a_target_of_its_name() -> None:
+    named = [replace(each, slices=("travel",)) for each in items("b" * 40)]
+    assert {(each.target, each.n) for each in run(named).slices} == {("travel", 40), ("part travel", 40)}
