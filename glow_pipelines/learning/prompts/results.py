@@ -59,7 +59,7 @@ class Race(Jsonable):
 
 @dataclass(frozen=True)
 class Slice(Jsonable):
-    """Pairs of one target, or of one part of the traffic ("part …"): `b` the finalist alone right, `c` the incumbent."""
+    """Pairs of one target, or of one part of the traffic ("part …"): `b` the finalist alone right, `c` the other."""
 
     target: str
     n: int
