@@ -135,3 +135,16 @@ def test_a_budget_too_small_to_compare_anything_says_so(services: Services) -> N
     assert outcome.state == "no_improvement"
     assert "nothing was compared" in outcome.reason
     assert "did better" not in outcome.reason
+
+
+def test_a_metric_that_may_only_rank_spends_no_test_item(services: Services, server: OpenAIServer) -> None:
+    """Else its first finalist, which can never pass, would hold the agent and eat the test items of every night."""
+    with services.store.transaction() as t:
+        t.connection.execute("update glow.agents set evaluation = %s", (Jsonb({"metric": "embedding"}),))
+    outcome = optimize(open_optimization(services, "coder"))
+    assert (outcome.state, outcome.gate) == ("carry_over", None), outcome.reason
+    assert outcome.reason.startswith("Ranks only: ")
+    assert levels(services) == []
+    with services.store.transaction() as t:
+        assert t.connection.execute("select * from glow.test_spends").fetchall() == []
+    assert another(services, 601).carried is None

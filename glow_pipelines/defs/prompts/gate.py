@@ -32,11 +32,11 @@ def prompt_gate(context: dg.AssetExecutionContext, services: dg.ResourceParam[Se
 
 def _gate(work: "Optimization") -> dg.MaterializeResult:
     from glow_pipelines.steps.optimization.checks import spent_elsewhere
-    from glow_pipelines.steps.optimization.stages import gate, outcome
+    from glow_pipelines.steps.optimization.stages import gate
 
     found = gate(work)
     if found is None:
-        return waiting(outcome(work), *CHECKS)
+        return waiting(work.now()["reason"], *CHECKS)
     foreign = spent_elsewhere(work, found)
     with work.services.store.transaction() as t:
         nights = t.optimizations.gates_of(work.agent, found.incumbent_sha256, found.finalist_sha256)

@@ -64,14 +64,17 @@ def race(work: Optimization, log: Callable[[str], object] = lambda line: None) -
 
 
 def gate(work: Optimization) -> Gate | None:
-    """The gate of the finalist, written once; None when there is no finalist. Raises Paused before the race is over."""
+    """The gate of the finalist, written once; None when there is no finalist, or the metric may only rank.
+
+    Raises Paused before the race is over.
+    """
     row = work.now()
     if not work.missing and work.carried is None and row["race"] is None:
         raise Paused("the race is not over: run it again to go on")
     finalist = _finalist(work)
     if finalist is None:
         with work.services.store.transaction() as t:
-            t.optimizations.close(work.id, "insufficient_data" if work.missing else "no_improvement", outcome(work))
+            t.optimizations.close(work.id, "insufficient_data" if work.missing else "no_improvement", _why(work))
         return None
     gate_id = gate_id_of(work, finalist)
     tests = {example.id: example.group for example in work.examples if example.split == "test"}
@@ -80,16 +83,18 @@ def gate(work: Optimization) -> Gate | None:
         spent = t.optimizations.spent(work.agent, set(tests.values()))
         if known is not None:
             return Gate.from_json(known["evidence"])
+        may_pass, why_not = may_promote(t, work)
+        if not may_pass:  # test items are for who may pass; the finalist would hold the agent for ever
+            reason = f"Ranks only: {why_not}; the best on validation items waits, no test item was spent."
+            t.optimizations.close(work.id, "carry_over", reason)
+            return None
         before = t.optimizations.open_gate(work.id, finalist.sha256)
         test = open_test(t, work, finalist, before)
-        may_pass, why_not = may_promote(t, work)
     earlier = None if before is None else Gate.from_json(before["evidence"])
     fresh = tuple(example for example in work.examples if example.group not in spent)
     engine = work.engine_for_gate()
     with _account(work, "gate"):
-        found = engine.gate(
-            work.incumbent, finalist, fresh, earlier, level=test.level, may_pass=may_pass, why_not=why_not
-        )
+        found = engine.gate(work.incumbent, finalist, fresh, earlier, level=test.level)
         groups = {tests[id] for id in set(found.spent) - set(earlier.spent if earlier else ())}
         with work.services.store.transaction() as t:
             t.optimizations.record_gate(gate_id, work.id, work.agent, found, groups, test.key)
@@ -99,8 +104,8 @@ def gate(work: Optimization) -> Gate | None:
     return found
 
 
-def outcome(work: Optimization) -> str:
-    """Why there is no gate, in words."""
+def _why(work: Optimization) -> str:
+    """Why there is no finalist, in words."""
     if work.missing:
         return f"insufficient data: {'; '.join(work.missing)}"
     race = work.now()["race"]
