@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from glow_pipelines.project import open_services
@@ -67,7 +67,7 @@ def list_versions(agent: str, most: int) -> None:
     """The versions of AGENT's prompt."""
     with _store().transaction() as t:
         rows = t.prompts.versions(agent, most)
-    table = Table("version", "alias", "made by", "of", "tokens", "when", "why", box=None, pad_edge=False)
+    table = Table(_version("version"), "alias", "made by", "of", "tokens", "when", "why", box=None, pad_edge=False)
     for row in rows:
         aliases = ", ".join(row["aliases"]) + (" erased" if row["erased_at"] else "")
         made = row["operator"] + (f" ({row['operator_model']})" if row["operator_model"] else "")
@@ -124,7 +124,9 @@ def history(agent: str, most: int) -> None:
     """Every move of AGENT's aliases: who, why, and what allowed it."""
     with _store().transaction() as t:
         rows = t.prompts.history(agent, most)
-    table = Table("when", "alias", "from", "to", "by", "why", "gate", "experiment", box=None, pad_edge=False)
+    table = Table(
+        "when", "alias", _version("from"), _version("to"), "by", "why", "gate", "experiment", box=None, pad_edge=False
+    )
     for row in rows:
         why = f"{row['kind']}: {row['reason']}" if row["kind"] != "move" else row["reason"]
         moved = (_short(row["previous"]), _short(row["prompt_version"]) or "taken back", row["moved_by"], why)
@@ -163,6 +165,8 @@ def why(agent: str, version: str, part: str | None) -> None:
 @click.option("--to", "target", metavar="VERSION", help="another that was in production; default: the one before")
 def rollback(agent: str, reason: str, target: str | None) -> None:
     """Put the prompt that was in production before AGENT's present one in force again, at once."""
+    if not reason.strip():
+        raise click.BadParameter("must say why: it is kept in the history", param_hint="'--reason'")
     whole = None if target is None else _find(agent, target)["prompt_version"]
     with _store().transaction() as t:
         receipt = t.prompts.rollback(agent, _who(), reason, whole)
@@ -193,6 +197,11 @@ def _described(row: "Row") -> str:
 def _part(row: "Row") -> str:
     name = row["part"] if row["part"] == "instruction" else f"{row['part']} {row['part_id'][:SHORT]}"
     return f"{name}: {' '.join((row['content'] or '').split())[:60]}"
+
+
+def _version(title: str) -> Column:
+    """A column of versions, whole on any terminal: they are there to be copied."""
+    return Column(title, no_wrap=True, min_width=SHORT)
 
 
 def _short(value: Any) -> str:

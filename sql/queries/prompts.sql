@@ -110,6 +110,7 @@ select p.prompt_version, p.prompt, p.operator, p.parent, p.reason, p.tokens, p.o
        p.erased_at
   from glow.prompt_versions p
  where p.agent = %(agent)s
+   and %(version)s <> ''
    and (starts_with(p.prompt_version, %(version)s)
      or p.prompt_version = (select a.prompt_version from glow.prompt_aliases a where a.agent = %(agent)s and a.alias = %(version)s))
  order by p.prompt_version limit 2

@@ -90,3 +90,25 @@ def test_a_version_that_is_none_or_many_is_refused_by_name(glow: Glow, candidate
 def test_an_agent_without_a_prompt_is_told_what_to_do(glow: Glow) -> None:
     assert "register_agent gives it its first" in ok(glow("list", "nobody"))
     assert "no prompt in production" in told(glow("rollback", "nobody", "--reason", "x"))
+
+
+def test_a_rollback_without_a_reason_is_refused(glow: Glow, store: Store, candidate: str) -> None:
+    with store.transaction() as t:
+        t.prompts.move_alias(AGENT, "production", candidate, "ann", "won its experiment")
+    assert glow("rollback", AGENT, "--reason", " ").exit_code == 2
+    with store.transaction() as t:
+        now = t.prompts.in_force(AGENT)
+    assert now is not None
+    assert now.prompt.sha256 == candidate
+
+
+def test_a_version_in_a_list_can_be_copied_from_a_narrow_terminal(
+    glow: Glow, candidate: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "70")
+    assert candidate[:12] in ok(glow("list", AGENT))
+    assert candidate[:12] in ok(glow("history", AGENT))
+
+
+def test_no_version_is_not_every_version(glow: Glow) -> None:
+    assert "no version ''" in told(glow("show", AGENT, ""))
