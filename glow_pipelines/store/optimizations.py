@@ -7,6 +7,8 @@ versions and aliases (prompts), who wins (learning/prompts).
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
+from psycopg.errors import UniqueViolation
+
 from glow_pipelines.learning.prompts.types import Gate
 from glow_pipelines.store.noun import Noun, Row, json
 
@@ -17,6 +19,10 @@ _NOT_MEASURED: Mapping[str, object] = {
     "completion_tokens": None,
     "seconds": None,
 }
+
+
+class AlreadySpent(Exception):
+    """Another gate spent a group of test items first. Nothing was written."""
 
 
 class Optimizations(Noun):
@@ -95,7 +101,7 @@ class Optimizations(Noun):
 
         `gate_key` is the key of its test in the ledger.
 
-        Raises psycopg.errors.UniqueViolation when another gate spent one of the groups.
+        Raises AlreadySpent when another gate spent one of the groups.
         """
         written = self._run(
             "insert_gate",
@@ -109,7 +115,10 @@ class Optimizations(Noun):
             gate_key=gate_key,
         )
         if written:
-            self._run("spend_test_groups", agent=agent, gate_id=gate_id, groups=sorted(groups))
+            try:
+                self._run("spend_test_groups", agent=agent, gate_id=gate_id, groups=sorted(groups))
+            except UniqueViolation as error:
+                raise AlreadySpent(f"test items of {agent} were spent by another gate meanwhile") from error
 
     def gate(self, gate_id: str) -> Row | None:
         return self._row("gate", gate_id=gate_id)

@@ -81,7 +81,7 @@ def test_a_spent_group_fails_another_gate(services: Services) -> None:
     with services.store.transaction() as t:
         groups = {example.group for example in work.examples if example.split == "test"}
         assert len(t.optimizations.spent("coder", groups)) == 2
-    with pytest.raises(Exception, match="test_spends"), services.store.transaction() as t:
+    with pytest.raises(Exception, match="spent by another gate"), services.store.transaction() as t:
         t.optimizations.record_gate("gate-2", work.id, "coder", undecided(()), groups)
 
 

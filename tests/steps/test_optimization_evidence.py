@@ -9,9 +9,10 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from glow_pipelines.learning.intervals import newcombe_paired, wilson
+from glow_pipelines.learning.prompts import PromptOptimizer
 from glow_pipelines.learning.prompts.types import Candidate, Gate, Prompt
 from glow_pipelines.services import Services
-from glow_pipelines.steps.optimization import Limits, Optimization, open_optimization, stages
+from glow_pipelines.steps.optimization import Limits, Optimization, Paused, open_optimization, stages
 from glow_pipelines.steps.optimization.whole import optimize
 from tests.openai_server import OpenAIServer
 from tests.steps.optimizing import INCUMBENT
@@ -148,3 +149,41 @@ def test_a_metric_that_may_only_rank_spends_no_test_item(services: Services, ser
     with services.store.transaction() as t:
         assert t.connection.execute("select * from glow.test_spends").fetchall() == []
     assert another(services, 601).carried is None
+
+
+def test_who_comes_second_to_the_same_test_items_pauses(services: Services) -> None:
+    """Two optimizations at once: the later one decided nothing, and its next run finds what is left."""
+    first, second = open_optimization(services, "coder"), another(services, 601)
+    for work in (first, second):
+        raced(work, INCUMBENT)
+    groups = sealed(first)
+    looked_at(first, OTHER, "drop", [], "other")
+    looked_at(first, FINALIST, "drop", [], "mine")
+    raced(second, FINALIST)
+    engine = second.engine_for_gate
+
+    def late() -> PromptOptimizer:
+        with services.store.transaction() as t:
+            t.connection.execute(
+                "insert into glow.test_spends (agent, group_key, gate_id) values ('coder', %s, 'other')", (groups[0],)
+            )
+        return engine()
+
+    second.engine_for_gate = late  # type: ignore[method-assign]
+    with pytest.raises(Paused, match="spent by another gate meanwhile"):
+        stages.gate(second)
+    second.engine_for_gate = engine  # type: ignore[method-assign]
+    found = stages.gate(second)
+    assert found is not None
+    assert found.n == len(groups) - 1
+
+
+def test_a_winner_that_was_erased_is_not_called_no_better(services: Services) -> None:
+    work = open_optimization(services, "coder")
+    looked_at(work, FINALIST, "drop", [], "written")
+    raced(work, FINALIST)
+    with services.store.transaction() as t:
+        t.connection.execute("alter table glow.prompt_versions disable trigger immutable")
+        t.connection.execute("update glow.prompt_versions set erased_at = now() where operator = 'test'")
+    assert stages.gate(work) is None
+    assert "erasure" in work.now()["reason"]

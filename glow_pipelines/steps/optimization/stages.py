@@ -18,6 +18,7 @@ from glow_pipelines.steps.optimization import spending
 from glow_pipelines.steps.optimization.asking import Paused
 from glow_pipelines.steps.optimization.work import Optimization
 from glow_pipelines.store.noun import Row
+from glow_pipelines.store.optimizations import AlreadySpent
 from glow_pipelines.store.store import Transaction
 
 STATES = {"promote": "finalist", "drop": "no_improvement", "carry_over": "carry_over"}
@@ -66,7 +67,7 @@ def race(work: Optimization, log: Callable[[str], object] = lambda line: None) -
 def gate(work: Optimization) -> Gate | None:
     """The gate of the finalist, written once; None when there is no finalist, or the metric may only rank.
 
-    Raises Paused before the race is over.
+    Raises Paused before the race is over, and where another gate was faster to spend the same test items.
     """
     row = work.now()
     if not work.missing and work.carried is None and row["race"] is None:
@@ -96,12 +97,19 @@ def gate(work: Optimization) -> Gate | None:
     with _account(work, "gate"):
         found = engine.gate(work.incumbent, finalist, fresh, earlier, level=test.level)
         groups = {tests[id] for id in set(found.spent) - set(earlier.spent if earlier else ())}
-        with work.services.store.transaction() as t:
-            t.optimizations.record_gate(gate_id, work.id, work.agent, found, groups, test.key)
-            t.prompts.decide_level(test.key, found.verdict, test.level)
-            t.optimizations.close(work.id, STATES[found.verdict], found.reason)
-            t.optimizations.record_evaluations(_evaluations(work, [finalist]))
+        try:
+            _record(work, finalist, found, groups, test)
+        except AlreadySpent as late:
+            raise Paused(f"{late}: run it again to go on with what is left") from late
     return found
+
+
+def _record(work: Optimization, finalist: Prompt, found: Gate, groups: set[str], test: "OpenTest") -> None:
+    with work.services.store.transaction() as t:
+        t.optimizations.record_gate(gate_id_of(work, finalist), work.id, work.agent, found, groups, test.key)
+        t.prompts.decide_level(test.key, found.verdict, test.level)
+        t.optimizations.close(work.id, STATES[found.verdict], found.reason)
+        t.optimizations.record_evaluations(_evaluations(work, [finalist]))
 
 
 def _why(work: Optimization) -> str:
@@ -111,6 +119,8 @@ def _why(work: Optimization) -> str:
     race = work.now()["race"]
     if race is not None and not race["rounds"]:
         return f"nothing was compared: {work.limits.calls:,} calls and the other limits leave no race; allow for more"
+    if race is not None and race["survivors"][:1] not in ([], [work.incumbent.sha256]):
+        return "the best candidate lost a part to an erasure since the race; no test item was spent"
     return "no candidate did better than the prompt in force on validation items; no test item was spent"
 
 
