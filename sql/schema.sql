@@ -1477,6 +1477,7 @@ CREATE TABLE glow.prompt_optimizations (
     model text,
     metric text,
     metric_version integer,
+    metric_settings text,
     plan jsonb,
     spent jsonb DEFAULT '{}'::jsonb NOT NULL,
     state text DEFAULT 'running'::text NOT NULL,
@@ -1484,6 +1485,7 @@ CREATE TABLE glow.prompt_optimizations (
     created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     updated_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     CONSTRAINT prompt_optimizations_limits_check CHECK ((jsonb_typeof(limits) = 'object'::text)),
+    CONSTRAINT prompt_optimizations_metric_settings_check CHECK ((metric_settings ~ '^[0-9a-f]{64}$'::text)),
     CONSTRAINT prompt_optimizations_metric_version_check CHECK ((metric_version > 0)),
     CONSTRAINT prompt_optimizations_plan_check CHECK ((jsonb_typeof(plan) = 'object'::text)),
     CONSTRAINT prompt_optimizations_spent_check CHECK ((jsonb_typeof(spent) = 'object'::text)),
@@ -1504,6 +1506,7 @@ CREATE TABLE glow.prompt_gates (
     finalist text NOT NULL,
     verdict text NOT NULL,
     evidence jsonb NOT NULL,
+    gate_key text,
     created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     CONSTRAINT prompt_gates_verdict_check CHECK ((verdict = ANY (ARRAY['promote'::text, 'drop'::text, 'carry_over'::text]))),
     CONSTRAINT prompt_gates_pkey PRIMARY KEY (gate_id),
@@ -1586,6 +1589,8 @@ CREATE TABLE glow.gate_levels (
     CONSTRAINT gate_levels_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent)
 );
 COMMENT ON TABLE glow.gate_levels IS 'The ledger of error: every test of a finalist, in order, and what it came to.';
+ALTER TABLE ONLY glow.prompt_gates
+    ADD CONSTRAINT prompt_gates_gate_key_fkey FOREIGN KEY (gate_key) REFERENCES glow.gate_levels(gate_key);
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.gate_levels TO glow_pipeline;
 
 CREATE TABLE glow.documents (
