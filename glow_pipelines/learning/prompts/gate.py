@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from glow_pipelines.learning.intervals import Interval, mcnemar_midp, newcombe_paired, paired_bootstrap, wilson
-from glow_pipelines.learning.prompts import guardrails, noise
+from glow_pipelines.learning.prompts import guardrails
 from glow_pipelines.learning.prompts.betting import log_wealth
 from glow_pipelines.learning.prompts.budget import BudgetExhaustedError
 from glow_pipelines.learning.prompts.eprocess import log_e_value
@@ -19,7 +19,7 @@ from glow_pipelines.learning.prompts.evaluate import Evaluator
 from glow_pipelines.learning.prompts.evidence import Example
 from glow_pipelines.learning.prompts.power import DISCORDANCE, items_expected, power_table
 from glow_pipelines.learning.prompts.prompt import Prompt
-from glow_pipelines.learning.prompts.results import Gate, Noise, Verdict
+from glow_pipelines.learning.prompts.results import Gate, Verdict
 from glow_pipelines.learning.prompts.settings import GateSettings
 from glow_pipelines.learning.prompts.shrinkage import shrunken_gain
 from glow_pipelines.learning.prompts.tally import Tally, continued
@@ -50,7 +50,6 @@ def gate(
     graded: bool = False,
     may_pass: bool = True,
     why_not: str = "",
-    noise: Noise | None = None,
 ) -> Gate:
     """Compares the two on `items` in the order given (random, so that pairs are exchangeable), `limit` evaluations at
     most.
@@ -79,7 +78,7 @@ def gate(
             tally.add(item, evaluator.outcome(finalist, item), evaluator.outcome(incumbent, item))
         if _drop_reason(tally, settings):
             break
-    return _gate(incumbent, finalist, tally, terms, noise)
+    return _gate(incumbent, finalist, tally, terms)
 
 
 def _one_of_a_group(items: Sequence[Example], used: set[str]) -> list[Example]:
@@ -96,7 +95,7 @@ def _log_e(tally: Tally) -> float:
     return log_wealth(tally.differences) if tally.graded else log_e_value(tally.b, tally.c)
 
 
-def _gate(incumbent: Prompt, finalist: Prompt, tally: Tally, terms: _Terms, probed: Noise | None) -> Gate:
+def _gate(incumbent: Prompt, finalist: Prompt, tally: Tally, terms: _Terms) -> Gate:
     failed, noted = guardrails.check(tally, incumbent.tokens, finalist.tokens, terms.settings.guardrails)
     verdict, reason = _verdict(tally, terms, failed)
     return Gate(
@@ -120,7 +119,7 @@ def _gate(incumbent: Prompt, finalist: Prompt, tally: Tally, terms: _Terms, prob
         format_lost=tally.format_lost,
         slices=tuple(each for _, each in sorted(tally.slices.items())),
         failed_guardrails=failed,
-        notes=(*noted, *noise.remark(probed), *_pace(tally, terms, verdict)),
+        notes=(*noted, *_pace(tally, terms, verdict)),
         spent=tuple(tally.spent),
         level=terms.level,
         graded=tally.graded,
@@ -129,7 +128,6 @@ def _gate(incumbent: Prompt, finalist: Prompt, tally: Tally, terms: _Terms, prob
         incumbent_tokens=incumbent.tokens,
         finalist_tokens=finalist.tokens,
         power=power_table(_discordance(tally), level=terms.level),
-        noise=probed,
         ranks_only=not terms.may_pass,
     )
 

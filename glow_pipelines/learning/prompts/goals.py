@@ -22,7 +22,6 @@ class _Goal:
     max_token_ratio: float | None = None
     max_latency_ratio: float | None = None
     alpha: float | None = None
-    prefer_short: bool = False
     operators: tuple[str, ...] | None = None
 
 
@@ -31,9 +30,9 @@ class _Goal:
 _GOALS = {
     "accuracy": _Goal(operators=_ALL),
     "clarity": _Goal(operators=_SAYING),
-    "brevity": _Goal(max_token_ratio=1.0, prefer_short=True, operators=_SAYING),
-    "cost": _Goal(max_token_ratio=1.1, prefer_short=True),
-    "latency": _Goal(max_token_ratio=1.5, max_latency_ratio=1.05, prefer_short=True),
+    "brevity": _Goal(max_token_ratio=1.0, operators=_SAYING),
+    "cost": _Goal(max_token_ratio=1.1),
+    "latency": _Goal(max_token_ratio=1.5, max_latency_ratio=1.05),
     "format": _Goal(alpha=0.05),
 }
 NAMES = tuple(_GOALS)
@@ -41,11 +40,10 @@ NAMES = tuple(_GOALS)
 
 @dataclass(frozen=True)
 class Goals(Jsonable):
-    """The goals of a request. `prefer_short` breaks ties, `operators` are those whose proposals are wanted."""
+    """The goals of a request. `operators` are those whose proposals are wanted."""
 
     names: tuple[str, ...]
     guardrails: Guardrails
-    prefer_short: bool
     operators: tuple[str, ...]
 
     @classmethod
@@ -67,7 +65,6 @@ class Goals(Jsonable):
         return cls(
             names=given,
             guardrails=rails,
-            prefer_short=any(goal.prefer_short for goal in asked),
             operators=tuple(name for name in _ALL if name in wanted),
         )
 

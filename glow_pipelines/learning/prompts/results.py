@@ -68,18 +68,6 @@ class Slice(Jsonable):
 
 
 @dataclass(frozen=True)
-class Noise(Jsonable):
-    """Identical requests asked twice: how often the score changed though nothing did. `n` = 0: not measured."""
-
-    n: int
-    flips: int
-
-    @property
-    def rate(self) -> float:
-        return self.flips / self.n if self.n else math.nan
-
-
-@dataclass(frozen=True)
 class Gate(Jsonable):
     """The test on unseen items: what was counted, what it means, what follows. Proportions and gains in 0..1.
 
@@ -119,7 +107,6 @@ class Gate(Jsonable):
     incumbent_tokens: int = 0
     finalist_tokens: int = 0
     power: tuple["PowerRow", ...] = ()
-    noise: Noise | None = None
     ranks_only: bool = False
 
     @property
@@ -144,7 +131,6 @@ class Gate(Jsonable):
             given[name] = Interval(**{**data[name], "estimate": _nan(data[name]["estimate"])})
         given["slices"] = tuple(Slice(**each) for each in data["slices"])
         given["power"] = tuple(PowerRow(**each) for each in data.get("power", ()))
-        given["noise"] = None if data.get("noise") is None else Noise(**data["noise"])
         for name in ("scores", "seconds"):
             given[name] = tuple((first, second) for first, second in data.get(name, ()))
         for name in ("failed_guardrails", "notes", "spent"):

@@ -20,10 +20,9 @@ from glow_pipelines.learning.prompts.evaluate import Evaluator
 from glow_pipelines.learning.prompts.gate import gate
 from glow_pipelines.learning.prompts.guardrails import check
 from glow_pipelines.learning.prompts.metrics import metric_named
-from glow_pipelines.learning.prompts.noise import probe
 from glow_pipelines.learning.prompts.shrinkage import shrunken_gain
 from glow_pipelines.learning.prompts.tally import Tally
-from glow_pipelines.learning.prompts.types import Answer, Example, Gate, Noise, RenderedPrompt
+from glow_pipelines.learning.prompts.types import Answer, Example, Gate, RenderedPrompt
 
 FINALIST = replace(INCUMBENT, instruction="Finalist.")
 # In `kinds`: "b" finalist alone right, "c" incumbent alone right, "r" both, "w" neither.
@@ -233,26 +232,6 @@ def test_graded_scores_are_compared_by_their_differences() -> None:
     assert graded([(after, before) for before, after in scores]).verdict == "drop"
     with pytest.raises(ValueError, match="another kind of metric"):
         run(items("b"), earlier=first)
-
-
-def test_noise_is_counted_and_told() -> None:
-    examples, calls = items("r" * 40), [0]
-
-    def flipping(prompts: Sequence[RenderedPrompt]) -> list[Answer]:
-        calls[0] += 1
-        return [
-            Answer("travel" if calls[0] == 1 or index else "meals", 1, 1, 0, False) for index in range(len(prompts))
-        ]
-
-    noise = probe(INCUMBENT, examples, flipping, metric_named("label"))
-    assert noise == Noise(30, 1)
-    result = run(examples, noise=noise)
-    assert result.noise == noise
-    assert "1 of 30" in result.notes[0]
-    assert run(examples, noise=Noise(100, 2)).notes == ()
-    remembered = probe(INCUMBENT, examples, lambda ps: [Answer("x", 1, 1, 0, True) for _ in ps], metric_named("label"))
-    assert (remembered.n, math.isnan(remembered.rate)) == (0, True)
-    assert Gate.from_json(json.loads(json.dumps(result.to_json()))) == result
 
 
 def test_shrinkage_brings_the_claim_near_the_truth() -> None:

@@ -141,11 +141,11 @@ def test_corrections_advise_when_three_users_or_an_expert_agree() -> None:
 
 def test_goals_tighten_guardrails_and_choose_operators() -> None:
     plain = Goals.of(None)
-    assert (plain.names, plain.guardrails, plain.prefer_short) == (("accuracy",), Guardrails(), False)
+    assert (plain.names, plain.guardrails) == (("accuracy",), Guardrails())
     assert set(OPERATORS) <= set(plain.operators)
     cheap = Goals.of(["cost", "brevity", "cost"])
     assert cheap.names == ("cost", "brevity")
-    assert (cheap.guardrails.max_token_ratio, cheap.guardrails.tokens_decide, cheap.prefer_short) == (1.0, True, True)
+    assert (cheap.guardrails.max_token_ratio, cheap.guardrails.tokens_decide) == (1.0, True)
     assert "few_shot" not in Goals.of(["clarity"]).operators
     assert "few_shot" in Goals.of(["clarity", "accuracy"]).operators
     assert Goals.of(["latency"]).guardrails.max_latency_ratio == 1.05
