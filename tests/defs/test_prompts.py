@@ -18,9 +18,11 @@ from glow_pipelines.defs.experiments import experiment
 from glow_pipelines.defs.prompts.analysis import prompt_analysis
 from glow_pipelines.defs.prompts.candidate import candidate_prompt
 from glow_pipelines.defs.prompts.candidates import prompt_candidates
-from glow_pipelines.defs.prompts.drawing import evidence_plot
+from glow_pipelines.defs.prompts.drawing import evidence_plot, race_plot
 from glow_pipelines.defs.prompts.gate import prompt_gate
 from glow_pipelines.defs.prompts.race import prompt_race
+from glow_pipelines.learning.intervals import wilson
+from glow_pipelines.learning.prompts.types import Arm, Race, Round
 from glow_pipelines.services import Services
 from glow_pipelines.steps.optimization import checks, open_optimization
 from tests.openai_server import OpenAIServer
@@ -167,3 +169,17 @@ def test_names_in_a_picture_are_text() -> None:
     drawn = picture(text)
     assert len(drawn.findall(".//{*}circle")) == 2
     assert "needed 100" in [each.text for each in drawn.iter() if each.text]
+
+
+def test_the_picture_of_a_race_keeps_to_shares_and_its_labels_apart() -> None:
+    arms = [Arm(f"{n}" * 64, "few_shot", 10, 10, right, wilson(right, 10)) for n, right in ((1, 8), (2, 8), (3, 0))]
+    prompts = tuple(arm.prompt_sha256 for arm in arms)
+    race = Race(tuple(arms), (Round(1, 10, prompts, (0.8, 0.8, 0.0)),), prompts, 30, 30)
+    text = race_plot(race, prompts[-1]).value
+    assert text is not None
+    drawn = picture(text)
+    told = {each.text: float(each.attrib["y"]) for each in drawn.findall(".//{*}text")}
+    assert "0 %" in told
+    assert not any(str(each).startswith("-") for each in told)
+    first, second = told["few_shot 111111"], told["few_shot 222222"]
+    assert abs(first - second) >= 12

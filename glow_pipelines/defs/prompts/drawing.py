@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _WIDTH, _HEIGHT = 640, 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 48, 150, 16, 40
+_LINE = 13  # between two labels, so that both can be read
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # told apart by colour-blind people too
 _OUT, _INCUMBENT = "#b0b0b0", "#000000"
 
@@ -32,13 +33,13 @@ def race_plot(race: "Race", incumbent: str) -> dg.MarkdownMetadataValue:
         for prompt, score in zip(each.prompts, each.scores, strict=True):
             paths.setdefault(prompt, []).append((each.items, score))
     scores = [score for path in paths.values() for _, score in path]
-    frame = _Frame((0, race.rounds[-1].items), _around(scores), "validation items", "share right", percent=True)
+    frame = _Frame((0, race.rounds[-1].items), _around(scores, (0, 1)), "validation items", "share right", percent=True)
     kept = [prompt for prompt in dict.fromkeys((*race.survivors, incumbent)) if prompt in paths]
     drawn = [frame.path(path, _OUT, 1.5) for prompt, path in paths.items() if prompt not in kept]
     for place, prompt in enumerate(kept):
         colour = _INCUMBENT if prompt == incumbent else _COLOURS[place % len(_COLOURS)]
         drawn.append(frame.path(paths[prompt], colour, 3 if prompt == incumbent else 2.5))
-        drawn.append(frame.label(paths[prompt][-1], operators.get(prompt, "?"), colour))
+        drawn.append(frame.label(paths[prompt][-1], f"{operators.get(prompt, '?')} {prompt[:6]}", colour))
     return _image(frame.svg(drawn), "race: share right over validation items")
 
 
@@ -64,6 +65,7 @@ class _Frame:
         self, x: tuple[float, float], y: tuple[float, float], x_name: str, y_name: str, percent: bool = False
     ) -> None:
         self.x, self.y, self._names, self._percent = x, y, (x_name, y_name), percent
+        self._labelled: list[float] = []
 
     def at(self, point: Point) -> tuple[float, float]:
         (low_x, high_x), (low_y, high_y) = self.x, self.y
@@ -86,6 +88,9 @@ class _Frame:
 
     def label(self, point: Point, text: str, colour: str) -> str:
         x, y = self.at(point)
+        while any(abs(y - other) < _LINE for other in self._labelled):
+            y += 1
+        self._labelled.append(y)
         return f'<text x="{x + 7:.1f}" y="{y + 4:.1f}" fill="{colour}">{escape(text[:24])}</text>'
 
     def svg(self, drawn: Sequence[str]) -> str:
@@ -111,10 +116,10 @@ class _Frame:
         )
 
 
-def _around(values: Sequence[float]) -> tuple[float, float]:
+def _around(values: Sequence[float], within: tuple[float, float] = (-math.inf, math.inf)) -> tuple[float, float]:
     low, high = min(values), max(values)
     room = 0.08 * (high - low) or 0.05
-    return low - room, high + room
+    return max(low - room, within[0]), min(high + room, within[1])
 
 
 def _image(svg: str, told: str) -> dg.MarkdownMetadataValue:
