@@ -141,4 +141,5 @@ def _summary(
     if total <= available:
         return text
     seen = detectable_effect(traffic, available * share, alpha=alpha, power=power)
-    return f"{text}; only {available:,.0f} users are there, enough for a difference of {100 * seen:.1f} points"
+    enough = f"enough for a difference of {100 * seen:.1f} points" if seen < 1 else "too few to show any difference"
+    return f"{text}; only {available:,.0f} users are there, {enough}"

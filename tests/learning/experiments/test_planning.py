@@ -69,6 +69,11 @@ def test_small_populations_are_told_what_they_can_see() -> None:
     assert "only 600 users" in plan.summary
     # the specification's example: 600 users, correlation .3, base 60 % see 10.6 points
     assert detectable_effect(Traffic(50, 1.16, 0.6, 0.3), 300) == pytest.approx(0.106, abs=0.001)
+    assert "enough for a difference of" in plan.summary
+
+
+def test_too_few_users_are_not_told_of_a_difference_that_cannot_be() -> None:
+    assert "too few to show any difference" in plan_experiment("e#1", Traffic(2, 1, 0.5, 1, population=2)).summary
 
 
 @pytest.mark.parametrize(
