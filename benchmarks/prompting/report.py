@@ -71,16 +71,22 @@ def _simulator(name: str, figures: Mapping[str, Any]) -> Iterator[str]:
     yield from _table(("figure", "value"), [(key, value) for key, value in _flat(figures)])
 
 
-def _flat(figures: Any, above: str = "") -> Iterator[tuple[str, str]]:
-    if isinstance(figures, Mapping):
-        for key, value in figures.items():
-            yield from _flat(value, f"{above} / {key}" if above else str(key))
-    elif isinstance(figures, float):
-        yield above, f"{figures:.4g}"
-    elif isinstance(figures, list | tuple):
-        yield above, ", ".join(f"{each:.4g}" if isinstance(each, float) else str(each) for each in figures)
+def _flat(figures: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+    """A row for each innermost group of figures, and one for each figure that stands alone."""
+    groups = {key: value for key, value in figures.items() if isinstance(value, Mapping)}
+    alone = {key: value for key, value in figures.items() if key not in groups}
+    if above and alone:
+        yield above, "; ".join(f"{key} {_figure(value)}" for key, value in alone.items())
     else:
-        yield above, str(figures)
+        yield from ((key, _figure(value)) for key, value in alone.items())
+    for key, value in groups.items():
+        yield from _flat(value, f"{above} / {key}" if above else key)
+
+
+def _figure(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(_figure(each) for each in value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:

@@ -147,7 +147,7 @@ def test_results_stand_side_by_side_and_the_table_is_made_of_them(task: Task, tm
     text = path.with_suffix(".md").read_text("utf-8")
     assert text == markdown(kept)
     assert "### tick\\|ets &lt;b>" in text
-    assert "| promoted / argmax | 0.9, 0.5 |" in text
+    assert "| promoted | Glow 0.02; argmax 0.9, 0.5 |" in text
     rows = [line for line in text.splitlines() if line.startswith(f"| {GLOW} |")]
     gain = 100 * figures["contestants"][GLOW]["gain"]["estimate"]
     assert len(rows) == 1
