@@ -18,7 +18,7 @@ class Guardrails:
     tokens_decide: bool = False
     max_latency_ratio: float = 1.2
     latency_min_pairs: int = 60
-    latency_decides: bool = True
+    latency_decides: bool = False
 
     def __post_init__(self) -> None:
         for each in fields(self):
