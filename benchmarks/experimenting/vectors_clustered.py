@@ -108,7 +108,7 @@ def _one_metric(
     by_user = "mean" in words or "user" in words or per in ("user", "users")
     arms = arm_moments(world, metric, "users" if by_user else "executions", threshold)
     if by_user:  # the value before counts per user too, not per execution before
-        arms = tuple(_per_user(m) for m in arms)
+        arms = tuple(per_user(m) for m in arms)
     pair = ArmMoments(*arms)
     plain, adjusted = _must(estimate(pair, scale=scale)), _must(estimate(pair, scale=scale, cuped=True))
     found = adjusted if "cuped" in words or options.get("cuped") else plain
@@ -294,7 +294,7 @@ def _variance(m: Moments) -> float:
     return float((c[0, 0] - 2 * r * c[0, 1] + r * r * c[1, 1]) / (m.n * m.mean[1] ** 2))
 
 
-def _per_user(m: Moments) -> Moments:
+def per_user(m: Moments) -> Moments:
     """Everybody counts once, now and before."""
     part, products = m.part(("s", "xs")), np.zeros((4, 4))
     products[np.ix_((0, 2), (0, 2))] = part.comoments

@@ -5,8 +5,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from benchmarks.experimenting.vectors import World
-from benchmarks.experimenting.vectors_clustered import arm_moments
+from benchmarks.experimenting.vectors_clustered import arm_moments, per_user
 from benchmarks.experimenting.vectors_peers import Arm, effect, tuned_sequence
 from glow_pipelines.learning.experiments import multiplicity, proportions
 from glow_pipelines.learning.experiments.estimates import arm_difference
@@ -151,7 +153,7 @@ def sample_size(name: str, given: Any, expected: Any, world: World) -> Any:
 
 def growthbook(name: str, given: Any, expected: Any, world: World) -> Any:
     """GrowthBook's tests: Welch or sequential, absolute or relative, means, proportions, ratios, CUPED."""
-    a, b = _growthbook_arms(given, world)
+    a, b = _growthbook_arms(name, given, world)
     relative, alpha = str(given.get("scale", "relative")).startswith("relative"), float(given.get("alpha", 0.05))
     side = str(given.get("side", given.get("alternative", ""))).lower()
     side = {"greater": "greater", "larger": "greater", "lesser": "lesser", "less": "lesser", "smaller": "lesser"}.get(
@@ -168,20 +170,20 @@ def growthbook(name: str, given: Any, expected: Any, world: World) -> Any:
     return result | {"p": found.p, "ci": ends, "lo": found.low, "hi": found.high, "t": found.statistic}
 
 
-def _growthbook_arms(given: Mapping[str, Any], world: World) -> tuple[Arm, Arm]:
-    if "data" in given:
-        moments = arm_moments(world, str(given.get("numerator", "up")), str(given.get("denominator", "executions")))
-        names = ("s", "n", "xs", "xn") if given.get("cuped") or "pre" in str(given.get("covariate", "")) else ("s", "n")
-        return _ratio_arms(*(arm.part(names) for arm in moments))
+def _growthbook_arms(name: str, given: Mapping[str, Any], world: World) -> tuple[Arm, Arm]:
+    if "data" in given or name.split(".")[-1] == "clustered":
+        per = str(given.get("denominator", "executions"))
+        cuped = "cuped" in name or given.get("cuped") or "covariate" in given or "pre_numerator" in given
+        moments = arm_moments(world, str(given.get("numerator", "up")), per)
+        if per in ("user", "users"):
+            moments = tuple(per_user(m) for m in moments)
+        return _ratio_arms(*(arm.part(("s", "n", "xs", "xn") if cuped else ("s", "n")) for arm in moments))
     if "x_c" in given:
         return _one(given["n_c"], given["x_c"]), _one(given["n_t"], given["x_t"])
-    sides = (given.get("a", given.get("control")), given.get("b", given.get("treatment")))
-    flat = [_flatten(side) for side in sides]
-    if any(re.search(r"pre", key) for key in flat[0]):
-        moments = [_adjusted_moments(side) for side in flat]
-        return _ratio_arms(*moments)
-    plain = [{key.split("_", 0)[0]: value for key, value in side.items()} for side in flat]
-    return _one(**_sums(plain[0])), _one(**_sums(plain[1]))
+    flat = [_flatten(given.get(side, given.get(other))) for side, other in (("a", "control"), ("b", "treatment"))]
+    if any(re.search(r"pre|(^|_)[md]_", key) for key in flat[0]):
+        return _ratio_arms(*(_adjusted_moments(side) for side in flat))
+    return _one(**_sums(flat[0])), _one(**_sums(flat[1]))
 
 
 def _sums(side: Mapping[str, float]) -> dict[str, Any]:
@@ -191,7 +193,7 @@ def _sums(side: Mapping[str, float]) -> dict[str, Any]:
 def _one(n: float, total: float, squares: float | None = None) -> Arm:
     mean = total / n
     var = mean * (1 - mean) if squares is None else (squares - total**2 / n) / (n - 1)
-    return Arm(n, mean, var, mean)
+    return Arm(n, mean, var, mean, var, var)
 
 
 def _ratio_arms(control: Moments, treatment: Moments) -> tuple[Arm, Arm]:
@@ -199,18 +201,23 @@ def _ratio_arms(control: Moments, treatment: Moments) -> tuple[Arm, Arm]:
         control.n, control.means, control.comoments, treatment.n, treatment.means, treatment.comoments
     )
     theta = 0.0 if found.theta is None else float(found.theta)
+    if "xn" in control.names and not control.comoments[3, 3]:
+        # Of a mean (everybody counts once) this tool takes one slope over both arms, their difference included.
+        both = control.merge(treatment).comoments
+        theta = both[0, 2] / both[2, 2]
     arms = []
     for m in (control, treatment):
-        mean, products = m.means, m.comoments
-        plain = mean[0] / mean[1]
-        g = [1 / mean[1], -plain / mean[1]]
-        adjusted = plain
+        mean, products = m.means, m.comoments / (m.n - 1)
+        plain = adjusted = float(mean[0] / mean[1])
+        g = np.zeros(len(mean))
+        g[:2] = 1 / mean[1], -plain / mean[1]
+        h = g.copy()
         if len(mean) == 4:
             before = mean[2] / mean[3]
-            g += [-theta / mean[3], theta * before / mean[3]]
-            adjusted -= theta * before
-        var = sum(g[i] * g[j] * products[i, j] for i in range(len(g)) for j in range(len(g))) / (m.n - 1)
-        arms.append(Arm(m.n, adjusted, float(var), plain))
+            h[2:] = -theta / mean[3], theta * before / mean[3]
+            adjusted -= float(theta * before)
+        var, var_plain, cov = (float(one @ products @ other) for one, other in ((h, h), (g, g), (h, g)))
+        arms.append(Arm(m.n, adjusted, var, plain, var_plain, cov, bool(m.comoments[1, 1])))
     return arms[0], arms[1]
 
 
@@ -221,22 +228,25 @@ def _adjusted_moments(side: Mapping[str, float]) -> Moments:
     raw: dict[frozenset[str], float] = {}
     for key, value in side.items():
         of = ["_".join(pair) for pair in re.findall(r"(?:^|_)(m|d)_(?:statistic_)?(post|pre)(?=_|$)", key)]
-        if not of:
+        if not of and re.search(r"post|pre", key):
             of = [f"m_{when}" for when in re.findall(r"(?:^|_)(post|pre)(?=_|$)", key)]
+        elif not of:
+            of = [f"{which}_post" for which in re.findall(r"(?:^|_)(m|d)(?=_|$)", key)]
         if len(of) == 2 and of[0] != of[1]:
             raw[frozenset(of)] = value
         elif of and "squares" in key:
             raw[frozenset(of[:1])] = value
-        elif of and ("sum" in key or key in order):
+        elif of and "sum" in key:
             total[of[0]] = value
     used = [each for each in order if each in total]
     if used == ["m_post", "m_pre"]:  # a mean: everybody counts once
         total |= {"d_post": n, "d_pre": n}
         raw |= {frozenset([d]): n for d in ("d_post", "d_pre")} | {frozenset(["d_post", "d_pre"]): n}
         raw |= {frozenset([m, d]): total[m] for m in used for d in ("d_post", "d_pre")}
+    order = tuple(each for each in order if each in total)
     means = [total[each] / n for each in order]
     products = [[raw[frozenset((a, b))] - total[a] * total[b] / n for b in order] for a in order]
-    return Moments(int(n), ("s", "n", "xs", "xn"), tuple(means), tuple(tuple(row) for row in products))
+    return Moments(int(n), ("s", "n", "xs", "xn")[: len(order)], tuple(means), tuple(tuple(row) for row in products))
 
 
 def _flatten(value: Mapping[str, Any], at: str = "") -> dict[str, float]:

@@ -11,10 +11,10 @@ from glow_pipelines.learning.experiments import hashing
 
 def answer(name: str, given: Any, expected: Any, world: World) -> Any:
     """Bucket, GrowthBook's hash or membership of its namespace, by the keys of the input."""
-    if "units" in given or "count" in given or "n" in given:
-        return _bulk(given, expected, world)
     if "namespace" in given:
         return _namespace(given, expected, world)
+    if "purpose" in given and "unit" not in given:
+        return _bulk(given, expected, world)
     if "purpose" in given:
         salt, purpose, unit = given["salt"], given["purpose"], given["unit"]
         statement = "select glow.exp_bucket(%s, %s, %s)"
@@ -47,6 +47,9 @@ _MEMBERSHIP = ("in", "inside", "in_namespace", "inNamespace", "result", "expecte
 def _bulk(given: Any, expected: Any, world: World) -> Any:
     """A run of units prefix1 … prefixN: how many fall below a bound, and the digest of all buckets joined by commas."""
     salt, purpose, units = given["salt"], given["purpose"], given.get("units", given.get("count", given.get("n")))
+    if units is None:  # written as "u{i}, i=1..100000"
+        shape, _, ends = str(given["unit_format"]).partition(",")
+        units = "-".join(shape.strip().replace("{i}", end) for end in re.findall(r"\d+", ends))
     if isinstance(units, str):
         first, last = re.split(r"\.\.+|…|-", units, maxsplit=1)
         prefix = first.rstrip("0123456789")

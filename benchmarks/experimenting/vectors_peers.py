@@ -18,12 +18,15 @@ from glow_pipelines.learning.experiments.proportions import Comparison, compare
 
 @dataclass(frozen=True)
 class Arm:
-    """A metric of one arm: units, mean, variance of one unit, and the mean before any adjustment."""
+    """A metric of one arm: units, mean and variance of a unit; the same before any adjustment; how both vary."""
 
     n: float
     mean: float
     var: float
     plain: float
+    var_plain: float
+    cov: float
+    ratio: bool = False
 
 
 def effect(a: Arm, b: Arm, relative: bool, alpha: float = 0.05, side: str = "") -> Comparison:
@@ -32,7 +35,10 @@ def effect(a: Arm, b: Arm, relative: bool, alpha: float = 0.05, side: str = "") 
     df = float(welch_df(v_a, a.n, v_b, b.n))
     d, se = b.mean - a.mean, math.sqrt(v_a + v_b)
     if relative:
-        d, se = d / a.plain, math.sqrt(v_b / a.plain**2 + v_a * b.plain**2 / a.plain**4)
+        # The tool follows adjusted ratios by the full gradient of d/plain, means by that of b/a.
+        share = (d / a.plain) ** 2 * a.var_plain + 2 * d / a.plain * a.cov
+        varies = v_b + (v_a + share / a.n if a.ratio else v_a * (b.plain / a.plain) ** 2)
+        d, se = d / a.plain, math.sqrt(varies) / a.plain
     alternative: Any = {"greater": "larger", "lesser": "smaller"}.get(side, "two-sided")
     return compare(d, se, df, 2 * alpha if side else alpha, alternative)
 

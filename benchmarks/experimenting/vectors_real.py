@@ -202,10 +202,10 @@ def _read_streams(world: World) -> list[Any]:
     for row in _rows(path):
         try:
             n_c, n_t, m_c, m_t, v_c, v_t, at = (float(row[key]) for key in COLUMNS)
-        except ValueError:
+            se = math.sqrt(v_c / n_c + v_t / n_t)
+        except (ValueError, ZeroDivisionError):
             continue  # a look before there was any variance
         key = (row["experiment_id"], row["variant_id"], row["metric_id"])
-        se = math.sqrt(v_c / n_c + v_t / n_t)
         streams.setdefault(key, []).append((at, (m_t - m_c) / se if se > 0 else 0.0))
     return [np.array([z for _, z in sorted(looks)]) for looks in streams.values()]
 
