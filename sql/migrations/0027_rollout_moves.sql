@@ -276,6 +276,13 @@ begin
   if glow.in_force(experiment.agent, experiment.kind) = experiment.treatment then
     perform glow.put_in_force(experiment.experiment_id, 'control', moved_by, left(roll_back.reason, 2000), 'rollback');
   end if;
+  -- What was taken back is no candidate again.
+  if experiment.kind = 'prompt' then
+    perform glow.move_prompt_alias(experiment.agent, 'candidate', null, a.revision, moved_by, left(roll_back.reason, 2000),
+                                   experiment_id => experiment.experiment_id, kind => 'rollback')
+       from glow.prompt_aliases a
+      where a.agent = experiment.agent and a.alias = 'candidate' and a.prompt_version = experiment.treatment;
+  end if;
   return glow.note_move(experiment.experiment_id, 'rolled_back', moved_by, roll_back.reason, evidence,
     format('%s: the rollout of a %s was rolled back', experiment.agent, experiment.kind));
 end $$;
