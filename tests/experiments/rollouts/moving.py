@@ -2,6 +2,7 @@
 
 Belongs here: what several files about moves share. Does not: assertions.
 """
+# ruff: noqa: S608 -- the names in the SQL are ours
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -58,9 +59,12 @@ def state(store: Store, experiment_id: str = "x1") -> tuple[str, str | None, int
     with store.transaction() as t:
         experiment, rollout = t.experiments.find(experiment_id), t.rollouts.current(experiment_id)
         in_force = t.prompts.in_force(AGENT)
-        assert experiment is not None and in_force is not None
+        assert experiment is not None
+        assert in_force is not None
         named = {OLD.sha256: "old", NEW.sha256: "new"}[in_force.prompt.sha256]
-        return experiment["state"], rollout and rollout["state"], rollout and rollout["stage"], named
+        if rollout is None:
+            return experiment["state"], None, None, named
+        return experiment["state"], rollout["state"], rollout["stage"], named
 
 
 def everything(store: Store) -> list[Any]:

@@ -34,8 +34,8 @@ FAULT = """
 create function public.fault() returns trigger language plpgsql as $$ begin raise exception 'killed here'; end $$;
 create trigger fault after insert or update on glow.{table} for each row execute function public.fault()
 """
-WRITTEN = ("learning_experiments", "rollouts", "rollout_moves", "notifications")
-WRITTEN += ("prompt_aliases", "prompt_alias_history")
+WRITTEN = ["learning_experiments", "rollouts", "rollout_moves", "notifications"]
+WRITTEN += ["prompt_aliases", "prompt_alias_history"]
 
 
 def prepare(store: Store, move: str) -> Move:

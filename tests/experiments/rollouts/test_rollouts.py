@@ -33,6 +33,7 @@ def test_a_rollout_grows_by_stages_until_the_treatment_is_in_force(client: GlowC
         1,
     )
     before: set[str] = set()
+    revision = 1
     for stage, (share, phase) in enumerate(((0.05, 1), (0.25, 1), (0.5, 1), (0.75, 2), (1.0, 3))):
         now = treated(client)
         assert before <= now, "nobody leaves the treatment while it grows"
@@ -44,10 +45,11 @@ def test_a_rollout_grows_by_stages_until_the_treatment_is_in_force(client: GlowC
         before = now
         if stage < 4:
             with store.transaction() as t:
-                moved = t.rollouts.advance("x1", rollout["revision"], "pipeline", "all is well", {"latency": 0.5})
+                moved = t.rollouts.advance("x1", revision, "pipeline", "all is well", {"latency": 0.5})
+            revision = moved["revision"]
             assert (moved["status"], moved["stage"]) == ("rollout_advanced", stage + 1)
     with store.transaction() as t:
-        done = t.rollouts.complete("x1", rollout["revision"], "pipeline", "nothing got worse")
+        done = t.rollouts.complete("x1", revision, "pipeline", "nothing got worse")
         assert t.rollouts.complete("x1", 1, "pipeline", "again")["status"] == "unchanged"
         assert t.rollouts.going_on() == []
     assert (done["state"], done["rollout"], done["decision"]) == ("completed", "completed", "ship")
@@ -130,7 +132,7 @@ def test_what_was_rolled_back_is_not_rolled_out_again(client: GlowClient, store:
     begin(store, "x2")
     with store.transaction() as t, pytest.raises(MoveRefused, match=r"rolled back in x1.*a new version"):
         t.rollouts.open("x2", stages(), "pipeline", "won again")
-    with store.transaction() as t, pytest.raises(MoveRefused, match="rolled_back.*a new version"):
+    with store.transaction() as t, pytest.raises(MoveRefused, match=r"rolled_back.*a new version"):
         t.rollouts.resume("x1", "ann", "I want it")
 
 
@@ -156,7 +158,8 @@ def test_a_paused_rollout_lets_nobody_new_in_and_keeps_who_is(client: GlowClient
         t.rollouts.resume("x1", "ann", "all is well")
         assert t.rollouts.resume("x1", "ann", "all is well")["status"] == "unchanged"
         rollout = t.rollouts.current("x1")
-    assert begun is not None and rollout is not None
+    assert begun is not None
+    assert rollout is not None
     assert 10_800 <= (rollout["stage_started_at"] - begun["stage_started_at"]).total_seconds() < 10_830
     assert treated(client, early) == inside
     assert treated(client, late)
