@@ -204,22 +204,8 @@ create function glow.exp_bucket(salt text, purpose text, unit_id text) returns i
     'pg1' || chr(31) || salt || chr(31) || purpose || chr(31) || unit_id, 'UTF8')), 'hex'), 10))::bit(40)::bigint
     * 1000000) >> 40)::integer;
 
-create function glow.in_force(agent text, kind text) returns text
-  language plpgsql as $$
-#variable_conflict use_column
-declare
-  version text;
-begin
-  if kind = 'prompt' then
-    select a.prompt_version into version from glow.prompt_aliases a
-     where a.agent = in_force.agent and a.alias = 'production' for share;
-  elsif kind = 'retrieval' then
-    select a.configuration into version from glow.retrieval_aliases a
-     where a.agent = in_force.agent and a.alias = 'production' for share;
-  else
-    select a.version into version from glow.agent_configs a
-     where a.agent = in_force.agent and a.kind = in_force.kind and a.alias = 'production' for share;
-  end if;
-  return version;
-end $$;
-comment on function glow.in_force is 'The version of a kind that an agent uses now, held until commit; null where nothing is decided here.';
+-- The unit that an execution belongs to, for experiments whose units are of this kind; null where the app did not say.
+create function glow.unit_of(unit_kind text, tenant text, user_id text, conversation_id text, execution_id text, metadata jsonb)
+  returns text language sql immutable parallel safe
+  return glow.qualified(tenant, case unit_kind when 'user' then user_id when 'session' then conversation_id
+                                               when 'execution' then execution_id when 'org' then metadata ->> 'org_id' end);
