@@ -150,4 +150,13 @@ def _look_up(found: Mapping[str, Any], key: str) -> tuple[bool, Any]:
     for name in (key, canonical(key)):
         if name in found:
             return True, found[name]
-    return False, None
+    # The same words in another order, or with another word for one of them ("ci_lift", "delta_unadjusted").
+    words = _words(key)
+    alike = [value for name, value in found.items() if _words(name) == words]
+    return (True, alike[0]) if len(alike) == 1 else (False, None)
+
+
+def _words(key: str) -> frozenset[str]:
+    return frozenset(
+        _CANONICAL.get(word, word) for word in canonical(key).split("_") if word not in ("95", "value", "")
+    )

@@ -40,7 +40,33 @@ def answer(name: str, given: Any, expected: Any, world: World) -> Any:
         if observed is None:
             raise LookupError(f"no counts, sums or means per arm in the input {sorted(options) or given!r}")
         return of_counts(observed, options.get("weights", [1.0] * len(observed)), _concentration(options))
-    return _two_arms(arms, options)
+    outcomes = _outcomes(options) if "mean" not in arms["c"] else {}
+    result = _two_arms(arms, options)
+    for outcome, counts in outcomes.items():
+        one = _two_arms({s: _completed(arms[s], x) for s, x in zip("ct", counts, strict=True)}, options)
+        result |= {outcome: one} | {f"{outcome}_{key}": value for key, value in one.items()}
+        if len(outcomes) == 1:
+            result |= one
+    return result
+
+
+def _outcomes(options: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Counts under a name of their own (ret7), given for both arms."""
+    found: dict[str, dict[str, Any]] = {}
+    for word, value in _pairs(options):
+        for side, names in SIDES.items():
+            for s in names.split():
+                outcome = word.removeprefix(f"{s}_") if word.startswith(f"{s}_") else word.removesuffix(f"_{s}")
+                known = {w for words in WORDS.values() for w in words.split()}
+                if outcome != word and outcome not in known and isinstance(value, int | float):
+                    found.setdefault(outcome, {}).setdefault(side, value)
+    return {outcome: (both["c"], both["t"]) for outcome, both in found.items() if len(both) == 2}
+
+
+def _completed(arm: Mapping[str, Any], count: Any) -> dict[str, Any]:
+    whole = {**arm, "x": count}
+    _complete(whole)
+    return whole
 
 
 def _two_arms(arms: dict[str, dict[str, Any]], options: Mapping[str, Any]) -> dict[str, Any]:
