@@ -21,6 +21,8 @@ create function glow_api.personal_places() returns setof glow_api.personal_place
   values
     ('agent_feedback', null::text[], null::text, null::text, null::text, null::text[], null::text,
         'Votes on others'' executions stay under a pseudonym, without comment, correction and free issues; what has only text, and votes on the person''s own executions, is deleted. Votes of others on those stay without text.'),
+    ('agent_config_history', '{moved_by}', 'pseudonym', null, null, null, null, 'Stays.'),
+    ('agent_configs', null, null, null, null, null, null, 'Written by engineers: not personal.'),
     ('agents', null, null, null, null, null, null, 'Written by engineers: not personal.'),
     ('annotation_reports', null, null, null, null, null, 'leaves', 'Names of the person in it are replaced; the figures stay.'),
     ('call_samples', null, null, null, null, null, null, 'Names of logins: not personal.'),
@@ -59,6 +61,7 @@ create function glow_api.personal_places() returns setof glow_api.personal_place
     ('gate_levels', null, null, null, null, null, null, 'Numbers and hashes only.'),
     ('import_refusals', null, null, null, null, null, 'leaves', 'Message, field, hint and row are emptied; line and code stay.'),
     ('import_batches', null, null, null, null, null, null, 'Deleted.'),
+    ('holdouts', null, null, null, null, null, null, 'Shares of everybody: not personal.'),
     ('imports', null, null, null, null, null, 'leaves', 'Names of files that hold the person''s id or words are emptied.'),
     ('judge_calibrations', null, null, null, null, null, null, 'Numbers, and a rubric of our own.'),
     ('learning_examples', null, null, null, null, null, null,

@@ -23,14 +23,15 @@ begin
     unit := glow.qualified(coalesce(own, 'default'), unit);
     -- Held until commit: an experiment cannot stop between the choice and the exposure.
     select x.* into experiment from glow.learning_experiments x
-     where x.agent = resolve_prompt.agent and x.state = 'running' for share;
+     where x.agent = resolve_prompt.agent and x.state = 'running' and x.kind = 'prompt' and x.unit = 'user' limit 1 for share;
     if found then
       salt := experiment.experiment_id || '#' || experiment.phase;
       if glow.exp_bucket(salt, 'enroll', unit) < experiment.enroll_ppm then
         bucket := glow.exp_bucket(salt, 'variant', unit);
-        insert into glow.exposures (experiment_id, phase, unit_id, variant, bucket)
-        values (experiment.experiment_id, experiment.phase, unit,
-                case when bucket >= 1000000 - experiment.treatment_ppm then 'treatment' else 'control' end, bucket)
+        insert into glow.exposures (experiment_id, phase, unit_id, cluster_id, variant, bucket, propensity)
+        values (experiment.experiment_id, experiment.phase, unit, unit,
+                case when bucket >= 1000000 - experiment.treatment_ppm then 'treatment' else 'control' end, bucket,
+                case when bucket >= 1000000 - experiment.treatment_ppm then experiment.treatment_ppm else experiment.control_ppm end / 1e6)
         on conflict do nothing;
         -- The first exposure wins over the hash: a unit keeps its variant for the whole phase.
         select x.variant into assigned from glow.exposures x
