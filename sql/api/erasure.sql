@@ -56,7 +56,7 @@ create function glow_api.personal_places() returns setof glow_api.personal_place
     ('experiment_looks', null, null, null, null, null, null, 'Numbers only.'),
     ('expert_annotations', '{reviewer}', 'pseudonym', 'execution_id', 'rename', '{output,notes,idempotency_key,payload_hash}', null,
         'The verdict stays: under a pseudonym where the person gave it, without text also where it is about the person''s execution.'),
-    ('exposures', null, null, null, null, null, null, 'Deleted.'),
+    ('exposures', null, null, null, null, null, null, 'Deleted, with those of the person''s sessions and executions; of others when the executions of an ended experiment are.'),
     ('feedback_keys', null, null, null, null, null, null, 'Deleted.'),
     ('gate_levels', null, null, null, null, null, null, 'Numbers and hashes only.'),
     ('import_refusals', null, null, null, null, null, 'leaves', 'Message, field, hint and row are emptied; line and code stay.'),
