@@ -1,4 +1,4 @@
--- Experiments: asking for one, seeing how it goes, ending it. What a move does and locks is in migrations 0021 and 0022.
+-- Experiments: asking for one, seeing how it goes, ending it. What a move does and locks is in migrations 0021 and 0026.
 
 create function glow_api.own_experiment(experiment_id text, caller glow_api.caller) returns glow.learning_experiments
   language plpgsql stable as $$

@@ -1,4 +1,4 @@
--- Gradual rollouts. What a move does and locks is in migrations 0021 and 0023.
+-- Gradual rollouts. What a move does and locks is in migrations 0021 and 0027.
 
 create function glow_api.start_rollout(
   agent text, kind text, version text default null, reason text default '', config jsonb default null, unit text default 'user',
@@ -85,7 +85,8 @@ begin
   return glow.approve_rollout(experiment_id, stage, glow_api.mover(caller), glow_api.require_reason(reason));
 end $$;
 comment on function glow_api.approve_rollout is
-  'Lets the stage begin that waits for approval; stage names one ahead that will ask. Said twice it lets no other begin.';
+  'Lets the stage begin that waits for approval; stage (counted from 0) names one ahead: the next that will ask, or the next '
+  'one, which then need not wait for its number of units. Said twice it lets no other begin.';
 
 create function glow_api.pause_rollout(experiment_id text, reason text) returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

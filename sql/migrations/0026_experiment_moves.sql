@@ -127,3 +127,26 @@ begin
 end $$;
 comment on function glow.extend_experiment is
   'Lets an experiment run to a day (null: the planned days once more), up to the maximum of its plan: extensions are bought in advance.';
+
+create function glow.version_used(agent text, kind text) returns text
+  language sql stable as $$
+  select case version_used.kind
+    when 'prompt' then (select a.prompt_version from glow.prompt_aliases a where a.agent = version_used.agent and a.alias = 'production')
+    when 'retrieval' then (select a.configuration from glow.retrieval_aliases a where a.agent = version_used.agent and a.alias = 'production')
+    else (select c.version from glow.agent_configs c
+           where c.agent = version_used.agent and c.kind = version_used.kind and c.alias = 'production') end
+$$;
+comment on function glow.version_used is 'As glow.in_force, for those who only look: not held until commit.';
+
+create function glow.config_version(config jsonb) returns text
+  language sql stable strict
+  return encode(sha256(convert_to(config::text, 'UTF8')), 'hex');
+comment on function glow.config_version is 'The name of settings: the hash of their JSON as the database writes it.';
+
+create function glow.rolled_back_before(agent text, kind text, version text) returns text
+  language sql stable as $$
+  select x.experiment_id from glow.learning_experiments x join glow.rollouts r using (experiment_id)
+   where x.agent = rolled_back_before.agent and x.kind = rolled_back_before.kind and x.treatment = rolled_back_before.version
+     and r.state = 'rolled_back' order by r.ended_at desc limit 1
+$$;
+comment on function glow.rolled_back_before is 'The experiment whose rollout of this version was rolled back, or null.';

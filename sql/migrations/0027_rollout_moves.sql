@@ -227,14 +227,18 @@ begin
   elsif approve_rollout.stage <= rollout.approved_stage
         or approve_rollout.stage is null and rollout.awaiting_stage is null and rollout.approved_stage >= greatest(rollout.stage, 0) then
     return glow.moved(experiment.experiment_id, 'unchanged');
-  elsif wanted is null or approve_rollout.stage is null and rollout.awaiting_stage is null then
+  elsif approve_rollout.stage is null and rollout.awaiting_stage is null then
     perform glow.refuse_move('experiment_id', experiment.experiment_id, 'has a rollout that awaits no approval',
       coalesce(format('stage => %s, to approve that stage before its time', wanted), 'a rollout with a stage ahead that asks for approval; the others begin by themselves'));
-  elsif approve_rollout.stage <> wanted then
-    perform glow.refuse_move('stage', approve_rollout.stage::text, 'is not the next that asks for approval', format('%s, or none for what awaits approval now', wanted), 'PT422');
+  -- The next one also where it does not ask: a person may let it begin with fewer units than it wants.
+  elsif approve_rollout.stage <> all (array_remove(array[wanted, rollout.stage + 1], null))
+        or approve_rollout.stage >= jsonb_array_length(rollout.plan -> 'stages') or rollout.state = 'pending' and approve_rollout.stage > 0 then
+    perform glow.refuse_move('stage', approve_rollout.stage::text, 'is not the next stage, nor the next that asks for approval',
+      format('%s, or none for what awaits approval now', coalesce(wanted, rollout.stage + 1)), 'PT422');
   end if;
+  wanted := coalesce(approve_rollout.stage, wanted);
   update glow.rollouts r
-     set approved_stage = wanted, awaiting_stage = null, revision = r.revision + 1, reason = left(approve_rollout.reason, 2000),
+     set approved_stage = wanted, awaiting_stage = case when r.awaiting_stage > wanted then r.awaiting_stage end, revision = r.revision + 1, reason = left(approve_rollout.reason, 2000),
          state = case r.state when 'pending' then 'running' else r.state end,
          stage_started_at = case r.state when 'pending' then clock_timestamp() else r.stage_started_at end
    where r.experiment_id = rollout.experiment_id;
@@ -242,7 +246,7 @@ begin
   return glow.note_move(experiment.experiment_id, 'rollout_approved', moved_by, approve_rollout.reason, evidence);
 end $$;
 comment on function glow.approve_rollout is
-  'Lets the stage begin that awaits approval: the first at once, a later one with the next tick. stage names one that will ask. Said twice it lets no other begin.';
+  'Lets the stage begin that awaits approval: the first at once, a later one with the next tick. stage names one ahead: the next that will ask, or the next one, which then need not wait for units. Said twice it lets no other begin.';
 
 create function glow.roll_back(
   experiment_id text, moved_by text, reason text, evidence jsonb default '{}', decision text default 'harm'
@@ -275,6 +279,13 @@ begin
   end if;
   if glow.in_force(experiment.agent, experiment.kind) = experiment.treatment then
     perform glow.put_in_force(experiment.experiment_id, 'control', moved_by, left(roll_back.reason, 2000), 'rollback');
+  end if;
+  -- What was taken back is no candidate again.
+  if experiment.kind = 'prompt' then
+    perform glow.move_prompt_alias(experiment.agent, 'candidate', null, a.revision, moved_by, left(roll_back.reason, 2000),
+                                   experiment_id => experiment.experiment_id, kind => 'rollback')
+       from glow.prompt_aliases a
+      where a.agent = experiment.agent and a.alias = 'candidate' and a.prompt_version = experiment.treatment;
   end if;
   return glow.note_move(experiment.experiment_id, 'rolled_back', moved_by, roll_back.reason, evidence,
     format('%s: the rollout of a %s was rolled back', experiment.agent, experiment.kind));
