@@ -225,13 +225,17 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Work asked of the pipeline. `status`: queued, started, succeeded, failed, cancelled; `outcome` once it ended."""
+    """Work asked of the pipeline. `status`: queued, started, succeeded, failed, cancelled; `outcome` once it ended.
+
+    `warnings`: of an experiment that was asked for: why it may find nothing.
+    """
 
     request_id: int
     status: str
     requested_by: str | None = None
     run_id: str | None = None
     outcome: dict[str, Any] | None = None
+    warnings: list[str] = field(default_factory=list)
 
 
 def read(kind: Callable[..., _T], answer: Mapping[str, Any]) -> _T:
