@@ -38,7 +38,8 @@ on conflict do nothing
 """
 _ACTIONS = """
 with acts as (
-  select format('%%s-u%%s-%%s', %(name)s::text, n, k) as execution_id, format('%%s%%s', %(prefix)s::text, n) as user_id, e.variant,
+  select format('%%s-u%%s-%%s', %(name)s::text, n, k) as execution_id,
+         format('%%s%%s', %(prefix)s::text, n) as user_id, e.variant,
          coalesce(e.first_exposed_at, %(since)s)
            + (k - 1) * (%(since)s + %(days)s * interval '1 day' - coalesce(e.first_exposed_at, %(since)s))
              / %(per_user)s
@@ -104,7 +105,8 @@ class World:
         """Let an experiment have begun then."""
         self.admin.execute(
             "update glow.learning_experiments"
-            " set planned_end = planned_end + (%(at)s - started_at), started_at = %(at)s where experiment_id = %(experiment_id)s",
+            " set planned_end = planned_end + (%(at)s - started_at), started_at = %(at)s"
+            " where experiment_id = %(experiment_id)s",
             {"at": at, "experiment_id": experiment_id},
         )
 

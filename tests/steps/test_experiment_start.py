@@ -1,4 +1,4 @@
-"""Starting experiments: by gate and by request the same, with a frozen plan that says beforehand what it cannot find."""
+"""Starting experiments: by gate and by request the same, with a frozen plan that says first what it cannot find."""
 
 from collections.abc import Mapping
 
@@ -92,7 +92,7 @@ def test_experiments_that_vary_different_things_run_beside_each_other(world: Wor
         world, prompt_version=None, kind="config", config={"steps": 2}, control_config={"steps": 1}, unit="session"
     )
     rows = [begin(world, settings, each) for each in (model, config)]
-    assert [(row["kind"], row["control"][:5], row["unit"]) for row in rows][0] == ("model", "small", "user")
+    assert (rows[0]["kind"], rows[0]["control"], rows[0]["unit"]) == ("model", "small", "user")
     assert rows[1]["treatment_config"] == {"steps": 2}
     with world.store.transaction() as t:
         assert {row["kind"] for row in t.experiments.active(AGENT)} == {"prompt", "model", "config"}
