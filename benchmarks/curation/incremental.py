@@ -50,6 +50,12 @@ _HISTORY = (
        select input_id, 'execution', 'e-' || k || '-' || input_id, 'input' from staged, generate_series(1, %(votes)s) k
        union all
        select input_id, 'feedback', (k * %(inputs)s + input_id)::text, 'supports' from staged, generate_series(1, %(votes)s) k""",
+    """insert into glow.heard_inputs (input_id, oldest, said)
+       select input_id, %(at)s, json_build_array(json_build_array(words, 'answer'), (
+                select json_agg(json_build_array('default', e, false, %(at)s::timestamptz, e, 0, 1, null, null, null, json_build_array(
+                         json_build_array(k * %(inputs)s + input_id, 'u-' || k, 'vote', 1, null, json_build_array(), null, null, null, %(at)s::timestamptz))))
+                  from generate_series(1, %(votes)s::bigint) k, lateral (select 'e-' || k || '-' || input_id) as x(e)))
+         from staged""",
     """select setval('glow.feedback_ids', (%(votes)s + 1) * %(inputs)s + 1),
               setval(pg_get_serial_sequence('glow.learning_inputs', 'input_id'), %(inputs)s + 1),
               setval(pg_get_serial_sequence('glow.learning_examples', 'example_version'), %(inputs)s + 1)""",

@@ -22,6 +22,7 @@ from glow_pipelines.store.erasure import Erasures
 from glow_pipelines.store.experiments import Experiments
 from glow_pipelines.store.exports import Exports
 from glow_pipelines.store.feedback import Feedback
+from glow_pipelines.store.heard import Heard
 from glow_pipelines.store.imports import Imports
 from glow_pipelines.store.input_groups import InputGroups
 from glow_pipelines.store.judges import Judges
@@ -67,6 +68,10 @@ class Transaction:
     @cached_property
     def datasets(self) -> Datasets:
         return Datasets(self.connection)
+
+    @cached_property
+    def heard(self) -> Heard:
+        return Heard(self.connection)
 
     @cached_property
     def input_groups(self) -> InputGroups:

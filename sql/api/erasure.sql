@@ -57,6 +57,8 @@ create function glow_api.personal_places() returns setof glow_api.personal_place
     ('exposures', null, null, null, null, null, null, 'Deleted.'),
     ('feedback_keys', null, null, null, null, null, null, 'Deleted.'),
     ('gate_levels', null, null, null, null, null, null, 'Numbers and hashes only.'),
+    ('heard_inputs', null, null, null, null, null, null,
+        'Deleted for every question of the person, or that the person spoke of; the next curation hears it anew.'),
     ('import_refusals', null, null, null, null, null, 'leaves', 'Message, field, hint and row are emptied; line and code stay.'),
     ('import_batches', null, null, null, null, null, null, 'Deleted.'),
     ('imports', null, null, null, null, null, 'leaves', 'Names of files that hold the person''s id or words are emptied.'),

@@ -61,6 +61,18 @@ comment on table glow.execution_inputs is 'What was asked in the executions that
 -- With the id, so that the table itself need not be read: one random page less for each of 100,000 executions a night.
 create index executions_by_input on glow.execution_inputs (input_id, judged desc, recorded_at desc) include (tenant, execution_id);
 
+-- A question that is asked for years is learned again with every vote on it, and what was said of it lies all over the
+-- history: for each of its executions eight pages or so, and with ten million rows each from the disk. So what was heard is
+-- kept together, one row for a question, and only what is new is read again. No truth of its own: without its row, a
+-- question is heard anew. Whoever changes a row without telling it as news, as erasure and retention do, deletes it here.
+create table glow.heard_inputs (
+  input_id bigint primary key references glow.learning_inputs on delete cascade,
+  -- When the oldest of its rows was recorded: what retention takes is heard no more.
+  oldest   timestamptz not null,
+  said     json not null
+);
+comment on table glow.heard_inputs is 'What was heard of a question when it was last learned, in one place; made anew when it is missing.';
+
 create table glow.demonstration_inputs (
   demonstration_id bigint primary key references glow.demonstrations on delete cascade,
   input_id         bigint not null references glow.learning_inputs

@@ -131,6 +131,7 @@ declare
 begin
   perform set_config('glow.tenant', '*', true);
   perform glow.ensure_partitions();
+  delete from glow.heard_inputs where oldest < greatest(runs, votes);
   delete from glow.current_feedback where recorded_at < votes;
   delete from glow.feedback_keys where recorded_at < votes;
   delete from glow.retrieval_keys where recorded_at < glow.retention_cutoff('retrieval_events', before);
