@@ -15,6 +15,8 @@ from glow_pipelines.store.heard import News
 from glow_pipelines.store.input_groups import Embedded, literal
 from glow_pipelines.store.noun import Noun, Row, json
 
+_Span = tuple[int, int, str, str, str]  # first record of an example, the record at hand, kind, source, role
+
 
 @dataclass(frozen=True)
 class ExampleChanges:
@@ -105,7 +107,7 @@ class Curation(Noun):
         replaced = [current[example.id]["example_version"] for _, example in fresh if example.id in current]
         vanished = [current[id]["example_version"] for id in gone - outlasting]
         self._run("close_examples", at=at, versions=[*replaced, *vanished])
-        self._insert(agent, fresh, at)
+        self._insert(agent, fresh, current, at)
         return ExampleChanges(len(fresh), len(vanished), unchanged)
 
     def _resting_on_expired(self, versions: Iterable[int]) -> set[int]:
@@ -113,19 +115,27 @@ class Curation(Noun):
         rows = self._rows("resting_on_expired", versions=asked) if asked else []
         return {row["example_version"] for row in rows}
 
-    def _insert(self, agent: str, examples: Sequence[tuple[int, LearningExample]], at: datetime) -> None:
-        rows = self._rows(
-            "insert_examples", agent=agent, at=at, examples=json([_written(id, each) for id, each in examples])
-        )
-        version = {row["example_id"]: row["example_version"] for row in rows}
-        sources = [(version[each.id], source) for _, each in examples for source in each.sources]
-        self._run(
-            "insert_sources",
-            versions=[number for number, _ in sources],
-            kinds=[source.kind for _, source in sources],
-            sources=[source.id for _, source in sources],
-            roles=[source.role for _, source in sources],
-        )
+    def _insert(
+        self, agent: str, examples: Sequence[tuple[int, LearningExample]], before: Mapping[str, Row], at: datetime
+    ) -> None:
+        """New records of examples, and what changed of their sources; `before` are those they take the place of."""
+        written = [
+            _written(id, each) | {"continues": before[each.id]["first_version"] if each.id in before else None}
+            for id, each in examples
+        ]
+        record = {
+            row["example_id"]: (row["first_version"], row["example_version"])
+            for row in self._rows("insert_examples", agent=agent, at=at, examples=json(written))
+        }
+        begun: list[_Span] = []
+        ended: list[_Span] = []
+        for _, each in examples:
+            now = {(source.kind, source.id, source.role) for source in each.sources}
+            then = {tuple(source) for source in before[each.id]["sources"]} if each.id in before else set()
+            begun += [(*record[each.id], *source) for source in sorted(now - then)]
+            ended += [(*record[each.id], *source) for source in sorted(then - now)]
+        self._run("insert_sources", **_spans(begun))
+        self._run("end_sources", **_spans(ended))
 
     def expert_examples(
         self, agent: str, embedded: Embedded, query: str, label: str | None = None, k: int = 5
@@ -188,6 +198,16 @@ def _yields(row: Row, example: LearningExample) -> bool:
     heard = example.quality_parts["experts_for"] or example.quality_parts["experts_against"]
     approved = row["expert_approved"] and row["status"] == "approved"
     return bool(approved and not heard and example.status in ("approved", "pending"))
+
+
+def _spans(rows: Sequence[_Span]) -> dict[str, list[int] | list[str]]:
+    return {
+        "firsts": [first for first, *_ in rows],
+        "versions": [version for _, version, *_ in rows],
+        "kinds": [kind for *_, kind, _, _ in rows],
+        "sources": [source for *_, source, _ in rows],
+        "roles": [role for *_, role in rows],
+    }
 
 
 def _written(input_id: int, example: LearningExample) -> dict[str, object]:

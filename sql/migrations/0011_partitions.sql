@@ -142,7 +142,7 @@ begin
      and (exists (select from glow.expert_annotations a where a.tenant = k.tenant and a.execution_id = k.execution_id)
        or exists (select from glow.comparisons c where c.tenant = k.tenant and c.execution_id = k.execution_id)
        or exists (select from glow.current_feedback c where c.tenant = k.tenant and c.execution_id = k.execution_id)
-       or exists (select from glow.example_sources s
+       or exists (select from glow.source_spans s
                    where s.kind = 'execution' and s.source_id = glow.qualified(k.tenant, k.execution_id)));
   delete from glow.execution_keys where recorded_at < runs and expired_at is null;
   -- Last, because it locks out everybody until the end of the transaction.

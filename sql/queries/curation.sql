@@ -90,10 +90,10 @@ on conflict do nothing
 
 -- current_examples --
 -- The examples in force of some questions, with what decides whether a new row is needed.
-select x.example_version, x.example_id, x.content_hash, x.status, x.quality, x.expert_approved, x.source, x.reason,
+select x.example_version, x.first_version, x.example_id, x.content_hash, x.status, x.quality, x.expert_approved, x.source, x.reason,
        x.rejected_target, x.domain, x.language, x.quality_parts, x.group_key, x.input_id,
        coalesce((select jsonb_agg(jsonb_build_array(s.kind, s.source_id, s.role) order by s.kind, s.source_id, s.role)
-                   from glow.example_sources s where s.example_version = x.example_version), '[]') as sources
+                   from glow.source_spans s where s.first_version = x.first_version and s.until is null), '[]') as sources
   from glow.learning_examples x where x.input_id = any(%(inputs)s) and x.superseded_at is null
 
 -- resting_on_expired --
@@ -112,20 +112,27 @@ update glow.learning_examples set superseded_at = %(at)s where example_version =
 -- New versions of examples.
 insert into glow.learning_examples (
   example_id, agent, input_id, input, target, source, status, quality, expert_approved, group_key, split, content_hash,
-  rule_version, reason, rejected_target, domain, language, quality_parts, recorded_at)
+  rule_version, reason, rejected_target, domain, language, quality_parts, continues, recorded_at)
 select x.example_id, %(agent)s::glow.agent_name, x.input_id, x.input, x.target, x.source, x.status, x.quality, x.expert_approved, x.group_key, a.split,
-       x.content_hash, x.rule_version, x.reason, x.rejected_target, x.domain, x.language, x.quality_parts, %(at)s
+       x.content_hash, x.rule_version, x.reason, x.rejected_target, x.domain, x.language, x.quality_parts, x.continues, %(at)s
   from jsonb_to_recordset(%(examples)s) as x(
          example_id text, input_id bigint, input text, target text, source text, status text, quality float8,
          expert_approved boolean, group_key text, content_hash text, rule_version text, reason text, rejected_target text,
-         domain text, language text, quality_parts jsonb)
+         domain text, language text, quality_parts jsonb, continues bigint)
   left join glow.split_assignments a on a.agent = %(agent)s::glow.agent_name and a.group_key = x.group_key
-returning example_version, example_id
+returning example_version, example_id, first_version
 
 -- insert_sources --
--- Where examples came from.
-insert into glow.example_sources (example_version, kind, source_id, role)
-select * from unnest(%(versions)s::bigint[], %(kinds)s::text[], %(sources)s::text[], %(roles)s::text[])
+-- What examples came from that they did not come from before.
+insert into glow.source_spans (first_version, since, kind, source_id, role)
+select * from unnest(%(firsts)s::bigint[], %(versions)s::bigint[], %(kinds)s::text[], %(sources)s::text[], %(roles)s::text[])
+
+-- end_sources --
+-- What examples came from before, and no more.
+update glow.source_spans s set until = e.version
+  from unnest(%(firsts)s::bigint[], %(versions)s::bigint[], %(kinds)s::text[], %(sources)s::text[], %(roles)s::text[])
+    as e(first_version, version, kind, source_id, role)
+ where s.first_version = e.first_version and s.kind = e.kind and s.source_id = e.source_id and s.role = e.role and s.until is null
 
 -- stale_agents --
 -- Agents with questions to learn again.
@@ -164,7 +171,8 @@ on conflict do nothing
 select x.example_version, x.example_id as id, x.agent, x.input, x.target, x.source, x.status, x.quality, x.expert_approved,
        x.group_key, x.content_hash, x.rule_version, x.reason, x.rejected_target, x.domain, x.language, x.quality_parts,
        coalesce((select jsonb_agg(jsonb_build_array(s.kind, s.source_id, s.role) order by s.kind, s.source_id, s.role)
-                   from glow.example_sources s where s.example_version = x.example_version), '[]') as sources
+                   from glow.source_spans s
+                  where s.first_version = x.first_version and s.since <= x.example_version and coalesce(s.until > x.example_version, true)), '[]') as sources
   from glow.learning_inputs i
   join glow.learning_examples x on x.input_id = i.input_id and x.superseded_at is null
  where i.agent = %(agent)s and i.embedding_model = %(model)s

@@ -8,7 +8,7 @@ import pytest
 from glow_pipelines.services import Services
 from glow_pipelines.steps.curation import curate
 from glow_pipelines.store import heard
-from tests.curation.arrivals import Judged, Run, Vote, arrive, examples
+from tests.curation.arrivals import AGENT, Judged, Run, Vote, arrive, examples
 from tests.curation.test_curating import night
 
 RUNS = [Run(f"e{n}", "taxi", "x", None, n) for n in range(6)]
@@ -65,14 +65,18 @@ def test_few_and_very_long_ones_are_not_kept(
     assert kept(admin) == 0
 
 
-def test_an_execution_that_is_gone_is_heard_no_more(services: Services, admin: psycopg.Connection) -> None:
+def test_an_execution_that_went_since_its_news_is_heard_no_more(
+    services: Services, admin: psycopg.Connection, asked: dict[str, int]
+) -> None:
     arrive(admin, [*RUNS, *VOTES])
     night(services)
     admin.execute("delete from glow.executions where execution_id = 'e0'")
-    arrive(admin, [Vote(7, "e0", "zoe", 1)])
-    night(services)
-    ((*_, sources),) = examples(admin)
-    assert sorted(id for kind, id, _ in sources if kind == "execution") == [f"e{n}" for n in range(1, 6)]
+    asked.clear()
+    with services.store.transaction() as t:
+        (id,) = (row["input_id"] for row in t.connection.execute("select input_id from glow.heard_inputs"))
+        said = t.heard.said_of(AGENT, [id], {id: [("default", "e0")]})
+    assert [each.id for each in said.executions] == [f"e{n}" for n in range(1, 6)]
+    assert asked["heard_executions"] == 5
 
 
 @pytest.mark.parametrize("by", ["vote", "execution"])
