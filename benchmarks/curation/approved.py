@@ -63,8 +63,9 @@ select r.id, %(agent)s, i.input_id, r.input, r.target, case when r.n % 3 = 0 the
   join glow.learning_inputs i on i.agent = %(agent)s and i.input_key = r.input_key
   join glow.split_assignments s on s.agent = %(agent)s and s.group_key = r.group_key
  order by r.n;
-insert into glow.example_sources (example_version, kind, source_id, role)
-select x.example_version, 'annotation', x.example_version::text, 'supports' from glow.learning_examples x
+insert into glow.source_spans (first_version, since, kind, source_id, role)
+select x.example_version, x.example_version, 'annotation', x.example_version::text, 'supports'
+  from glow.learning_examples x
  where x.agent = %(agent)s and x.example_version > %(before)s;
 drop table bench_phrases, bench_texts, bench_rows;
 """
@@ -80,5 +81,5 @@ def seed(url: str, rows: int, agent: str = AGENT, first: int = 1) -> None:
         for script in (_TEXTS, _ROWS):
             cursor.execute(script.replace("% ", "%% ").encode(), values)
     with psycopg.connect(url, autocommit=True) as connection:
-        for table in ("split_assignments", "learning_inputs", "learning_examples", "example_sources"):
+        for table in ("split_assignments", "learning_inputs", "learning_examples", "source_spans"):
             connection.execute(f"vacuum (analyze) glow.{table}".encode())

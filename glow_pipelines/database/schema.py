@@ -41,13 +41,13 @@ TITLES = (
 SCHEMAS, DOMAINS, HELPERS, TABLES, API = range(len(TITLES))
 
 _BANNER = re.compile(r"^--\n-- Name: (.+); Type: (.+); Schema: (.+); Owner: .*\n--\n", re.MULTILINE)
-_TABLE = re.compile(r"\b(?:TABLE ONLY|ON TABLE|TABLE|COLUMN|ON) glow\.(\w+)")
+_TABLE = re.compile(r"\b(?:TABLE ONLY|ON TABLE|TABLE|VIEW|COLUMN|ON) glow\.(\w+)")
 _REFERENCE = re.compile(r" REFERENCES glow\.(\w+)")
 _CREATED = re.compile(r"(CREATE TABLE .*?)\n\)(\nPARTITION BY [^;]+)?;\s*(.*)", re.DOTALL)
 _CONSTRAINT = re.compile(r"ALTER TABLE ONLY [\w.]+\n    ADD (CONSTRAINT [^;]+);")
 _IDENTITY = re.compile(r"ALTER TABLE [\w.]+ ALTER COLUMN (\w+) ADD (GENERATED \w+(?: \w+)? AS IDENTITY) \(")
 _OF_TABLES = {"TABLE", "CONSTRAINT", "FK CONSTRAINT", "INDEX", "SEQUENCE", "DEFAULT", "TRIGGER", "POLICY"}
-_OF_TABLES |= {"ROW SECURITY", "CHECK CONSTRAINT"}
+_OF_TABLES |= {"ROW SECURITY", "CHECK CONSTRAINT", "VIEW"}
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ class Statement:
 
     @property
     def table(self) -> str | None:
-        """The table it is or belongs to, if any."""
-        if self.type in _OF_TABLES or self.name.startswith(("TABLE ", "COLUMN ")):
+        """The table (or view of our own) it is or belongs to, if any."""
+        if self.type in _OF_TABLES or self.name.startswith(("TABLE ", "VIEW ", "COLUMN ")):
             found = _TABLE.search(self.text)
             return found and found[1]
         return None
@@ -80,7 +80,7 @@ def render(url: str, binaries: Binaries) -> str:
     """
     with connect(url) as connection:
         rows = connection.execute(
-            "select relname from pg_class where relnamespace = 'glow'::regnamespace and relkind in ('r', 'p')"
+            "select relname from pg_class where relnamespace = 'glow'::regnamespace and relkind in ('r', 'p', 'v')"
             " and not relispartition order by oid"
         ).fetchall()
     order = {name: position for position, (name,) in enumerate(rows)}

@@ -13,6 +13,7 @@ from glow_pipelines.learning.datasets import BehaviorLearner, BehaviorSettings, 
 from glow_pipelines.services import Services
 from glow_pipelines.steps.grouping import group_inputs, mark_again
 from glow_pipelines.store import Transaction
+from glow_pipelines.store.heard import News, Said
 from glow_pipelines.store.input_groups import Embedded
 
 CONSUMER = "learning_examples"
@@ -66,11 +67,11 @@ def curate_agent(services: Services, agent: str, since: str, horizon: str) -> Cu
         with services.store.transaction() as t:
             t.curation.lock()
             until = t.curation.slice_end(agent, since, horizon, SLICE)
-            touched, new = t.curation.register(agent, since, until)
+            news, new = t.curation.register(agent, since, until)
         total += Curated(agent, new_inputs=new)
-        waiting = sorted(touched)
+        waiting = sorted(news)
         for begin in range(0, len(waiting), BATCH):
-            total += learn(services, learner, agent, waiting[begin : begin + BATCH])
+            total += learn(services, learner, agent, waiting[begin : begin + BATCH], news)
         with services.store.transaction() as t:
             t.operations.set_watermark(CONSUMER, until, agent)
         since = until
@@ -79,12 +80,17 @@ def curate_agent(services: Services, agent: str, since: str, horizon: str) -> Cu
     return total
 
 
-def learn(services: Services, learner: BehaviorLearner, agent: str, inputs: Sequence[int]) -> Curated:
-    """Learn some inputs anew from all that is said about them, in one transaction."""
-    embedded = _embedded(services, learner, agent, inputs)
+def learn(
+    services: Services, learner: BehaviorLearner, agent: str, inputs: Sequence[int], news: News | None = None
+) -> Curated:
+    """Learn some inputs anew from all that is said about them, in one transaction. `news` is what was said since they
+    were last learned; without it, nothing that was kept of them is believed."""
+    embedded = _embedded(services, learner, agent, inputs, news)
     with services.store.transaction() as t:
         at = t.curation.lock()
-        learned, groups, unmarked = _learned(t, learner, agent, inputs)
+        said = t.heard.said_of(agent, inputs, news)
+        t.heard.keep(said)
+        learned, groups, unmarked = _learned(t, learner, agent, inputs, said)
         grouped = group_inputs(
             t, learner, agent, {id: each for id, each in learned.items() if id not in groups}, embedded
         )
@@ -110,11 +116,10 @@ def _stale(services: Services, agent: str) -> list[int]:
 
 
 def _learned(
-    t: Transaction, learner: BehaviorLearner, agent: str, inputs: Sequence[int]
+    t: Transaction, learner: BehaviorLearner, agent: str, inputs: Sequence[int], said: Said
 ) -> tuple[dict[int, LearningInput], dict[int, str], set[int]]:
     """What the rows about some inputs amount to, and the groups that some of these have already; by input id. Third,
     those with a group that near-duplicates do not find."""
-    said = t.curation.said_of(agent, inputs)
     known = t.input_groups.inputs(inputs)
     found = learner.learn_inputs(
         said.executions,
@@ -129,7 +134,9 @@ def _learned(
     return {known[each.key][0]: each for each in found}, groups, unmarked
 
 
-def _embedded(services: Services, learner: BehaviorLearner, agent: str, inputs: Sequence[int]) -> Embedded | None:
+def _embedded(
+    services: Services, learner: BehaviorLearner, agent: str, inputs: Sequence[int], news: News | None
+) -> Embedded | None:
     """The words of inputs that are about to be grouped, embedded; None where paraphrases are not looked for.
 
     Outside of the transaction that writes: a model takes seconds, and an open transaction holds every reader of news
@@ -138,7 +145,7 @@ def _embedded(services: Services, learner: BehaviorLearner, agent: str, inputs: 
     if not services.settings.paraphrases:
         return None
     with services.store.transaction() as t:
-        learned, groups, unmarked = _learned(t, learner, agent, inputs)
+        learned, groups, unmarked = _learned(t, learner, agent, inputs, t.heard.said_of(agent, inputs, news))
     words = sorted({each.words for id, each in learned.items() if id not in groups or id in unmarked})
     if not words:
         return None

@@ -1,7 +1,8 @@
-"""What curation reads and writes: news, the rows about some inputs, examples.
+"""What curation reads and writes: news, the inputs that have some, examples.
 
-Belongs here: SQL over sets of inputs, none of it over a whole agent. Does not: their groups (input_groups), what an
-example is worth (learning/datasets), in which order it is done (steps/curation), versions (datasets).
+Belongs here: SQL over sets of inputs, none of it over a whole agent. Does not: what is said of them (heard), their
+groups (input_groups), what an example is worth (learning/datasets), in which order it is done (steps/curation),
+versions (datasets).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,34 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
 
-from glow_pipelines.learning.annotations import AnnotationRow, ComparisonRow
-from glow_pipelines.learning.datasets import (
-    DemonstrationRow,
-    LearningExample,
-    SourceRef,
-    input_key,
-    text_key,
-)
-from glow_pipelines.learning.feedback import ExecutionRow, FeedbackRow
+from glow_pipelines.learning.datasets import LearningExample, SourceRef, input_key, text_key
+from glow_pipelines.store.heard import News
 from glow_pipelines.store.input_groups import Embedded, literal
 from glow_pipelines.store.noun import Noun, Row, json
 
-HEARD = 200
-"""Executions of one input that are heard, words of users on one execution, own examples of experts for one input.
-
-Those that experts judged come first, then the newest. Two hundred people say what is the right answer as well as a
-hundred thousand do; reading them all, each night anew, took minutes for one input."""
-
-
-@dataclass(frozen=True)
-class Said:
-    """All that is heard about some inputs."""
-
-    executions: list[ExecutionRow]
-    feedback: list[FeedbackRow]
-    annotations: list[AnnotationRow]
-    comparisons: list[ComparisonRow]
-    demonstrations: list[DemonstrationRow]
+_Span = tuple[int, int, str, str, str]  # first record of an example, the record at hand, kind, source, role
 
 
 @dataclass(frozen=True)
@@ -64,16 +43,18 @@ class Curation(Noun):
         assert row is not None
         return str(row["until"])
 
-    def register(self, agent: str, since: str, until: str) -> tuple[set[int], int]:
+    def register(self, agent: str, since: str, until: str) -> tuple[News, int]:
         """The inputs with news between two transaction ids, known from now on, and how many of them were not before."""
         runs = self._rows("spoken_of", agent=agent, since=since, until=until)
         demos = self._rows("new_demonstrations", agent=agent, since=since, until=until)
-        touched = {row["input_id"] for row in (*runs, *demos) if row["input_id"] is not None}
         new = [row for row in (*runs, *demos) if row["input_id"] is None]
         keys = [input_key(row["input"]) for row in new]
         ids, made = self.register_inputs(agent, keys)
         for row, key in zip(new, keys, strict=True):
             row["input_id"] = ids[key]
+        news: dict[int, list[tuple[str, str]]] = {row["input_id"]: [] for row in (*runs, *demos)}
+        for row in runs:
+            news[row["input_id"]].append((row["tenant"], row["execution_id"]))
         runs = [row for row in runs if row["known_judged"] is None or (row["judged"] and not row["known_judged"])]
         self._run(
             "register_executions",
@@ -88,32 +69,13 @@ class Curation(Noun):
             demonstrations=[row["demonstration_id"] for row in demos],
             inputs=[row["input_id"] for row in demos],
         )
-        return touched | set(ids.values()), made
+        return news, made
 
     def register_inputs(self, agent: str, keys: Iterable[str]) -> tuple[dict[str, int], int]:
         """Input key → id, made where it is new; and how many were."""
         wanted = [bytes.fromhex(key) for key in keys]
         rows = self._rows("register_inputs", agent=agent, keys=wanted) if wanted else []
         return {row["key"]: row["input_id"] for row in rows}, sum(row["made"] for row in rows)
-
-    def said_of(self, agent: str, inputs: Sequence[int], most: int = HEARD) -> Said:
-        """What people say of these inputs now: see HEARD for what is heard of an input that many spoke of."""
-        runs = self._rows("heard_executions", inputs=list(inputs), most=most)
-        where = {
-            "agent": agent,
-            "tenants": [row.pop("tenant") for row in runs],
-            "executions": [row.pop("execution_id") for row in runs],
-        }
-        return Said(
-            [ExecutionRow(**row) for row in runs],
-            [
-                FeedbackRow(**{**row, "issues": tuple(row["issues"])})
-                for row in self._rows("feedback_of_executions", **where, most=most)
-            ],
-            [AnnotationRow(**row) for row in self._rows("annotations_of_executions", **where)],
-            [ComparisonRow(**row) for row in self._rows("comparisons_of_executions", **where)],
-            [DemonstrationRow(**row) for row in self._rows("demonstrations_of_inputs", inputs=list(inputs), most=most)],
-        )
 
     def replace_examples(
         self,
@@ -129,40 +91,51 @@ class Curation(Noun):
         what experts approved there yields to experts only: to another answer of theirs to the same question.
         """
         current = {row["example_id"]: row for row in self._rows("current_examples", inputs=list(inputs))}
-        fresh: list[tuple[int, LearningExample]] = []
-        replaced: list[int] = []
-        unchanged = 0
-        for id, example in ((id, example) for id, found in examples.items() for example in found):
-            row = current.pop(example.id, None)
-            if row is not None and (_same(row, example) or _outlasts(row, example)):
-                unchanged += 1
-                continue
-            if row is not None:
-                replaced.append(row["example_version"])
-            fresh.append((id, example))
+        fresh = [(id, example) for id, found in examples.items() for example in found]
+        kept = {example.id for _, example in fresh if example.id in current and _same(current[example.id], example)}
+        fresh = [(id, example) for id, example in fresh if example.id not in kept]
         answered = {id for id, found in examples.items() if any(each.expert_approved for each in found)}
-        vanished = [
-            row["example_version"]
-            for row in current.values()
-            if not row["rests_on_expired"] or row["input_id"] in answered
-        ]
+        gone = current.keys() - {example.id for found in examples.values() for example in found}
+        unanswered = {id for id in gone if current[id]["input_id"] not in answered}
+        yielding = {
+            example.id for _, example in fresh if example.id in current and _yields(current[example.id], example)
+        }
+        expired = self._resting_on_expired(current[id]["example_version"] for id in unanswered | yielding)
+        outlasting = {id for id in unanswered | yielding if current[id]["example_version"] in expired}
+        fresh = [(id, example) for id, example in fresh if example.id not in outlasting]
+        unchanged = len(kept) + len(outlasting & yielding)
+        replaced = [current[example.id]["example_version"] for _, example in fresh if example.id in current]
+        vanished = [current[id]["example_version"] for id in gone - outlasting]
         self._run("close_examples", at=at, versions=[*replaced, *vanished])
-        self._insert(agent, fresh, at)
+        self._insert(agent, fresh, current, at)
         return ExampleChanges(len(fresh), len(vanished), unchanged)
 
-    def _insert(self, agent: str, examples: Sequence[tuple[int, LearningExample]], at: datetime) -> None:
-        rows = self._rows(
-            "insert_examples", agent=agent, at=at, examples=json([_written(id, each) for id, each in examples])
-        )
-        version = {row["example_id"]: row["example_version"] for row in rows}
-        sources = [(version[each.id], source) for _, each in examples for source in each.sources]
-        self._run(
-            "insert_sources",
-            versions=[number for number, _ in sources],
-            kinds=[source.kind for _, source in sources],
-            sources=[source.id for _, source in sources],
-            roles=[source.role for _, source in sources],
-        )
+    def _resting_on_expired(self, versions: Iterable[int]) -> set[int]:
+        asked = list(versions)
+        rows = self._rows("resting_on_expired", versions=asked) if asked else []
+        return {row["example_version"] for row in rows}
+
+    def _insert(
+        self, agent: str, examples: Sequence[tuple[int, LearningExample]], before: Mapping[str, Row], at: datetime
+    ) -> None:
+        """New records of examples, and what changed of their sources; `before` are those they take the place of."""
+        written = [
+            _written(id, each) | {"continues": before[each.id]["first_version"] if each.id in before else None}
+            for id, each in examples
+        ]
+        record = {
+            row["example_id"]: (row["first_version"], row["example_version"])
+            for row in self._rows("insert_examples", agent=agent, at=at, examples=json(written))
+        }
+        begun: list[_Span] = []
+        ended: list[_Span] = []
+        for _, each in examples:
+            now = {(source.kind, source.id, source.role) for source in each.sources}
+            then = {tuple(source) for source in before[each.id]["sources"]} if each.id in before else set()
+            begun += [(*record[each.id], *source) for source in sorted(now - then)]
+            ended += [(*record[each.id], *source) for source in sorted(then - now)]
+        self._run("insert_sources", **_spans(begun))
+        self._run("end_sources", **_spans(ended))
 
     def expert_examples(
         self, agent: str, embedded: Embedded, query: str, label: str | None = None, k: int = 5
@@ -219,11 +192,22 @@ def _same(row: Row, example: LearningExample) -> bool:
     )
 
 
-def _outlasts(row: Row, example: LearningExample) -> bool:
-    """Whether experts approved an answer that only users speak of now, because the execution they judged is gone."""
+def _yields(row: Row, example: LearningExample) -> bool:
+    """Whether experts approved an answer that only users speak of now. It does not yield where the execution that the
+    experts judged is gone."""
     heard = example.quality_parts["experts_for"] or example.quality_parts["experts_against"]
-    approved = row["rests_on_expired"] and row["expert_approved"] and row["status"] == "approved"
+    approved = row["expert_approved"] and row["status"] == "approved"
     return bool(approved and not heard and example.status in ("approved", "pending"))
+
+
+def _spans(rows: Sequence[_Span]) -> dict[str, list[int] | list[str]]:
+    return {
+        "firsts": [first for first, *_ in rows],
+        "versions": [version for _, version, *_ in rows],
+        "kinds": [kind for *_, kind, _, _ in rows],
+        "sources": [source for *_, source, _ in rows],
+        "roles": [role for *_, role in rows],
+    }
 
 
 def _written(input_id: int, example: LearningExample) -> dict[str, object]:

@@ -23,6 +23,7 @@ from glow_pipelines.store.experiment_statistics import ExperimentStatistics
 from glow_pipelines.store.experiments import Experiments
 from glow_pipelines.store.exports import Exports
 from glow_pipelines.store.feedback import Feedback
+from glow_pipelines.store.heard import Heard
 from glow_pipelines.store.imports import Imports
 from glow_pipelines.store.input_groups import InputGroups
 from glow_pipelines.store.judges import Judges
@@ -69,6 +70,10 @@ class Transaction:
     @cached_property
     def datasets(self) -> Datasets:
         return Datasets(self.connection)
+
+    @cached_property
+    def heard(self) -> Heard:
+        return Heard(self.connection)
 
     @cached_property
     def input_groups(self) -> InputGroups:

@@ -11,7 +11,17 @@ declare
   alias text := glow_api.pseudonym(the_id, whose, who);
   n bigint;
 begin
-  -- Keys first: they are found by the votes.
+  -- First: found by the votes and the executions.
+  delete from glow.heard_inputs h
+   where h.input_id in (
+     select x.input_id from glow.execution_inputs x
+      where x.tenant = whose and x.execution_id in (select glow_api.probes(the_id, 'execution'))
+     union
+     select x.input_id from glow.agent_feedback f
+       join glow.execution_inputs x on x.tenant = f.tenant and x.execution_id = f.execution_id
+      where f.tenant = whose and f.user_id = who);
+  get diagnostics n = row_count;
+  receipt := glow_api.counted(receipt, 'heard_inputs', n);
   delete from glow.feedback_keys k
    where k.tenant = whose and exists (
      select from glow.agent_feedback f
@@ -184,11 +194,11 @@ begin
    where c.tenant = whose and c.execution_id in (select glow_api.probes(the_id, 'execution'));
   update glow.retrieval_events r set execution_id = glow_api.pseudonym(the_id, whose, r.execution_id, 20)
    where r.tenant = whose and r.execution_id in (select glow_api.probes(the_id, 'execution'));
-  update glow.example_sources s
+  update glow.source_spans s
      set source_id = glow.qualified(whose, glow_api.pseudonym(the_id, whose, glow.unqualified(s.source_id), 20))
    where s.kind = 'execution' and s.source_id in (select glow.qualified(whose, x) from glow_api.probes(the_id, 'execution') x);
   get diagnostics n = row_count;
-  receipt := glow_api.counted(receipt, 'example_sources', n);
+  receipt := glow_api.counted(receipt, 'source_spans', n);
   update glow.prompt_lineage l
      set source_id = glow.qualified(whose, glow_api.pseudonym(the_id, whose, glow.unqualified(l.source_id), 20))
    where l.kind = 'execution' and l.source_id in (select glow.qualified(whose, x) from glow_api.probes(the_id, 'execution') x);

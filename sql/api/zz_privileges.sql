@@ -84,6 +84,7 @@ begin
     end if;
   end loop;
 end $$;
+grant select on glow.example_sources to glow_pipeline;
 revoke all on glow.logins, glow.call_samples, glow.token_keys, glow.erasure_key, glow.erased_subjects from glow_pipeline;
 revoke insert, update, delete on glow.erasures, glow.erasure_probes, glow.retention_policies from glow_pipeline;
 -- What apps and experts said is written by the functions alone, which check it.

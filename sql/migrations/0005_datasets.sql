@@ -61,6 +61,18 @@ comment on table glow.execution_inputs is 'What was asked in the executions that
 -- With the id, so that the table itself need not be read: one random page less for each of 100,000 executions a night.
 create index executions_by_input on glow.execution_inputs (input_id, judged desc, recorded_at desc) include (tenant, execution_id);
 
+-- A question that is asked for years is learned again with every vote on it, and what was said of it lies all over the
+-- history: for each of its executions eight pages or so, and with ten million rows each from the disk. So what was heard is
+-- kept together, one row for a question, and only what is new is read again. No truth of its own: without its row, a
+-- question is heard anew. Whoever changes a row without telling it as news, as erasure and retention do, deletes it here.
+create table glow.heard_inputs (
+  input_id bigint primary key references glow.learning_inputs on delete cascade,
+  -- When the oldest of its rows was recorded: what retention takes is heard no more.
+  oldest   timestamptz not null,
+  said     json not null
+);
+comment on table glow.heard_inputs is 'What was heard of a question when it was last learned, in one place; made anew when it is missing.';
+
 create table glow.demonstration_inputs (
   demonstration_id bigint primary key references glow.demonstrations on delete cascade,
   input_id         bigint not null references glow.learning_inputs
@@ -103,6 +115,9 @@ create table glow.learning_examples (
   recorded_at     timestamptz not null default clock_timestamp(),
   superseded_at   timestamptz check (superseded_at >= recorded_at),
   erased_at       timestamptz,
+  -- The first record of the example that this one goes on with, and for all of them what their sources go by.
+  continues       bigint,
+  first_version   bigint not null generated always as (coalesce(continues, example_version)) stored,
   check ((erased_at is not null) or (input is not null and target is not null)),
   foreign key (agent, group_key, split) references glow.split_assignments (agent, group_key, split),
   -- Two answers to one question are never apart; and a group that stands on an example cannot be changed.
@@ -118,15 +133,30 @@ create index examples_in_force on glow.learning_examples (agent, status, source,
 -- What is in force comes last, so that one index finds it, and the words of what no longer is.
 create index examples_by_input on glow.learning_examples (input_id, superseded_at);
 
-create table glow.example_sources (
-  example_version bigint not null references glow.learning_examples,
-  kind            text not null check (kind in ('execution', 'feedback', 'annotation', 'comparison', 'demonstration')),
-  source_id       text not null,
-  role            text not null,
-  primary key (example_version, kind, source_id, role)
+create index examples_by_first_version on glow.learning_examples (first_version);
+
+-- Since which record of an example a row is a source of it, and until which. Not all of them for each record: a question
+-- that is asked each night would write each night again all that was ever said of it, all over the index by source.
+create table glow.source_spans (
+  first_version bigint not null references glow.learning_examples,
+  kind          text not null check (kind in ('execution', 'feedback', 'annotation', 'comparison', 'demonstration')),
+  source_id     text not null,
+  role          text not null,
+  since         bigint not null,
+  -- The first record that it is no source of any more.
+  until         bigint check (until > since),
+  -- With its end, so that the table itself need not be read: the sources of an example came over years.
+  primary key (first_version, kind, source_id, role, since) include (until)
 );
-comment on table glow.example_sources is 'Which rows an example came from, and what each contributed.';
-create index example_sources_by_source on glow.example_sources (kind, source_id);
+comment on table glow.source_spans is 'Which rows an example came from, what each contributed, and for which of its records.';
+create index source_spans_by_source on glow.source_spans (kind, source_id);
+
+create view glow.example_sources as
+select x.example_version, s.kind, s.source_id, s.role
+  from glow.learning_examples x
+  join glow.source_spans s on s.first_version = x.first_version
+   and s.since <= x.example_version and coalesce(s.until > x.example_version, true);
+comment on view glow.example_sources is 'Which rows each record of an example came from, and what each contributed.';
 
 create table glow.training_datasets (
   dataset_id      text primary key,

@@ -131,6 +131,7 @@ declare
 begin
   perform set_config('glow.tenant', '*', true);
   perform glow.ensure_partitions();
+  delete from glow.heard_inputs where oldest < greatest(runs, votes);
   delete from glow.current_feedback where recorded_at < votes;
   delete from glow.feedback_keys where recorded_at < votes;
   delete from glow.retrieval_keys where recorded_at < glow.retention_cutoff('retrieval_events', before);
@@ -141,7 +142,7 @@ begin
      and (exists (select from glow.expert_annotations a where a.tenant = k.tenant and a.execution_id = k.execution_id)
        or exists (select from glow.comparisons c where c.tenant = k.tenant and c.execution_id = k.execution_id)
        or exists (select from glow.current_feedback c where c.tenant = k.tenant and c.execution_id = k.execution_id)
-       or exists (select from glow.example_sources s
+       or exists (select from glow.source_spans s
                    where s.kind = 'execution' and s.source_id = glow.qualified(k.tenant, k.execution_id)));
   delete from glow.execution_keys where recorded_at < runs and expired_at is null;
   -- Who saw what in an experiment that was over before the oldest execution tells nothing any more, but who was there.

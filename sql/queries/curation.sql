@@ -88,72 +88,21 @@ insert into glow.demonstration_inputs (demonstration_id, input_id)
 select * from unnest(%(demonstrations)s::bigint[], %(inputs)s::bigint[])
 on conflict do nothing
 
--- heard_executions --
--- The executions of each question that are heard: those that experts judged, then the newest, `most` at the most of those
--- that are there still. A question that was asked 100,000 times ("hello") costs no more than one asked `most` times, and
--- what is heard does not depend on when it was curated. One by one, by `limit 1`: without statistics of the tables a planner
--- that may choose reads all executions for each question, 500 questions of 100,000 in 17 s.
-select x.tenant, x.execution_id, glow.qualified(x.tenant, x.execution_id) as id, x.agent, x.input, x.output,
-       glow.qualified(x.tenant, x.user_id) as user_id, glow.qualified(x.tenant, x.conversation_id) as conversation_id, x.prompt_version
-  from unnest(%(inputs)s::bigint[]) as i(input_id)
- cross join lateral (
-   select x.tenant, x.execution_id, e.agent, e.input, e.output, e.user_id, e.conversation_id, e.prompt_version
-     from glow.execution_inputs x
-    cross join lateral (
-      select e.* from glow.executions e
-       where e.tenant = x.tenant and e.execution_id = x.execution_id and e.recorded_at = x.recorded_at limit 1) e
-    where x.input_id = i.input_id
-    order by x.judged desc, x.recorded_at desc, x.tenant, x.execution_id limit %(most)s) x
- order by x.tenant, x.execution_id
-
--- feedback_of_executions --
--- What users say of these executions now, the `most` newest words on each.
-select f.feedback_id as id, f.agent, glow.qualified(f.tenant, f.execution_id) as execution_id,
-       glow.qualified(f.tenant, f.user_id) as user_id, f.kind, f.thumbs, f.rating, f.issues, f.comment, f.correction,
-       glow.qualified(f.tenant, f.conversation_id) as conversation_id, f.recorded_at
-  from unnest(%(tenants)s::text[], %(executions)s::text[]) as x(tenant, execution_id)
- cross join lateral (
-   select c.feedback_id, c.recorded_at from glow.current_feedback c
-    where c.tenant = x.tenant and c.execution_id = x.execution_id and c.agent = %(agent)s and not c.withdrawn
-    order by c.feedback_id desc limit %(most)s) c
-  join glow.agent_feedback f on f.feedback_id = c.feedback_id and f.recorded_at = c.recorded_at
- where f.superseded_by is null
-
--- annotations_of_executions --
--- What experts say of these executions now. Not reviews of gold: they measure reviewers.
-select a.annotation_id as id, glow.qualified(a.tenant, a.execution_id) as execution_id, a.agent,
-       glow.qualified(a.tenant, a.reviewer) as reviewer, a.verdict, a.output, a.dimensions, a.notes, a.role
-  from unnest(%(tenants)s::text[], %(executions)s::text[]) as x(tenant, execution_id)
-  join glow.expert_annotations a on a.tenant = x.tenant and a.execution_id = x.execution_id and a.superseded_by is null
- where a.agent = %(agent)s and not a.gold
-
--- comparisons_of_executions --
--- Which of two answers experts prefer now.
-select c.comparison_id as id, glow.qualified(c.tenant, c.execution_id) as execution_id, c.agent,
-       glow.qualified(c.tenant, c.reviewer) as reviewer, c.first, c.second, c.preferred
-  from unnest(%(tenants)s::text[], %(executions)s::text[]) as x(tenant, execution_id)
-  join glow.comparisons c on c.tenant = x.tenant and c.execution_id = x.execution_id and c.superseded_by is null
- where c.agent = %(agent)s
-
--- demonstrations_of_inputs --
--- Experts' own examples of these questions, the `most` newest of each.
-select d.demonstration_id as id, d.agent, glow.qualified(d.tenant, d.expert) as expert, d.input, d.output, d.notes
-  from unnest(%(inputs)s::bigint[]) as i(input_id)
- cross join lateral (
-   select n.demonstration_id from glow.demonstration_inputs n where n.input_id = i.input_id
-    order by n.demonstration_id desc limit %(most)s) n
-  join glow.demonstrations d using (demonstration_id)
-
 -- current_examples --
 -- The examples in force of some questions, with what decides whether a new row is needed.
-select x.example_version, x.example_id, x.content_hash, x.status, x.quality, x.expert_approved, x.source, x.reason,
+select x.example_version, x.first_version, x.example_id, x.content_hash, x.status, x.quality, x.expert_approved, x.source, x.reason,
        x.rejected_target, x.domain, x.language, x.quality_parts, x.group_key, x.input_id,
        coalesce((select jsonb_agg(jsonb_build_array(s.kind, s.source_id, s.role) order by s.kind, s.source_id, s.role)
-                   from glow.example_sources s where s.example_version = x.example_version), '[]') as sources,
-       exists (select from glow.example_sources s
-                 join glow.execution_keys k on k.tenant = glow.tenant_of(s.source_id) and k.execution_id = glow.unqualified(s.source_id)
-                where s.example_version = x.example_version and s.kind = 'execution' and k.expired_at is not null) as rests_on_expired
+                   from glow.source_spans s where s.first_version = x.first_version and s.until is null), '[]') as sources
   from glow.learning_examples x where x.input_id = any(%(inputs)s) and x.superseded_at is null
+
+-- resting_on_expired --
+-- Which of these records of examples came from an execution that retention removed. Asked of those alone for which it decides
+-- something: of all of them it was two random pages for each execution that was ever heard.
+select s.example_version
+  from glow.example_sources s
+  join glow.execution_keys k on k.tenant = glow.tenant_of(s.source_id) and k.execution_id = glow.unqualified(s.source_id)
+ where s.example_version = any(%(versions)s) and s.kind = 'execution' and k.expired_at is not null
 
 -- close_examples --
 -- Ends what is in force, at the instant at which what takes its place begins.
@@ -163,20 +112,27 @@ update glow.learning_examples set superseded_at = %(at)s where example_version =
 -- New versions of examples.
 insert into glow.learning_examples (
   example_id, agent, input_id, input, target, source, status, quality, expert_approved, group_key, split, content_hash,
-  rule_version, reason, rejected_target, domain, language, quality_parts, recorded_at)
+  rule_version, reason, rejected_target, domain, language, quality_parts, continues, recorded_at)
 select x.example_id, %(agent)s::glow.agent_name, x.input_id, x.input, x.target, x.source, x.status, x.quality, x.expert_approved, x.group_key, a.split,
-       x.content_hash, x.rule_version, x.reason, x.rejected_target, x.domain, x.language, x.quality_parts, %(at)s
+       x.content_hash, x.rule_version, x.reason, x.rejected_target, x.domain, x.language, x.quality_parts, x.continues, %(at)s
   from jsonb_to_recordset(%(examples)s) as x(
          example_id text, input_id bigint, input text, target text, source text, status text, quality float8,
          expert_approved boolean, group_key text, content_hash text, rule_version text, reason text, rejected_target text,
-         domain text, language text, quality_parts jsonb)
+         domain text, language text, quality_parts jsonb, continues bigint)
   left join glow.split_assignments a on a.agent = %(agent)s::glow.agent_name and a.group_key = x.group_key
-returning example_version, example_id
+returning example_version, example_id, first_version
 
 -- insert_sources --
--- Where examples came from.
-insert into glow.example_sources (example_version, kind, source_id, role)
-select * from unnest(%(versions)s::bigint[], %(kinds)s::text[], %(sources)s::text[], %(roles)s::text[])
+-- What examples came from that they did not come from before.
+insert into glow.source_spans (first_version, since, kind, source_id, role)
+select * from unnest(%(firsts)s::bigint[], %(versions)s::bigint[], %(kinds)s::text[], %(sources)s::text[], %(roles)s::text[])
+
+-- end_sources --
+-- What examples came from before, and no more.
+update glow.source_spans s set until = e.version
+  from unnest(%(firsts)s::bigint[], %(versions)s::bigint[], %(kinds)s::text[], %(sources)s::text[], %(roles)s::text[])
+    as e(first_version, version, kind, source_id, role)
+ where s.first_version = e.first_version and s.kind = e.kind and s.source_id = e.source_id and s.role = e.role and s.until is null
 
 -- stale_agents --
 -- Agents with questions to learn again.
@@ -215,7 +171,8 @@ on conflict do nothing
 select x.example_version, x.example_id as id, x.agent, x.input, x.target, x.source, x.status, x.quality, x.expert_approved,
        x.group_key, x.content_hash, x.rule_version, x.reason, x.rejected_target, x.domain, x.language, x.quality_parts,
        coalesce((select jsonb_agg(jsonb_build_array(s.kind, s.source_id, s.role) order by s.kind, s.source_id, s.role)
-                   from glow.example_sources s where s.example_version = x.example_version), '[]') as sources
+                   from glow.source_spans s
+                  where s.first_version = x.first_version and s.since <= x.example_version and coalesce(s.until > x.example_version, true)), '[]') as sources
   from glow.learning_inputs i
   join glow.learning_examples x on x.input_id = i.input_id and x.superseded_at is null
  where i.agent = %(agent)s and i.embedding_model = %(model)s

@@ -15,7 +15,8 @@ select group_key, split from glow.split_assignments where agent = %(agent)s
 select x.example_version, x.example_id as id, x.agent, x.input, x.target, x.source, x.status, x.quality,
        x.expert_approved, x.group_key, x.split, x.content_hash, x.rule_version, x.reason, x.rejected_target, x.domain,
        coalesce((select jsonb_agg(jsonb_build_array(s.kind, s.source_id, s.role) order by s.kind, s.source_id, s.role)
-                   from glow.example_sources s where s.example_version = x.example_version), '[]') as sources
+                   from glow.source_spans s
+                  where s.first_version = x.first_version and s.since <= x.example_version and coalesce(s.until > x.example_version, true)), '[]') as sources
   from glow.learning_examples x
  where x.agent = %(agent)s and x.recorded_at <= %(as_of)s and x.erased_at is null
    and (x.superseded_at is null or x.superseded_at > %(as_of)s)
@@ -61,7 +62,8 @@ select d.dataset_id, d.agent::text as agent, d.kind, d.rows, d.as_of, d.created_
 select x.example_id as id, x.agent, x.input, x.target, x.source, x.status, x.quality, x.expert_approved, x.group_key,
        d.split, x.content_hash, x.rule_version, x.reason, x.rejected_target, x.domain,
        coalesce((select jsonb_agg(jsonb_build_array(s.kind, s.source_id, s.role) order by s.kind, s.source_id, s.role)
-                   from glow.example_sources s where s.example_version = x.example_version), '[]') as sources
+                   from glow.source_spans s
+                  where s.first_version = x.first_version and s.since <= x.example_version and coalesce(s.until > x.example_version, true)), '[]') as sources
   from glow.dataset_examples d join glow.learning_examples x using (example_version)
  where d.dataset_id = %(dataset_id)s and x.erased_at is null order by d.position
 

@@ -42,8 +42,8 @@ insert into glow.learning_examples (example_id, agent, input_id, input, target, 
   group_key, split, content_hash, rule_version, reason)
 select %(agent)s, %(agent)s, input_id, %(secret)s, %(secret)s, 'vote', 'approved', 1, false, 'g', 'train', 'h', 'r', %(secret)s
   from glow.learning_inputs where agent = %(agent)s;
-insert into glow.example_sources (example_version, kind, source_id, role)
-select example_version, 'feedback', %(feedback)s, 'vote' from glow.learning_examples where example_id = %(agent)s;
+insert into glow.source_spans (first_version, since, kind, source_id, role)
+select example_version, example_version, 'feedback', %(feedback)s, 'vote' from glow.learning_examples where example_id = %(agent)s;
 insert into glow.curation_policies (agent, pii, secrets, keep, shortest_input, shortest_target, set_by)
 values (%(agent)s, 'redact', 'quarantine', '{}', 1, 1, %(secret)s);
 insert into glow.correction_snapshots (agent, corrections, outputs) values (%(agent)s, 3, 3);

@@ -133,7 +133,7 @@ def forget_everything(connection: psycopg.Connection) -> None:
     connection.execute(
         "truncate glow.execution_keys, glow.executions, glow.agent_feedback, glow.current_feedback, glow.expert_annotations,"
         " glow.demonstrations, glow.split_assignments, glow.learning_inputs, glow.learning_examples, glow.near_keys,"
-        " glow.execution_inputs, glow.demonstration_inputs, glow.stale_inputs, glow.example_sources, glow.watermarks cascade"
+        " glow.execution_inputs, glow.demonstration_inputs, glow.stale_inputs, glow.source_spans, glow.watermarks cascade"
     )
 
 

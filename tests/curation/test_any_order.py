@@ -11,6 +11,7 @@ from glow_pipelines.database import connect
 from glow_pipelines.services import Services
 from glow_pipelines.steps import curation
 from glow_pipelines.steps.curation import curate
+from glow_pipelines.store import heard
 from tests.curation.arrivals import AGENT, Judged, Rows, Run, Shown, Vote, arrive, examples, forget_everything
 from tests.incremental.reading import settle
 
@@ -92,15 +93,18 @@ def scratch(postgres: Any, template_database: str) -> Iterator[Services]:
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-@given(worlds(), st.lists(st.integers(0, 30), max_size=4), st.integers(1, 6))
+@given(worlds(), st.lists(st.integers(0, 30), max_size=4), st.integers(1, 6), st.integers(1, 3), st.integers(1, 9))
 def test_any_number_of_steps_in_any_order_of_arrival(
-    scratch: Services, rows: list[Rows], cuts: list[int], size: int
+    scratch: Services, rows: list[Rows], cuts: list[int], size: int, few: int, most: int
 ) -> None:
+    """Whether what was heard is kept or read again, and whether all are heard or `most` of them."""
     with connect(scratch.database_url, autocommit=True) as admin, pytest.MonkeyPatch.context() as patch:
         forget_everything(admin)
         ends = sorted({min(cut, len(rows)) for cut in cuts} | {len(rows)})
         patch.setattr(curation, "SLICE", size)
         patch.setattr(curation, "BATCH", size)
+        patch.setattr(heard, "FEW", few)
+        patch.setattr(heard.Heard.said_of, "__defaults__", (None, most))
         begin = 0
         for end in ends:
             arrive(admin, rows[begin:end])
@@ -109,6 +113,7 @@ def test_any_number_of_steps_in_any_order_of_arrival(
             curate(scratch)
         stepwise = examples(admin)
         patch.undo()
+        patch.setattr(heard.Heard.said_of, "__defaults__", (None, most))
         forget_everything(admin)
         arrive(admin, sorted(rows, key=lambda row: (isinstance(row, Judged), isinstance(row, Vote), str(row.id))))
         settle(scratch.database_url)

@@ -16,7 +16,7 @@ from glow_pipelines.providers.types import ProviderError
 from glow_pipelines.services import Services
 from glow_pipelines.steps import curation
 from glow_pipelines.steps.curation import CONSUMER, curate
-from glow_pipelines.store.curation import HEARD
+from glow_pipelines.store.heard import HEARD
 from glow_pipelines.store.input_groups import Embedded
 from tests.curation.arrivals import AGENT, Judged, Rows, Run, Shown, Vote, approved, arrive, arrive_in_bulk, examples
 from tests.incremental.reading import settle
@@ -191,6 +191,7 @@ def test_what_retention_removed_takes_nobodys_place(services: Services, admin: p
     arrive_in_bulk(admin, old, [Judged(n, run.id, "eve", "approve") for n, run in enumerate(old, 1)])
     night(services)
     admin.execute("delete from glow.executions")
+    admin.execute("delete from glow.heard_inputs")
     admin.execute("update glow.execution_keys set expired_at = clock_timestamp()")
     arrive(admin, [Run("f", "taxi", "y", None, HEARD), Vote(1, "f", "ann", None, "z")])
     night(services)

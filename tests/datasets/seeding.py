@@ -110,9 +110,9 @@ def _learn(connection: psycopg.Connection, each: Seed) -> int:
     ).fetchone()
     assert row is not None
     connection.execute(
-        "insert into glow.example_sources (example_version, kind, source_id, role)"
-        " values (%s, 'annotation', %s, 'supports')",
-        (row[0], str(next(_NUMBERS))),
+        "insert into glow.source_spans (first_version, since, kind, source_id, role)"
+        " values (%s, %s, 'annotation', %s, 'supports')",
+        (row[0], row[0], str(next(_NUMBERS))),
     )
     return int(row[0])
 

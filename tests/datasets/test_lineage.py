@@ -20,8 +20,8 @@ def traced(store: Store, connection: psycopg.Connection, database_url: str) -> t
     (version,) = learn(connection, [seed])
     learn(connection, seeds(9))
     connection.execute(
-        "insert into glow.example_sources (example_version, kind, source_id, role) values"
-        " (%(v)s, 'execution', 'run-1', 'input'), (%(v)s, 'feedback', %(f)s, 'supports')",
+        "insert into glow.source_spans (first_version, since, kind, source_id, role) values"
+        " (%(v)s, %(v)s, 'execution', 'run-1', 'input'), (%(v)s, %(v)s, 'feedback', %(f)s, 'supports')",
         {"v": version, "f": str(vote.feedback_id)},
     )
     connection.execute(

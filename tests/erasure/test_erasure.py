@@ -15,10 +15,10 @@ from tests.erasure.world import AGENT, MARK, SUBJECT, World, others
 
 PLACES = {
     "agent_feedback", "annotation_reports", "comparisons", "correction_patterns", "current_feedback", "demonstrations",
-    "example_sources", "execution_inputs", "execution_keys", "executions", "expert_annotations", "exposures",
+    "execution_inputs", "execution_keys", "executions", "expert_annotations", "exposures",
     "feedback_keys", "import_refusals", "learning_examples", "learning_inputs", "prompt_lineage", "prompt_optimizations",
     "prompt_versions", "requests", "retrieval_events", "retrieval_hits", "retrieval_keys", "retrieval_memory",
-    "review_events", "review_items", "review_passes", "review_slots", "reviewer_reliability", "training_datasets",
+    "review_events", "review_items", "review_passes", "review_slots", "reviewer_reliability", "source_spans", "training_datasets",
 }  # fmt: skip
 
 

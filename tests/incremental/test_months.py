@@ -237,7 +237,7 @@ def test_what_learning_rests_on_outlives_its_month(admin: psycopg.Connection) ->
         "  expert_approved, group_key, content_hash, rule_version)"
         "  select 'x', 'desk', input_id, 'in', 'out', 'vote', 'pending', 1, false, 'g', 'h', 'r' from i"
         "  returning example_version)"
-        " insert into glow.example_sources (example_version, kind, source_id, role) select example_version, 'execution', 'e-2', 'input' from x"
+        " insert into glow.source_spans (first_version, since, kind, source_id, role) select example_version, example_version, 'execution', 'e-2', 'input' from x"
     )
     shift(admin, 2)
     admin.execute(

@@ -176,7 +176,7 @@ def example(session: psycopg.Connection, name: str, status: str, quality: float,
         (name, name, name, status, quality, name),
     ).fetchone()
     assert row is not None
-    session.execute("insert into glow.example_sources values (%s, 'execution', %s, 'input')", (row[0], source))
+    session.execute("insert into glow.source_spans values (%s, 'execution', %s, 'input', %s)", (row[0], source, row[0]))
 
 
 def test_examples_nobody_is_sure_of(client: GlowClient, store: Store, session: psycopg.Connection) -> None:
