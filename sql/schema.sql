@@ -59,6 +59,15 @@ CREATE DOMAIN glow.tenant_name AS text COLLATE pg_catalog."C"
 CREATE DOMAIN glow.thumb AS smallint
     CONSTRAINT thumb_check CHECK ((VALUE = ANY (ARRAY['-1'::integer, 1])));
 
+CREATE AGGREGATE glow.moments(y double precision, x double precision) (
+    SFUNC = float8_regr_accum,
+    STYPE = double precision[],
+    INITCOND = '{0,0,0,0,0,0}',
+    COMBINEFUNC = float8_regr_combine,
+    PARALLEL = safe
+);
+COMMENT ON AGGREGATE glow.moments(y double precision, x double precision) IS 'n, sum and centred squares of x, sum and centred squares of y, centred products: what regr_* are made of.';
+
 CREATE SEQUENCE glow.feedback_ids
     START WITH 1
     INCREMENT BY 1
@@ -67,6 +76,40 @@ CREATE SEQUENCE glow.feedback_ids
     CACHE 1;
 
 -- What tables rely on
+
+CREATE FUNCTION glow.advance_rollout(experiment_id text, expected integer, moved_by text, reason text, carried jsonb DEFAULT NULL::jsonb, evidence jsonb DEFAULT '{}'::jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+declare
+  experiment glow.learning_experiments := glow.locked_experiment(advance_rollout.experiment_id);
+  rollout glow.rollouts := glow.open_rollout_of(experiment);
+  next jsonb := rollout.plan #> array['stages', (rollout.stage + 1)::text];
+begin
+  -- Somebody else moved it: what was decided from an earlier sight of it is void.
+  if rollout.revision <> expected then return glow.moved(experiment.experiment_id, 'moved_before'); end if;
+  if rollout.state <> 'running' then
+    perform glow.refuse_move('experiment_id', experiment.experiment_id, format('has a rollout that is %s', rollout.state),
+      case rollout.state when 'paused' then 'resume_rollout' when 'pending' then 'approve_rollout' else 'a rollout that is running' end);
+  elsif next is null then
+    perform glow.refuse_move('experiment_id', experiment.experiment_id, 'is in its last stage', 'complete_rollout');
+  elsif coalesce((next ->> 'approval')::boolean, false) and rollout.approved_stage <= rollout.stage then
+    -- An answer and no refusal: people are told, once.
+    if rollout.awaiting_stage is not null then return glow.moved(experiment.experiment_id, 'rollout_awaits_approval'); end if;
+    update glow.rollouts r set awaiting_stage = r.stage + 1, revision = r.revision + 1 where r.experiment_id = rollout.experiment_id;
+    return glow.note_move(experiment.experiment_id, 'rollout_awaits_approval', moved_by, advance_rollout.reason, evidence,
+      format('The rollout of a %s of %s awaits approval', experiment.kind, experiment.agent));
+  end if;
+  update glow.rollouts r
+     set stage = r.stage + 1, stage_started_at = clock_timestamp(), carried = coalesce(advance_rollout.carried, r.carried),
+         revision = r.revision + 1, reason = left(advance_rollout.reason, 2000)
+   where r.experiment_id = rollout.experiment_id;
+  perform glow.begin_stage(experiment.experiment_id, rollout.stage + 1);
+  return glow.note_move(experiment.experiment_id, 'rollout_advanced', moved_by, advance_rollout.reason, evidence,
+    format('%s: the rollout of a %s reaches %s %% of users', experiment.agent, experiment.kind, (next ->> 'treatment_ppm')::numeric / 10000));
+end $$;
+COMMENT ON FUNCTION glow.advance_rollout(experiment_id text, expected integer, moved_by text, reason text, carried jsonb, evidence jsonb) IS 'The next stage, by compare-and-swap. status: rollout_advanced; moved_before where the revision is another by now; rollout_awaits_approval where a person has to let it begin.';
+GRANT ALL ON FUNCTION glow.advance_rollout(experiment_id text, expected integer, moved_by text, reason text, carried jsonb, evidence jsonb) TO glow_pipeline;
 
 CREATE FUNCTION glow.answer_key(value text) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
@@ -86,6 +129,207 @@ begin
     hint = 'Only the erasure of a person changes what happened.';
 end $$;
 GRANT ALL ON FUNCTION glow.append_only() TO glow_pipeline;
+
+CREATE FUNCTION glow.approve_rollout(experiment_id text, stage integer, moved_by text, reason text, evidence jsonb DEFAULT '{}'::jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+declare
+  experiment glow.learning_experiments := glow.locked_experiment(approve_rollout.experiment_id);
+  rollout glow.rollouts := glow.open_rollout_of(experiment);
+  -- The next that asks.
+  wanted integer := coalesce(rollout.awaiting_stage, (
+    select min(s.n) - 1 from jsonb_array_elements(rollout.plan -> 'stages') with ordinality s(stage, n)
+     where s.n - 1 > greatest(rollout.stage, rollout.approved_stage) and coalesce((s.stage ->> 'approval')::boolean, false)));
+begin
+  if rollout.state not in ('pending', 'running', 'paused') then
+    perform glow.refuse_move('experiment_id', experiment.experiment_id, format('has a rollout that is %s', rollout.state), 'a rollout that goes on');
+  elsif approve_rollout.stage <= rollout.approved_stage
+        or approve_rollout.stage is null and rollout.awaiting_stage is null and rollout.approved_stage >= greatest(rollout.stage, 0) then
+    return glow.moved(experiment.experiment_id, 'unchanged');
+  elsif approve_rollout.stage is null and rollout.awaiting_stage is null then
+    perform glow.refuse_move('experiment_id', experiment.experiment_id, 'has a rollout that awaits no approval',
+      coalesce(format('stage => %s, to approve that stage before its time', wanted), 'a rollout with a stage ahead that asks for approval; the others begin by themselves'));
+  -- The next one also where it does not ask: a person may let it begin with fewer units than it wants.
+  elsif approve_rollout.stage <> all (array_remove(array[wanted, rollout.stage + 1], null))
+        or approve_rollout.stage >= jsonb_array_length(rollout.plan -> 'stages') or rollout.state = 'pending' and approve_rollout.stage > 0 then
+    perform glow.refuse_move('stage', approve_rollout.stage::text, 'is not the next stage, nor the next that asks for approval',
+      format('%s, or none for what awaits approval now', coalesce(wanted, rollout.stage + 1)), 'PT422');
+  end if;
+  wanted := coalesce(approve_rollout.stage, wanted);
+  update glow.rollouts r
+     set approved_stage = wanted, awaiting_stage = case when r.awaiting_stage > wanted then r.awaiting_stage end, revision = r.revision + 1, reason = left(approve_rollout.reason, 2000),
+         state = case r.state when 'pending' then 'running' else r.state end,
+         stage_started_at = case r.state when 'pending' then clock_timestamp() else r.stage_started_at end
+   where r.experiment_id = rollout.experiment_id;
+  if rollout.state = 'pending' then perform glow.begin_stage(experiment.experiment_id, rollout.stage); end if;
+  return glow.note_move(experiment.experiment_id, 'rollout_approved', moved_by, approve_rollout.reason, evidence);
+end $$;
+COMMENT ON FUNCTION glow.approve_rollout(experiment_id text, stage integer, moved_by text, reason text, evidence jsonb) IS 'Lets the stage begin that awaits approval: the first at once, a later one with the next tick. stage names one ahead: the next that will ask, or the next one, which then need not wait for units. Said twice it lets no other begin.';
+
+
+SET default_tablespace = '';
+
+SET default_table_access_method = heap;
+GRANT ALL ON FUNCTION glow.approve_rollout(experiment_id text, stage integer, moved_by text, reason text, evidence jsonb) TO glow_pipeline;
+
+CREATE FUNCTION glow.assigned(experiment glow.learning_experiments, unit_id text, OUT variant text, OUT bucket integer, OUT propensity double precision) RETURNS record
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  top integer := 1000000 - experiment.treatment_ppm;
+  slot integer;
+begin
+  if experiment.slot_from > 0 or experiment.slot_to < 1000000 then
+    slot := case experiment.hash
+      when 'gb2' then glow.fnv32a(unit_id || '__' || experiment.layer) % 1000 * 1000
+      else glow.exp_bucket('layer:' || experiment.agent || ':' || experiment.layer, 'layer', unit_id) end;
+    if slot < experiment.slot_from or slot >= experiment.slot_to then return; end if;
+  end if;
+  if experiment.hash = 'gb2' then
+    bucket := glow.fnv32a(glow.fnv32a(experiment.salt || unit_id)::text) % 10000 * 100;
+    variant := case
+      when bucket::bigint * 1000000 < experiment.control_ppm::bigint * experiment.enroll_ppm then 'control'
+      when bucket >= top and (bucket - top)::bigint * 1000000 < experiment.treatment_ppm::bigint * experiment.enroll_ppm
+      then 'treatment' end;
+  elsif experiment.enroll_ppm = 1000000 or glow.exp_bucket(experiment.salt, 'enroll', unit_id) < experiment.enroll_ppm then
+    bucket := glow.exp_bucket(experiment.salt, 'variant', unit_id);
+    variant := case when bucket >= top then 'treatment' when bucket < experiment.control_ppm then 'control' end;
+  end if;
+  propensity := case variant when 'treatment' then experiment.treatment_ppm when 'control' then experiment.control_ppm end
+                / 1e6::double precision;
+  if variant is null then bucket := null; end if;
+end $$;
+COMMENT ON FUNCTION glow.assigned(experiment glow.learning_experiments, unit_id text, OUT variant text, OUT bucket integer, OUT propensity double precision) IS 'The variant the hash gives a unit that was given none before, its bucket, and the chance an enrolled unit had of it; nulls for a unit that takes no part.';
+GRANT ALL ON FUNCTION glow.assigned(experiment glow.learning_experiments, unit_id text, OUT variant text, OUT bucket integer, OUT propensity double precision) TO glow_pipeline;
+
+CREATE FUNCTION glow.begin_stage(experiment_id text, stage integer) RETURNS void
+    LANGUAGE sql
+    AS $$
+  update glow.learning_experiments x
+     set state = 'ramping', treatment_ppm = (s.stage ->> 'treatment_ppm')::integer, control_ppm = (s.stage ->> 'control_ppm')::integer,
+         -- The stage says how many; that a test let in fewer must not keep anybody out of the last one.
+         enroll_ppm = 1000000, phase = greatest(x.phase, r.first_phase + (s.stage ->> 'phase_offset')::integer)
+    from glow.rollouts r, lateral (select r.plan #> array['stages', begin_stage.stage::text]) s(stage)
+   where x.experiment_id = begin_stage.experiment_id and r.experiment_id = x.experiment_id
+$$;
+COMMENT ON FUNCTION glow.begin_stage(experiment_id text, stage integer) IS 'Gives an experiment the shares and the phase of a stage. The salt stays: growing shares move units from control to treatment only.';
+GRANT ALL ON FUNCTION glow.begin_stage(experiment_id text, stage integer) TO glow_pipeline;
+
+CREATE FUNCTION glow.check_experiment() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  other glow.learning_experiments;
+begin
+  new.layer := coalesce(new.layer, new.kind);
+  new.salt := coalesce(new.salt, new.experiment_id || '#' || new.phase);
+  new.control_ppm := coalesce(new.control_ppm, 1000000 - new.treatment_ppm);
+  if tg_op = 'UPDATE' then
+    if old.state in ('completed', 'rolled_back', 'stopped') and new.state <> old.state then
+      raise exception using errcode = 'PT409', message = format('experiment_id: %L is over (%s)', old.experiment_id, old.state),
+        hint = 'an experiment that is not over; start a new one';
+    elsif (new.agent, new.kind, new.design, new.control, new.treatment, new.control_config, new.treatment_config)
+        is distinct from (old.agent, old.kind, old.design, old.control, old.treatment, old.control_config, old.treatment_config) then
+      raise exception using errcode = 'PT409', message = format('experiment_id: the arms of %L never change', old.experiment_id),
+        hint = 'a new experiment';
+    elsif new.phase < old.phase or new.phase = old.phase
+        and (new.layer, new.slot_from, new.slot_to, new.unit, new.hash, new.salt)
+        is distinct from (old.layer, old.slot_from, old.slot_to, old.unit, old.hash, old.salt) then
+      raise exception using errcode = 'PT409', message = format('experiment_id: %L cannot change who takes part within phase %s', old.experiment_id, old.phase),
+        hint = 'a new phase: exposures of a phase stay as they are';
+    end if;
+  end if;
+  if new.state not in ('running', 'paused', 'held', 'ramping') then return new; end if;
+  if current_setting('transaction_isolation') = 'repeatable read' then
+    raise exception using errcode = 'PT409', message = 'experiments cannot start or change in a repeatable read transaction',
+      hint = 'read committed: what another session starts meanwhile must be seen';
+  end if;
+  -- One at a time per agent: who waits here sees what the other one started.
+  perform from glow.agents a where a.agent = new.agent for no key update;
+  select x.* into other from glow.learning_experiments x
+   where x.agent = new.agent and x.active and x.experiment_id <> new.experiment_id
+     and (x.kind = new.kind and x.layer <> new.layer
+       or x.layer = new.layer and (x.slot_from < new.slot_to and new.slot_from < x.slot_to or (x.unit, x.hash) <> (new.unit, new.hash)))
+   order by x.experiment_id limit 1;
+  if other.experiment_id is null then return new; end if;
+  raise exception using errcode = 'PT409',
+    message = format('experiment_id: %L stands in the way of %L', other.experiment_id, new.experiment_id),
+    hint = case when other.layer <> new.layer
+      then format('layer %L, in which an experiment of this agent''s %s is running', other.layer, other.kind)
+      when (other.unit, other.hash) <> (new.unit, new.hash)
+      then format('units and hash of layer %L, which are %s and %s', other.layer, other.unit, other.hash)
+      else format('slots of layer %L that are free; %s has %s to %s', other.layer, other.experiment_id, other.slot_from, other.slot_to) end;
+end $$;
+COMMENT ON FUNCTION glow.check_experiment() IS 'Keeps the units of experiments apart and what a phase promised; fills in layer, salt and the share of control.';
+GRANT ALL ON FUNCTION glow.check_experiment() TO glow_pipeline;
+
+CREATE FUNCTION glow.check_experiment_move() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if new.state <> old.state and new.state <> all (case old.state
+       when 'running' then '{paused,held,ramping,stopped}'
+       when 'paused' then '{running,held,ramping,stopped,rolled_back}'
+       when 'held' then '{stopped,rolled_back}'
+       when 'ramping' then '{paused,held,completed,rolled_back}'
+       else '{}' end::text[]) then
+    perform glow.refuse_move('experiment_id', old.experiment_id, format('is %s and cannot become %s', old.state, new.state),
+      'the functions of experiments and rollouts move only along legal ways; rollout_history tells what happened');
+  end if;
+  return new;
+end $$;
+COMMENT ON FUNCTION glow.check_experiment_move() IS 'Lets an experiment change its state along legal ways only.';
+GRANT ALL ON FUNCTION glow.check_experiment_move() TO glow_pipeline;
+
+CREATE FUNCTION glow.check_rollout() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  experiment glow.learning_experiments;
+  rollout glow.rollouts;
+begin
+  select x.* into experiment from glow.learning_experiments x where x.experiment_id = new.experiment_id;
+  select r.* into rollout from glow.rollouts r where r.experiment_id = new.experiment_id;
+  if rollout.experiment_id is not null and experiment.state <> all (case rollout.state
+       when 'pending' then '{paused}' when 'running' then '{ramping}' when 'paused' then '{paused,held}'
+       -- The rollout of a change that is in force can still be taken back; what the experiment came to stays.
+       when 'rolled_back' then '{rolled_back,completed}' else '{completed}' end::text[]) then
+    perform glow.refuse_move('experiment_id', new.experiment_id,
+      format('is %s while its rollout is %s', experiment.state, rollout.state), 'both moved in one transaction, by the functions of rollouts');
+  end if;
+  return null;
+end $$;
+COMMENT ON FUNCTION glow.check_rollout() IS 'Keeps an experiment and its rollout in states that belong together.';
+REVOKE ALL ON FUNCTION glow.check_rollout() FROM PUBLIC;
+GRANT ALL ON FUNCTION glow.check_rollout() TO glow_pipeline;
+
+CREATE FUNCTION glow.check_rollout_move() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if (new.experiment_id, new.plan, new.first_phase, new.opened_at) is distinct from (old.experiment_id, old.plan, old.first_phase, old.opened_at)
+     or new.revision <> old.revision + 1
+     or new.state <> all (case old.state
+          when 'pending' then '{running,rolled_back}'
+          when 'running' then '{running,paused,rolled_back,completed}'
+          when 'paused' then '{paused,running,rolled_back}'
+          when 'completed' then '{rolled_back}' else '{}' end::text[])
+     or new.stage <> old.stage and not (old.state = 'running' and new.state = 'running' and new.stage = old.stage + 1)
+     or new.state = 'completed' and new.stage <> jsonb_array_length(new.plan -> 'stages') - 1 then
+    perform glow.refuse_move('experiment_id', old.experiment_id,
+      format('has a rollout that is %s at stage %s, which cannot become %s at stage %s', old.state, old.stage, new.state, new.stage),
+      'one stage at a time, and only along legal ways; rollout_history tells what happened');
+  end if;
+  return new;
+end $$;
+COMMENT ON FUNCTION glow.check_rollout_move() IS 'Lets a rollout move along legal ways only, one stage at a time.';
+GRANT ALL ON FUNCTION glow.check_rollout_move() TO glow_pipeline;
 
 CREATE FUNCTION glow.claim(path text[]) RETURNS text
     LANGUAGE plpgsql STABLE STRICT
@@ -109,10 +353,118 @@ end $$;
 COMMENT ON FUNCTION glow.claim(path text[]) IS 'What the verified token says at a path; refuses a call without it.';
 GRANT ALL ON FUNCTION glow.claim(path text[]) TO glow_pipeline;
 
+CREATE FUNCTION glow.complete_rollout(experiment_id text, expected integer, moved_by text, reason text, evidence jsonb DEFAULT '{}'::jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+declare
+  experiment glow.learning_experiments := glow.locked_experiment(complete_rollout.experiment_id);
+  rollout glow.rollouts := glow.open_rollout_of(experiment);
+begin
+  if rollout.state = 'completed' then return glow.moved(experiment.experiment_id, 'unchanged'); end if;
+  if rollout.revision <> expected then return glow.moved(experiment.experiment_id, 'moved_before'); end if;
+  if rollout.state <> 'running' or rollout.stage < jsonb_array_length(rollout.plan -> 'stages') - 1 then
+    perform glow.refuse_move('experiment_id', experiment.experiment_id, format('has a rollout that is %s at stage %s', rollout.state, rollout.stage),
+      'a rollout that is running in its last stage');
+  end if;
+  update glow.rollouts r
+     set state = 'completed', ended_at = clock_timestamp(), revision = r.revision + 1, reason = left(complete_rollout.reason, 2000)
+   where r.experiment_id = rollout.experiment_id;
+  update glow.learning_experiments x
+     set state = 'completed', decision = 'ship', reason = complete_rollout.reason, stopped_at = clock_timestamp()
+   where x.experiment_id = experiment.experiment_id;
+  perform glow.put_in_force(experiment.experiment_id, 'treatment', moved_by, left(complete_rollout.reason, 2000), 'move');
+  return glow.note_move(experiment.experiment_id, 'rollout_completed', moved_by, complete_rollout.reason, evidence,
+    format('%s: a new %s is in force for everybody', experiment.agent, experiment.kind));
+end $$;
+COMMENT ON FUNCTION glow.complete_rollout(experiment_id text, expected integer, moved_by text, reason text, evidence jsonb) IS 'Puts the treatment in force and ends the experiment.';
+GRANT ALL ON FUNCTION glow.complete_rollout(experiment_id text, expected integer, moved_by text, reason text, evidence jsonb) TO glow_pipeline;
+
+CREATE FUNCTION glow.config_version(config jsonb) RETURNS text
+    LANGUAGE sql STABLE STRICT
+    RETURN encode(sha256(convert_to((config)::text, 'UTF8'::name)), 'hex'::text);
+COMMENT ON FUNCTION glow.config_version(config jsonb) IS 'The name of settings: the hash of their JSON as the database writes it.';
+GRANT ALL ON FUNCTION glow.config_version(config jsonb) TO glow_pipeline;
+
 CREATE FUNCTION glow.control_draw(tenant text, execution_id text) RETURNS double precision
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN ((((('x'::text || encode(substr(sha256(convert_to((((('review-control-1'::text || chr(31)) || tenant) || chr(31)) || execution_id), 'UTF8'::name)), 1, 6), 'hex'::text)))::bit(48))::bigint)::numeric / 281474976710656.0);
 GRANT ALL ON FUNCTION glow.control_draw(tenant text, execution_id text) TO glow_pipeline;
+
+CREATE FUNCTION glow.count_executions(of_agent text, of_experiment text, of_phase integer, of_unit text, of_kind text, of_control text, of_treatment text, since timestamp with time zone, until timestamp with time zone, below xid8, maturation interval, seen timestamp with time zone, before boolean, latency_cap double precision, slow_above double precision, cost_cap double precision, score_key text, score_cap double precision) RETURNS TABLE(cluster_id text, side text, executions bigint, rated bigint, thumbs bigint, ups bigint, net bigint, ratings bigint, rating_sum bigint, low_ratings bigint, corrected bigint, latencies bigint, latency_sum bigint, slow bigint, costs bigint, cost_sum numeric, scores bigint, score_sum numeric, others bigint)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+  with heard as materialized (
+    select f.tenant, f.execution_id, count(*) as words, min(f.recorded_at) as first_at, max(f.recorded_at) as last_at,
+           (count(f.thumbs) + count(f.rating) > 0)::integer as rated, count(f.thumbs)::integer as thumbs,
+           count(*) filter (where f.thumbs = 1)::integer as ups, coalesce(sign(sum(f.thumbs)), 0)::integer as net,
+           count(f.rating)::integer as ratings, coalesce(sum(f.rating), 0)::integer as rating_sum,
+           count(*) filter (where f.rating <= 2)::integer as low_ratings, (count(f.correction) > 0)::integer as corrected
+      from (select f.tenant, f.execution_id, f.recorded_at, case when f.superseded_by is null then f.thumbs end as thumbs,
+                   case when f.superseded_by is null then f.rating end as rating,
+                   case when f.superseded_by is null then f.correction end as correction
+              from glow.agent_feedback f
+             where f.agent = of_agent and f.recorded_at >= since - maturation) f
+     group by f.tenant, f.execution_id
+  ), exposed as not materialized (
+    select e.unit_id, e.cluster_id, e.variant, e.first_exposed_at,
+           case e.variant when 'control' then of_treatment else of_control end as other,
+           1::bigint << (hashtext(e.unit_id) & 63) as mark
+      from glow.exposures e where e.experiment_id = of_experiment and e.phase = of_phase and not before
+  ), counted as (
+    select coalesce(e.cluster_id, k.key) as cluster_id, coalesce(e.variant, 'before') as side, count(*) as executions,
+           sum(h.rated) as rated, sum(h.thumbs) as thumbs, sum(h.ups) as ups, sum(h.net) as net, sum(h.ratings) as ratings,
+           sum(h.rating_sum) as rating_sum, sum(h.low_ratings) as low_ratings, sum(h.corrected) as corrected,
+           count(x.latency_ms) as latencies, sum(case when x.latency_ms > latency_cap::integer then latency_cap::integer else x.latency_ms::integer end) as latency_sum,
+           count(*) filter (where x.latency_ms > slow_above) as slow, count(x.cost_usd) as costs,
+           sum(case when x.cost_usd > cost_cap::numeric then cost_cap::numeric else x.cost_usd end) as cost_sum, count(v.score) as scores, sum(v.score) as score_sum,
+           bit_or(e.mark) filter (
+             where x.started_at >= e.first_exposed_at
+               and case of_kind when 'prompt' then x.prompt_version when 'model' then x.model else x.metadata ->> of_kind end = e.other) as others
+      from glow.executions x
+     cross join lateral (select case x.tenant when 'default' then i.id else x.tenant || chr(31) || i.id end as key
+       from (select case when of_unit = 'org' then x.metadata ->> 'org_id' when before or of_unit = 'user' then x.user_id
+                         when of_unit = 'session' then x.conversation_id else x.execution_id end as id) i) k
+      left join exposed e on e.unit_id = k.key and e.first_exposed_at <= x.recorded_at
+      left join heard h
+             on h.tenant = x.tenant and h.execution_id = x.execution_id
+            and h.first_at >= x.recorded_at - maturation and h.last_at < least(x.recorded_at + maturation, seen)
+     cross join lateral (
+       select case when jsonb_typeof(x.metadata -> score_key) = 'number'
+                   then round(least((x.metadata -> score_key)::numeric, score_cap::numeric), 12) end as score) v
+     where x.agent = of_agent and x.recorded_at >= since and x.recorded_at < until and (below is null or x.xid < below)
+       and (before and k.key is not null or e.unit_id is not null)
+     group by 1, 2
+  ), later as (
+    select coalesce(e.cluster_id, k.key) as cluster_id, coalesce(e.variant, 'before') as side, sum(w.rated) as rated,
+           sum(w.thumbs) as thumbs, sum(w.ups) as ups, sum(w.net) as net, sum(w.ratings) as ratings, sum(w.rating_sum) as rating_sum,
+           sum(w.low_ratings) as low_ratings, sum(w.corrected) as corrected
+      from heard h
+      -- One by one by the primary key, whatever the planner expects of `words`.
+     cross join lateral (
+       select x.* from glow.executions x
+        where x.tenant = h.tenant and x.execution_id = h.execution_id and x.agent = of_agent
+          and x.recorded_at >= since and x.recorded_at < until and (below is null or x.xid < below)
+          and not (h.first_at >= x.recorded_at - maturation and h.last_at < least(x.recorded_at + maturation, seen))
+        limit 1) x
+     cross join lateral (select case x.tenant when 'default' then i.id else x.tenant || chr(31) || i.id end as key
+       from (select case when of_unit = 'org' then x.metadata ->> 'org_id' when before or of_unit = 'user' then x.user_id
+                         when of_unit = 'session' then x.conversation_id else x.execution_id end as id) i) k
+      left join exposed e on e.unit_id = k.key and e.first_exposed_at <= x.recorded_at
+     cross join lateral glow.words_at(
+       x.tenant, x.execution_id, of_agent, x.recorded_at - maturation, least(x.recorded_at + maturation, seen)) w
+     where h.words > 1 and (before and k.key is not null or e.unit_id is not null)
+     group by 1, 2
+  )
+  select c.cluster_id, c.side, c.executions, coalesce(c.rated, 0) + coalesce(l.rated, 0), coalesce(c.thumbs, 0) + coalesce(l.thumbs, 0),
+         coalesce(c.ups, 0) + coalesce(l.ups, 0), coalesce(c.net, 0) + coalesce(l.net, 0), coalesce(c.ratings, 0) + coalesce(l.ratings, 0),
+         coalesce(c.rating_sum, 0) + coalesce(l.rating_sum, 0), coalesce(c.low_ratings, 0) + coalesce(l.low_ratings, 0),
+         coalesce(c.corrected, 0) + coalesce(l.corrected, 0), c.latencies, coalesce(c.latency_sum, 0), c.slow, c.costs,
+         coalesce(c.cost_sum, 0), c.scores, coalesce(c.score_sum, 0), coalesce(c.others, 0)
+    from counted c left join later l using (cluster_id, side)
+$$;
+COMMENT ON FUNCTION glow.count_executions(of_agent text, of_experiment text, of_phase integer, of_unit text, of_kind text, of_control text, of_treatment text, since timestamp with time zone, until timestamp with time zone, below xid8, maturation interval, seen timestamp with time zone, before boolean, latency_cap double precision, slow_above double precision, cost_cap double precision, score_key text, score_cap double precision) IS 'Sums by cluster and arm of the executions recorded from `since` until `until` that follow an exposure; with `before`, of all users. `others`: a bit for each unit that carries the version of the other arm (for one of 64 hashes of it).';
+GRANT ALL ON FUNCTION glow.count_executions(of_agent text, of_experiment text, of_phase integer, of_unit text, of_kind text, of_control text, of_treatment text, since timestamp with time zone, until timestamp with time zone, below xid8, maturation interval, seen timestamp with time zone, before boolean, latency_cap double precision, slow_above double precision, cost_cap double precision, score_key text, score_cap double precision) TO glow_pipeline;
 
 CREATE FUNCTION glow.drop_partitions(parent regclass, before timestamp with time zone) RETURNS SETOF text
     LANGUAGE plpgsql SECURITY DEFINER
@@ -194,6 +546,7 @@ declare
 begin
   perform set_config('glow.tenant', '*', true);
   perform glow.ensure_partitions();
+  delete from glow.heard_inputs where oldest < greatest(runs, votes);
   delete from glow.current_feedback where recorded_at < votes;
   delete from glow.feedback_keys where recorded_at < votes;
   delete from glow.retrieval_keys where recorded_at < glow.retention_cutoff('retrieval_events', before);
@@ -204,9 +557,12 @@ begin
      and (exists (select from glow.expert_annotations a where a.tenant = k.tenant and a.execution_id = k.execution_id)
        or exists (select from glow.comparisons c where c.tenant = k.tenant and c.execution_id = k.execution_id)
        or exists (select from glow.current_feedback c where c.tenant = k.tenant and c.execution_id = k.execution_id)
-       or exists (select from glow.example_sources s
+       or exists (select from glow.source_spans s
                    where s.kind = 'execution' and s.source_id = glow.qualified(k.tenant, k.execution_id)));
   delete from glow.execution_keys where recorded_at < runs and expired_at is null;
+  -- Who saw what in an experiment that was over before the oldest execution tells nothing any more, but who was there.
+  delete from glow.exposures x using glow.learning_experiments e
+   where e.experiment_id = x.experiment_id and e.stopped_at < runs;
   -- Last, because it locks out everybody until the end of the transaction.
   return query select glow.drop_partitions(t.relation, glow.retention_cutoff(t.name::text, before))
                  from glow.partitioned_tables() t order by t.name;
@@ -214,6 +570,65 @@ end $$;
 COMMENT ON FUNCTION glow.expire(before timestamp with time zone) IS 'Retention: removes executions, feedback and searches recorded in months that ended before an instant. What was learned from them stays.';
 REVOKE ALL ON FUNCTION glow.expire(before timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow.expire(before timestamp with time zone) TO glow_pipeline;
+
+CREATE FUNCTION glow.extend_experiment(experiment_id text, until_day integer, moved_by text, reason text, evidence jsonb DEFAULT '{}'::jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+  experiment glow.learning_experiments := glow.locked_experiment(experiment_id);
+  planned double precision := (experiment.plan ->> 'planned_days')::double precision;
+  most double precision := (experiment.plan ->> 'maximum_days')::double precision;
+  ends timestamptz := coalesce(experiment.planned_end, experiment.started_at + planned * interval '1 day');
+  -- To the second: planned_end is written by clocks that round differently.
+  now_until double precision := round(extract(epoch from ends - experiment.started_at)) / 86400;
+begin
+  if experiment.state not in ('running', 'paused') then
+    perform glow.refuse_move('experiment_id', experiment_id, format('is %s', experiment.state), 'an experiment that is running or paused');
+  elsif planned is null or most is null then
+    perform glow.refuse_move('experiment_id', experiment_id, 'has a plan without planned_days or maximum_days', 'an experiment that was planned');
+  end if;
+  until_day := coalesce(until_day, least(floor(now_until + planned), floor(most))::integer);
+  if until_day > most then
+    perform glow.refuse_move('until_day', until_day::text, format('is more than the plan bought: %s days', most),
+      format('a day up to %s. More looks than planned for would find a winner where there is none: stop_experiment, and plan a longer one', floor(most)));
+  elsif until_day <= now_until and until_day = floor(most) then
+    perform glow.refuse_move('until_day', until_day::text, 'is the last day the plan bought', 'stop_experiment, and a new experiment for new data');
+  elsif until_day = now_until then
+    return glow.moved(experiment_id, 'unchanged');
+  elsif until_day < now_until then
+    perform glow.refuse_move('until_day', until_day::text, format('is before day %s, to which it runs', now_until),
+      format('a day from %s to %s; stop_experiment ends it now', floor(now_until) + 1, floor(most)), 'PT422');
+  end if;
+  update glow.learning_experiments x
+     set planned_end = x.started_at + until_day * interval '1 day', reason = extend_experiment.reason
+   where x.experiment_id = experiment.experiment_id;
+  return glow.note_move(experiment_id, 'experiment_extended', moved_by, reason, evidence,
+                        format('The experiment %s of %s runs to day %s', experiment_id, experiment.agent, until_day));
+end $$;
+COMMENT ON FUNCTION glow.extend_experiment(experiment_id text, until_day integer, moved_by text, reason text, evidence jsonb) IS 'Lets an experiment run to a day (null: the planned days once more), up to the maximum of its plan: extensions are bought in advance.';
+GRANT ALL ON FUNCTION glow.extend_experiment(experiment_id text, until_day integer, moved_by text, reason text, evidence jsonb) TO glow_pipeline;
+
+CREATE FUNCTION glow.fnv32a(value text) RETURNS bigint
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  hash bigint := 2166136261;
+  point integer;
+  letter text;
+begin
+  foreach letter in array string_to_array(value, null) loop
+    point := ascii(letter);
+    if point > 65535 then
+      hash := ((hash # (55296 + ((point - 65536) >> 10))) * 16777619) & 4294967295;
+      point := 56320 + ((point - 65536) & 1023);
+    end if;
+    hash := ((hash # point) * 16777619) & 4294967295;
+  end loop;
+  return hash;
+end $$;
+COMMENT ON FUNCTION glow.fnv32a(value text) IS 'FNV-1a (Fowler, Noll, Vo) of a text as UTF-16, unsigned.';
+GRANT ALL ON FUNCTION glow.fnv32a(value text) TO glow_pipeline;
 
 CREATE FUNCTION glow.forget_calls(before interval) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
@@ -230,6 +645,74 @@ COMMENT ON FUNCTION glow.forget_calls(before interval) IS 'Deletes samples of ca
 REVOKE ALL ON FUNCTION glow.forget_calls(before interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow.forget_calls(before interval) TO glow_pipeline;
 
+CREATE FUNCTION glow.gb_hash(seed text, value text, version integer) RETURNS double precision
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    RETURN CASE version WHEN 1 THEN (((glow.fnv32a((value || seed)) % (1000)::bigint))::double precision / (1000.0)::double precision) WHEN 2 THEN (((glow.fnv32a((glow.fnv32a((seed || value)))::text) % (10000)::bigint))::double precision / (10000.0)::double precision) ELSE NULL::double precision END;
+COMMENT ON FUNCTION glow.gb_hash(seed text, value text, version integer) IS 'The hash of GrowthBook''s SDKs, versions 1 and 2, from 0 to below 1; null for another version.';
+GRANT ALL ON FUNCTION glow.gb_hash(seed text, value text, version integer) TO glow_pipeline;
+
+CREATE FUNCTION glow.held_out(agent text, cluster_id text) RETURNS boolean
+    LANGUAGE sql STABLE
+    RETURN (EXISTS (SELECT FROM glow.holdouts h WHERE (((h.agent IS NULL) OR ((h.agent)::text = held_out.agent)) AND (h.starts_at <= clock_timestamp()) AND ((h.ends_at IS NULL) OR (h.ends_at > clock_timestamp())) AND (glow.exp_bucket(('holdout:'::text || h.holdout), 'holdout'::text, held_out.cluster_id) < h.holdout_ppm))));
+COMMENT ON FUNCTION glow.held_out(agent text, cluster_id text) IS 'Whether a holdout keeps a unit of an agent out of experiments now.';
+GRANT ALL ON FUNCTION glow.held_out(agent text, cluster_id text) TO glow_pipeline;
+
+CREATE FUNCTION glow.hold_experiment(experiment_id text, moved_by text, reason text, evidence jsonb DEFAULT '{}'::jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+  experiment glow.learning_experiments := glow.locked_experiment(experiment_id);
+  rollout glow.rollouts := glow.locked_rollout(experiment_id);
+begin
+  if experiment.state = 'held' then
+    return glow.moved(experiment_id, 'unchanged');
+  elsif not experiment.active then
+    perform glow.refuse_move('experiment_id', experiment_id, format('has ended (%s)', experiment.state), 'an experiment that is running');
+  elsif rollout.state = 'pending' then
+    perform glow.refuse_move('experiment_id', experiment_id, 'has a rollout that awaits approval', 'roll_back, which ends both');
+  end if;
+  if rollout.state = 'running' then
+    update glow.rollouts r
+       set state = 'paused', paused_at = clock_timestamp(), reason = hold_experiment.reason, revision = r.revision + 1
+     where r.experiment_id = rollout.experiment_id;
+  end if;
+  update glow.learning_experiments x set state = 'held', reason = hold_experiment.reason where x.experiment_id = experiment.experiment_id;
+  return glow.note_move(experiment_id, 'experiment_held', moved_by, reason, evidence,
+                        format('The experiment %s of %s is held: its numbers are not valid', experiment_id, experiment.agent));
+end $$;
+COMMENT ON FUNCTION glow.hold_experiment(experiment_id text, moved_by text, reason text, evidence jsonb) IS 'As paused, and it can neither ship nor go on: the units did not fall on the arms as planned.';
+GRANT ALL ON FUNCTION glow.hold_experiment(experiment_id text, moved_by text, reason text, evidence jsonb) TO glow_pipeline;
+
+CREATE FUNCTION glow.in_force(agent text, kind text) RETURNS text
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+declare
+  version text;
+begin
+  if kind = 'prompt' then
+    select a.prompt_version into version from glow.prompt_aliases a
+     where a.agent = in_force.agent and a.alias = 'production' for share;
+  elsif kind = 'retrieval' then
+    select a.configuration into version from glow.retrieval_aliases a
+     where a.agent = in_force.agent and a.alias = 'production' for share;
+  else
+    select a.version into version from glow.agent_configs a
+     where a.agent = in_force.agent and a.kind = in_force.kind and a.alias = 'production' for share;
+  end if;
+  return version;
+end $$;
+COMMENT ON FUNCTION glow.in_force(agent text, kind text) IS 'The version of a kind that an agent uses now, held until commit; null where nothing is decided here.';
+GRANT ALL ON FUNCTION glow.in_force(agent text, kind text) TO glow_pipeline;
+
+CREATE FUNCTION glow.in_namespace(namespace text, value text, low double precision, high double precision) RETURNS boolean
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    RETURN ((glow.gb_hash(('__'::text || namespace), value, 1) >= low) AND (glow.gb_hash(('__'::text || namespace), value, 1) < high));
+COMMENT ON FUNCTION glow.in_namespace(namespace text, value text, low double precision, high double precision) IS 'Whether GrowthBook''s SDKs have a unit in a part of a namespace.';
+GRANT ALL ON FUNCTION glow.in_namespace(namespace text, value text, low double precision, high double precision) TO glow_pipeline;
+
 CREATE FUNCTION glow.input_key(value text) RETURNS bytea
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN sha256(convert_to(glow.answer_key("left"(value, 4000)), 'UTF8'::name));
@@ -240,6 +723,34 @@ CREATE FUNCTION glow.json_text(value text) RETURNS text
     RETURN CASE WHEN (octet_length(value) = length(value)) THEN (to_json(value))::text ELSE replace(replace(replace((to_json(NORMALIZE(value, NFC)))::text, ' '::text, '\u2028'::text), ' '::text, '\u2029'::text), ''::text, '\u0085'::text) END;
 COMMENT ON FUNCTION glow.json_text(value text) IS 'A text as a JSON string in canonical form.';
 GRANT ALL ON FUNCTION glow.json_text(value text) TO glow_pipeline;
+
+CREATE FUNCTION glow.locked_experiment(experiment_id text) RETURNS glow.learning_experiments
+    LANGUAGE plpgsql
+    AS $$
+declare
+  experiment glow.learning_experiments;
+begin
+  select x.* into experiment from glow.learning_experiments x
+   where x.experiment_id = locked_experiment.experiment_id for update;
+  if not found then
+    perform glow.refuse_move('experiment_id', experiment_id, 'is not known', 'an experiment_id that experiments answers', 'PT404');
+  end if;
+  return experiment;
+end $$;
+COMMENT ON FUNCTION glow.locked_experiment(experiment_id text) IS 'An experiment that nobody else moves until commit.';
+GRANT ALL ON FUNCTION glow.locked_experiment(experiment_id text) TO glow_pipeline;
+
+CREATE FUNCTION glow.locked_rollout(experiment_id text) RETURNS glow.rollouts
+    LANGUAGE plpgsql
+    AS $$
+declare
+  rollout glow.rollouts;
+begin
+  select r.* into rollout from glow.rollouts r where r.experiment_id = locked_rollout.experiment_id for update;
+  return rollout;
+end $$;
+COMMENT ON FUNCTION glow.locked_rollout(experiment_id text) IS 'The rollout of a locked experiment; nulls where it has none.';
+GRANT ALL ON FUNCTION glow.locked_rollout(experiment_id text) TO glow_pipeline;
 
 CREATE FUNCTION glow.make_erasure_key() RETURNS void
     LANGUAGE plpgsql
@@ -263,6 +774,53 @@ CREATE FUNCTION glow.month_of(instant timestamp with time zone) RETURNS timestam
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN (date_trunc('month'::text, (instant AT TIME ZONE 'UTC'::text)) AT TIME ZONE 'UTC'::text);
 GRANT ALL ON FUNCTION glow.month_of(instant timestamp with time zone) TO glow_pipeline;
+
+CREATE FUNCTION glow.move_agent_config(agent text, kind text, version text, config jsonb, expected integer, moved_by text, reason text, experiment_id text DEFAULT NULL::text, move text DEFAULT 'move'::text) RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+declare
+  seen glow.agent_configs;
+  kept glow.agent_configs;
+  moved integer;
+begin
+  select a.* into seen from glow.agent_configs a
+   where a.agent = move_agent_config.agent and a.kind = move_agent_config.kind and a.alias = 'production' for update;
+  if coalesce(seen.revision, 0) <> expected then return null; end if;
+  moved := 1 + coalesce((select max(h.revision) from glow.agent_config_history h
+                          where h.agent = move_agent_config.agent and h.kind = move_agent_config.kind and h.alias = 'production'), 0);
+  if seen.revision is null then
+    insert into glow.agent_configs (agent, kind, alias, version, config, revision)
+    values (move_agent_config.agent, move_agent_config.kind, 'production', move_agent_config.version, move_agent_config.config, moved)
+    on conflict do nothing;
+    if not found then return null; end if;
+  else
+    update glow.agent_configs a
+       set version = move_agent_config.version, config = move_agent_config.config, revision = moved, moved_at = clock_timestamp()
+     where a.agent = move_agent_config.agent and a.kind = move_agent_config.kind and a.alias = 'production';
+  end if;
+  insert into glow.agent_config_history (agent, kind, alias, version, previous, config, revision, move, moved_by, reason, experiment_id)
+  values (agent, kind, 'production', version, seen.version, config, moved, move, moved_by, reason, experiment_id);
+  select a.* into kept from glow.agent_configs a
+   where a.agent = move_agent_config.agent and a.kind = move_agent_config.kind and a.alias = 'previous' for update;
+  if move = 'rollback' or seen.version is null then
+    delete from glow.agent_configs a
+     where a.agent = move_agent_config.agent and a.kind = move_agent_config.kind and a.alias = 'previous';
+    if kept.version is null then return moved; end if;
+    seen.version := null;
+    seen.config := null;
+  else
+    insert into glow.agent_configs as a (agent, kind, alias, version, config)
+    values (move_agent_config.agent, move_agent_config.kind, 'previous', seen.version, seen.config)
+    on conflict on constraint agent_configs_pkey do update
+       set version = excluded.version, config = excluded.config, revision = a.revision + 1, moved_at = clock_timestamp();
+  end if;
+  insert into glow.agent_config_history (agent, kind, alias, version, previous, config, revision, move, moved_by, reason, experiment_id)
+  values (agent, kind, 'previous', seen.version, kept.version, seen.config, coalesce(kept.revision, 0) + 1, move, moved_by, reason, experiment_id);
+  return moved;
+end $$;
+COMMENT ON FUNCTION glow.move_agent_config(agent text, kind text, version text, config jsonb, expected integer, moved_by text, reason text, experiment_id text, move text) IS 'Puts a model or config in force and keeps what was as `previous`. `expected` is the revision the caller saw, 0 where nothing was in force. Answers the new revision, or null when somebody else moved it first.';
+GRANT ALL ON FUNCTION glow.move_agent_config(agent text, kind text, version text, config jsonb, expected integer, moved_by text, reason text, experiment_id text, move text) TO glow_pipeline;
 
 CREATE FUNCTION glow.move_prompt_alias(agent text, alias text, prompt_version text, expected integer, moved_by text, reason text, gate_id text DEFAULT NULL::text, experiment_id text DEFAULT NULL::text, kind text DEFAULT 'move'::text) RETURNS integer
     LANGUAGE plpgsql
@@ -322,6 +880,77 @@ end $$;
 COMMENT ON FUNCTION glow.move_prompt_alias(agent text, alias text, prompt_version text, expected integer, moved_by text, reason text, gate_id text, experiment_id text, kind text) IS 'Moves an alias, or takes it back (no version); moving production keeps `previous`. Answers the new revision, or null when somebody else moved it first.';
 GRANT ALL ON FUNCTION glow.move_prompt_alias(agent text, alias text, prompt_version text, expected integer, moved_by text, reason text, gate_id text, experiment_id text, kind text) TO glow_pipeline;
 
+CREATE FUNCTION glow.move_retrieval_alias(agent text, configuration text, kind text DEFAULT 'move'::text) RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+declare
+  seen glow.retrieval_aliases;
+  moved integer;
+begin
+  select a.* into seen from glow.retrieval_aliases a
+   where a.agent = move_retrieval_alias.agent and a.alias = 'production' for update;
+  if seen.configuration = move_retrieval_alias.configuration then return 0; end if;
+  insert into glow.retrieval_aliases as a (agent, alias, configuration)
+  values (move_retrieval_alias.agent, 'production', move_retrieval_alias.configuration)
+  on conflict on constraint retrieval_aliases_pkey do update
+     set configuration = excluded.configuration, revision = a.revision + 1, moved_at = clock_timestamp()
+  returning a.revision into moved;
+  if kind = 'rollback' then
+    delete from glow.retrieval_aliases a where a.agent = move_retrieval_alias.agent and a.alias = 'previous';
+  elsif seen.configuration is not null then
+    insert into glow.retrieval_aliases as a (agent, alias, configuration)
+    values (move_retrieval_alias.agent, 'previous', seen.configuration)
+    on conflict on constraint retrieval_aliases_pkey do update
+       set configuration = excluded.configuration, revision = a.revision + 1, moved_at = clock_timestamp();
+  end if;
+  return moved;
+end $$;
+COMMENT ON FUNCTION glow.move_retrieval_alias(agent text, configuration text, kind text) IS 'Puts a retrieval configuration in force and keeps what was as `previous`. Answers the new revision, or 0 where it is already.';
+GRANT ALL ON FUNCTION glow.move_retrieval_alias(agent text, configuration text, kind text) TO glow_pipeline;
+
+CREATE FUNCTION glow.moved(experiment_id text, status text) RETURNS jsonb
+    LANGUAGE sql STABLE
+    AS $$
+  select jsonb_strip_nulls(jsonb_build_object(
+    'experiment_id', x.experiment_id, 'agent', x.agent, 'state', x.state, 'decision', x.decision, 'phase', x.phase,
+    'treatment_ppm', x.treatment_ppm, 'control_ppm', x.control_ppm, 'planned_end', x.planned_end, 'rollout', r.state,
+    'stage', r.stage, 'stages', jsonb_array_length(r.plan -> 'stages'), 'revision', r.revision, 'status', moved.status))
+    from glow.learning_experiments x left join glow.rollouts r using (experiment_id)
+   where x.experiment_id = moved.experiment_id
+$$;
+COMMENT ON FUNCTION glow.moved(experiment_id text, status text) IS 'What every move answers: what the experiment and its rollout are now. status: the move, or why there was none.';
+GRANT ALL ON FUNCTION glow.moved(experiment_id text, status text) TO glow_pipeline;
+
+CREATE FUNCTION glow.note_move(experiment_id text, move text, moved_by text, reason text, evidence jsonb DEFAULT '{}'::jsonb, title text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+declare
+  experiment glow.learning_experiments;
+  rollout glow.rollouts;
+  noted bigint;
+begin
+  select x.* into experiment from glow.learning_experiments x where x.experiment_id = note_move.experiment_id;
+  select r.* into rollout from glow.rollouts r where r.experiment_id = note_move.experiment_id;
+  insert into glow.rollout_moves as m
+    (experiment_id, move, state, rollout, stage, phase, treatment_ppm, control_ppm, revision, moved_by, reason, evidence)
+  values (note_move.experiment_id, note_move.move, experiment.state, rollout.state, rollout.stage, experiment.phase,
+          experiment.treatment_ppm, experiment.control_ppm, rollout.revision, note_move.moved_by, left(note_move.reason, 2000),
+          coalesce(note_move.evidence, '{}'))
+  returning m.move_id into noted;
+  if title is not null then
+    insert into glow.notifications (agent, kind, title, body, key)
+    values (experiment.agent, note_move.move, left(note_move.title, 200), jsonb_strip_nulls(jsonb_build_object(
+              'experiment_id', note_move.experiment_id, 'kind', experiment.kind, 'treatment', experiment.treatment,
+              'state', experiment.state, 'rollout', rollout.state, 'stage', rollout.stage, 'treatment_ppm', experiment.treatment_ppm,
+              'moved_by', note_move.moved_by, 'reason', left(note_move.reason, 2000))), 'move ' || noted);
+  end if;
+  return glow.moved(note_move.experiment_id, note_move.move);
+end $$;
+COMMENT ON FUNCTION glow.note_move(experiment_id text, move text, moved_by text, reason text, evidence jsonb, title text) IS 'The audit row of a move, its notification where people should hear of it, and the answer.';
+GRANT ALL ON FUNCTION glow.note_move(experiment_id text, move text, moved_by text, reason text, evidence jsonb, title text) TO glow_pipeline;
+
 CREATE FUNCTION glow.open_gate_level(gate_key text, agent text) RETURNS TABLE(number bigint, rejections bigint)
     LANGUAGE plpgsql
     AS $$
@@ -342,6 +971,73 @@ begin
 end $$;
 COMMENT ON FUNCTION glow.open_gate_level(gate_key text, agent text) IS 'The place of a test in the ledger: given once, when it is first asked for.';
 GRANT ALL ON FUNCTION glow.open_gate_level(gate_key text, agent text) TO glow_pipeline;
+
+CREATE FUNCTION glow.open_rollout(experiment_id text, plan jsonb, moved_by text, reason text, evidence jsonb DEFAULT '{}'::jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+declare
+  experiment glow.learning_experiments := glow.locked_experiment(open_rollout.experiment_id);
+  known glow.rollouts := glow.locked_rollout(open_rollout.experiment_id);
+  first jsonb := plan #> '{stages,0}';
+  asks boolean := coalesce((plan #>> '{stages,0,approval}')::boolean, false);
+  same_shares boolean;
+  earlier text;
+  problem text;
+begin
+  if known.experiment_id is not null then
+    if known.plan = open_rollout.plan then return glow.moved(experiment.experiment_id, 'unchanged'); end if;
+    perform glow.refuse_move('experiment_id', experiment.experiment_id, 'has a rollout with another plan', 'the plan it was opened with');
+  elsif experiment.state not in ('running', 'paused', 'ramping') then
+    perform glow.refuse_move('experiment_id', experiment.experiment_id, format('is %s and cannot ship', experiment.state),
+      'an experiment that is running or paused; a held one is not valid');
+  elsif jsonb_typeof(plan -> 'stages') is distinct from 'array' or plan -> 'stages' = '[]' then
+    perform glow.refuse_move('plan.stages', left(plan ->> 'stages', 80), 'is not accepted', 'an array of stages', 'PT422');
+  end if;
+  problem := glow.stages_problem(plan -> 'stages');
+  if problem is not null then
+    perform glow.refuse_move('plan.stages', left(plan ->> 'stages', 80), 'is not accepted: ' || problem,
+      'stages whose treatment_ppm grows up to 1000000, each with control_ppm and phase_offset', 'PT422');
+  end if;
+  earlier := glow.rolled_back_before(experiment.agent, experiment.kind, experiment.treatment);
+  if earlier is not null then
+    perform glow.refuse_move('treatment', experiment.treatment, format('was rolled back in %s', earlier),
+      'a new version: mend what was wrong with this one, and register it as a version of its own');
+  end if;
+  -- Whoever was promised an arm in this phase keeps it: other shares than the test's begin a phase.
+  same_shares := ((first ->> 'treatment_ppm')::integer, (first ->> 'control_ppm')::integer) = (experiment.treatment_ppm, experiment.control_ppm);
+  insert into glow.rollouts (experiment_id, state, plan, first_phase, awaiting_stage, reason)
+  values (experiment.experiment_id, case when asks then 'pending' else 'running' end, plan,
+          experiment.phase + case when same_shares or experiment.design = 'ramp' then 0 else 1 end, case when asks then 0 end,
+          left(open_rollout.reason, 2000));
+  update glow.learning_experiments x
+     set state = 'paused', reason = open_rollout.reason, decision = case x.design when 'ab' then 'ship' else x.decision end
+   where x.experiment_id = experiment.experiment_id;
+  if asks then
+    return glow.note_move(experiment.experiment_id, 'rollout_awaits_approval', moved_by, open_rollout.reason, evidence,
+      format('The rollout of a %s of %s awaits approval', experiment.kind, experiment.agent));
+  end if;
+  perform glow.begin_stage(experiment.experiment_id, 0);
+  return glow.note_move(experiment.experiment_id, 'rollout_started', moved_by, open_rollout.reason, evidence,
+    format('%s: the rollout of a %s begins with %s %% of users', experiment.agent, experiment.kind, (first ->> 'treatment_ppm')::numeric / 10000));
+end $$;
+COMMENT ON FUNCTION glow.open_rollout(experiment_id text, plan jsonb, moved_by text, reason text, evidence jsonb) IS 'Begins the rollout of an experiment''s treatment by a plan; waits for approval where the first stage asks for it. Refused for a version that was rolled back once.';
+GRANT ALL ON FUNCTION glow.open_rollout(experiment_id text, plan jsonb, moved_by text, reason text, evidence jsonb) TO glow_pipeline;
+
+CREATE FUNCTION glow.open_rollout_of(experiment glow.learning_experiments) RETURNS glow.rollouts
+    LANGUAGE plpgsql
+    AS $$
+declare
+  rollout glow.rollouts := glow.locked_rollout(experiment.experiment_id);
+begin
+  if rollout.experiment_id is null then
+    perform glow.refuse_move('experiment_id', experiment.experiment_id, 'has no rollout',
+      case when experiment.active then 'stop_experiment, which ends a test' else 'an experiment that is rolled out; see rollouts' end);
+  end if;
+  return rollout;
+end $$;
+COMMENT ON FUNCTION glow.open_rollout_of(experiment glow.learning_experiments) IS 'The rollout of a locked experiment; refuses one that has none, with what ends a test.';
+GRANT ALL ON FUNCTION glow.open_rollout_of(experiment glow.learning_experiments) TO glow_pipeline;
 
 CREATE FUNCTION glow.open_slots(item_ids bigint[]) RETURNS void
     LANGUAGE plpgsql
@@ -389,6 +1085,49 @@ CREATE FUNCTION glow.partitioned_tables() RETURNS TABLE(relation regclass, name 
 $$;
 GRANT ALL ON FUNCTION glow.partitioned_tables() TO glow_pipeline;
 
+CREATE FUNCTION glow.pause_experiment(experiment_id text, moved_by text, reason text, evidence jsonb DEFAULT '{}'::jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+  experiment glow.learning_experiments := glow.locked_experiment(experiment_id);
+begin
+  if experiment.state in ('ramping') then
+    perform glow.refuse_move('experiment_id', experiment_id, 'is being rolled out', 'pause_rollout, for an experiment that is rolled out');
+  elsif experiment.state in ('paused', 'held') then
+    return glow.moved(experiment_id, 'unchanged');
+  elsif not experiment.active then
+    perform glow.refuse_move('experiment_id', experiment_id, format('has ended (%s)', experiment.state), 'an experiment that is running');
+  end if;
+  update glow.learning_experiments x set state = 'paused', reason = pause_experiment.reason where x.experiment_id = experiment.experiment_id;
+  return glow.note_move(experiment_id, 'experiment_paused', moved_by, reason, evidence,
+                        format('The experiment %s of %s lets nobody new in', experiment_id, experiment.agent));
+end $$;
+COMMENT ON FUNCTION glow.pause_experiment(experiment_id text, moved_by text, reason text, evidence jsonb) IS 'Nobody new enters; who is in keeps the arm.';
+GRANT ALL ON FUNCTION glow.pause_experiment(experiment_id text, moved_by text, reason text, evidence jsonb) TO glow_pipeline;
+
+CREATE FUNCTION glow.pause_rollout(experiment_id text, moved_by text, reason text, evidence jsonb DEFAULT '{}'::jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+declare
+  experiment glow.learning_experiments := glow.locked_experiment(pause_rollout.experiment_id);
+  rollout glow.rollouts := glow.open_rollout_of(experiment);
+begin
+  if rollout.state = 'paused' then return glow.moved(experiment.experiment_id, 'unchanged'); end if;
+  if rollout.state <> 'running' then
+    perform glow.refuse_move('experiment_id', experiment.experiment_id, format('has a rollout that is %s', rollout.state),
+      case rollout.state when 'pending' then 'nothing: nobody enters before approve_rollout; roll_back ends it' else 'a rollout that is running' end);
+  end if;
+  update glow.rollouts r
+     set state = 'paused', paused_at = clock_timestamp(), revision = r.revision + 1, reason = left(pause_rollout.reason, 2000)
+   where r.experiment_id = rollout.experiment_id;
+  update glow.learning_experiments x set state = 'paused', reason = pause_rollout.reason where x.experiment_id = experiment.experiment_id;
+  return glow.note_move(experiment.experiment_id, 'rollout_paused', moved_by, pause_rollout.reason, evidence,
+    format('%s: the rollout of a %s is paused; nobody new enters', experiment.agent, experiment.kind));
+end $$;
+COMMENT ON FUNCTION glow.pause_rollout(experiment_id text, moved_by text, reason text, evidence jsonb) IS 'Nobody new enters a rollout; who is in stays.';
+GRANT ALL ON FUNCTION glow.pause_rollout(experiment_id text, moved_by text, reason text, evidence jsonb) TO glow_pipeline;
+
 CREATE FUNCTION glow.plain_cell(value text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE WHEN ((value <> ''::text) AND (strpos('=+-@	
@@ -425,10 +1164,68 @@ COMMENT ON FUNCTION glow.prune(relation text, most integer) IS 'Deletes at most 
 REVOKE ALL ON FUNCTION glow.prune(relation text, most integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow.prune(relation text, most integer) TO glow_pipeline;
 
+CREATE FUNCTION glow.put_in_force(experiment_id text, which text, moved_by text, reason text, kind text DEFAULT 'move'::text) RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+declare
+  x glow.learning_experiments;
+  version text;
+  config jsonb;
+  current text;
+  revision integer;
+  moved integer;
+begin
+  select e.* into x from glow.learning_experiments e where e.experiment_id = put_in_force.experiment_id for update;
+  if x.experiment_id is null then
+    raise exception using errcode = 'PT404', message = format('experiment_id: %L is not accepted', experiment_id),
+      hint = 'an experiment';
+  elsif which is null or which not in ('control', 'treatment') then
+    raise exception using errcode = 'PT422', message = format('which: %L is not accepted', which), hint = 'control or treatment';
+  end if;
+  version := case which when 'treatment' then x.treatment else x.control end;
+  config := case which when 'treatment' then x.treatment_config else x.control_config end;
+  if x.kind = 'prompt' then
+    select a.prompt_version, a.revision into current, revision from glow.prompt_aliases a
+     where a.agent = x.agent and a.alias = 'production' for update;
+    if current = version then return 0; end if;
+    moved := glow.move_prompt_alias(x.agent, 'production', version, coalesce(revision, 0), moved_by, reason, x.gate_id, x.experiment_id, kind);
+  elsif x.kind = 'retrieval' then
+    moved := glow.move_retrieval_alias(x.agent, version, kind);
+  else
+    select a.version, a.revision into current, revision from glow.agent_configs a
+     where a.agent = x.agent and a.kind = x.kind and a.alias = 'production' for update;
+    -- Nothing was decided here before: the app uses its own, which is what control is.
+    if current = version or current is null and which = 'control' then return 0; end if;
+    moved := glow.move_agent_config(x.agent, x.kind, version, config, coalesce(revision, 0), moved_by, reason, x.experiment_id, kind);
+  end if;
+  if moved is null then
+    raise exception using errcode = '40001', message = format('%s of %L was moved by somebody else just now', x.kind, x.agent);
+  end if;
+  return moved;
+end $$;
+COMMENT ON FUNCTION glow.put_in_force(experiment_id text, which text, moved_by text, reason text, kind text) IS 'Puts an arm of an experiment in force for everybody. Answers the new revision, or 0 where it is in force already.';
+GRANT ALL ON FUNCTION glow.put_in_force(experiment_id text, which text, moved_by text, reason text, kind text) TO glow_pipeline;
+
 CREATE FUNCTION glow.qualified(tenant text, id text) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN CASE tenant WHEN 'default'::text THEN id ELSE ((tenant || chr(31)) || id) END;
 GRANT ALL ON FUNCTION glow.qualified(tenant text, id text) TO glow_pipeline;
+
+CREATE FUNCTION glow.recount_experiments(agents text[]) RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+declare
+  n bigint;
+begin
+  update glow.experiment_folds f set counted_until = null, horizon = null
+    from glow.learning_experiments x
+   where x.experiment_id = f.experiment_id and x.agent = any (recount_experiments.agents) and f.counted_until is not null;
+  get diagnostics n = row_count;
+  return n;
+end $$;
+COMMENT ON FUNCTION glow.recount_experiments(agents text[]) IS 'Lets the next fold of every experiment of some agents begin anew: what it counted has changed.';
+GRANT ALL ON FUNCTION glow.recount_experiments(agents text[]) TO glow_pipeline;
 
 CREATE FUNCTION glow.refuse_change() RETURNS trigger
     LANGUAGE plpgsql
@@ -444,6 +1241,64 @@ begin
     hint = 'Build a new version instead; the old one stays as evidence.';
 end $$;
 GRANT ALL ON FUNCTION glow.refuse_change() TO glow_pipeline;
+
+CREATE FUNCTION glow.refuse_move(field text, value text, problem text, remedy text, code text DEFAULT 'PT409'::text) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+  raise exception using errcode = code, message = format('%s: %L %s', field, left(value, 80), problem), hint = remedy;
+end $$;
+COMMENT ON FUNCTION glow.refuse_move(field text, value text, problem text, remedy text, code text) IS 'Refuses a move: the field, its value, what is in the way, and what would help.';
+GRANT ALL ON FUNCTION glow.refuse_move(field text, value text, problem text, remedy text, code text) TO glow_pipeline;
+
+CREATE FUNCTION glow.resume_experiment(experiment_id text, moved_by text, reason text, evidence jsonb DEFAULT '{}'::jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+  experiment glow.learning_experiments := glow.locked_experiment(experiment_id);
+begin
+  if experiment.state = 'running' then
+    return glow.moved(experiment_id, 'unchanged');
+  elsif (glow.locked_rollout(experiment_id)).experiment_id is not null and experiment.active then
+    perform glow.refuse_move('experiment_id', experiment_id, 'is being rolled out',
+      'resume_rollout where the rollout is paused, approve_rollout where it awaits approval');
+  elsif experiment.state = 'held' then
+    perform glow.refuse_move('experiment_id', experiment_id, 'is held: its numbers are not valid, and going on does not make them so',
+      'stop_experiment; once the cause is mended create_experiment draws everybody anew');
+  elsif not experiment.active then
+    perform glow.refuse_move('experiment_id', experiment_id, format('has ended (%s)', experiment.state),
+      'an experiment that is paused; new data mean a new experiment');
+  end if;
+  update glow.learning_experiments x set state = 'running', reason = resume_experiment.reason where x.experiment_id = experiment.experiment_id;
+  return glow.note_move(experiment_id, 'experiment_resumed', moved_by, reason, evidence);
+end $$;
+COMMENT ON FUNCTION glow.resume_experiment(experiment_id text, moved_by text, reason text, evidence jsonb) IS 'New units enter a paused experiment again.';
+GRANT ALL ON FUNCTION glow.resume_experiment(experiment_id text, moved_by text, reason text, evidence jsonb) TO glow_pipeline;
+
+CREATE FUNCTION glow.resume_rollout(experiment_id text, moved_by text, reason text, evidence jsonb DEFAULT '{}'::jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+declare
+  experiment glow.learning_experiments := glow.locked_experiment(resume_rollout.experiment_id);
+  rollout glow.rollouts := glow.open_rollout_of(experiment);
+begin
+  if rollout.state = 'running' then return glow.moved(experiment.experiment_id, 'unchanged'); end if;
+  if experiment.state = 'held' then
+    perform glow.refuse_move('experiment_id', experiment.experiment_id, 'is held: its numbers are not valid, and going on does not make them so', 'roll_back');
+  elsif rollout.state <> 'paused' then
+    perform glow.refuse_move('experiment_id', experiment.experiment_id, format('has a rollout that is %s', rollout.state),
+      case rollout.state when 'pending' then 'approve_rollout, which lets it begin' else 'a rollout that is paused; a version that was rolled back needs a new version' end);
+  end if;
+  update glow.rollouts r
+     set state = 'running', stage_started_at = r.stage_started_at + (clock_timestamp() - r.paused_at), paused_at = null,
+         revision = r.revision + 1, reason = left(resume_rollout.reason, 2000)
+   where r.experiment_id = rollout.experiment_id;
+  perform glow.begin_stage(experiment.experiment_id, rollout.stage);
+  return glow.note_move(experiment.experiment_id, 'rollout_resumed', moved_by, resume_rollout.reason, evidence);
+end $$;
+COMMENT ON FUNCTION glow.resume_rollout(experiment_id text, moved_by text, reason text, evidence jsonb) IS 'Goes on with a paused rollout, at the stage it was in.';
+GRANT ALL ON FUNCTION glow.resume_rollout(experiment_id text, moved_by text, reason text, evidence jsonb) TO glow_pipeline;
 
 CREATE FUNCTION glow.retention_cutoff(relation text, before timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE plpgsql STABLE
@@ -473,6 +1328,51 @@ end $$;
 COMMENT ON FUNCTION glow.review_policy(agent text, OUT reviews smallint, OUT most_reviews smallint, OUT blind boolean, OUT lease interval, OUT control_share double precision, OUT gold_share double precision) IS 'The policy of an agent, or the defaults.';
 GRANT ALL ON FUNCTION glow.review_policy(agent text, OUT reviews smallint, OUT most_reviews smallint, OUT blind boolean, OUT lease interval, OUT control_share double precision, OUT gold_share double precision) TO glow_pipeline;
 
+CREATE FUNCTION glow.roll_back(experiment_id text, moved_by text, reason text, evidence jsonb DEFAULT '{}'::jsonb, decision text DEFAULT 'harm'::text) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+declare
+  experiment glow.learning_experiments := glow.locked_experiment(roll_back.experiment_id);
+  rollout glow.rollouts := glow.open_rollout_of(experiment);
+  rests text;
+begin
+  if rollout.state = 'rolled_back' then return glow.moved(experiment.experiment_id, 'unchanged'); end if;
+  -- What is in force since a rollout is completed may be another's control by now, and its units see it whatever is in force.
+  select x.experiment_id into rests from glow.learning_experiments x
+   where x.agent = experiment.agent and x.kind = experiment.kind and x.active and x.experiment_id <> experiment.experiment_id
+     and experiment.treatment in (x.control, x.treatment) limit 1;
+  if rollout.state = 'completed' and rests is not null then
+    perform glow.refuse_move('experiment_id', experiment.experiment_id, format('put in force what %s runs on', rests),
+      format('stop_experiment(%L) first, or roll_back where it is being rolled out', rests));
+  elsif rollout.state = 'completed' and glow.in_force(experiment.agent, experiment.kind) is distinct from experiment.treatment then
+    perform glow.refuse_move('experiment_id', experiment.experiment_id, 'put a version in force that is not in force any more',
+      'a rollout whose treatment is in force, or one that is not completed');
+  end if;
+  update glow.rollouts r
+     set state = 'rolled_back', ended_at = clock_timestamp(), paused_at = null, revision = r.revision + 1, reason = left(roll_back.reason, 2000)
+   where r.experiment_id = rollout.experiment_id;
+  if experiment.active then
+    update glow.learning_experiments x
+       set state = 'rolled_back', decision = coalesce(x.decision, roll_back.decision), reason = roll_back.reason, stopped_at = clock_timestamp()
+     where x.experiment_id = experiment.experiment_id;
+  end if;
+  if glow.in_force(experiment.agent, experiment.kind) = experiment.treatment then
+    perform glow.put_in_force(experiment.experiment_id, 'control', moved_by, left(roll_back.reason, 2000), 'rollback');
+  end if;
+  -- What was taken back is no candidate again.
+  if experiment.kind = 'prompt' then
+    perform glow.move_prompt_alias(experiment.agent, 'candidate', null, a.revision, moved_by, left(roll_back.reason, 2000),
+                                   experiment_id => experiment.experiment_id, kind => 'rollback')
+       from glow.prompt_aliases a
+      where a.agent = experiment.agent and a.alias = 'candidate' and a.prompt_version = experiment.treatment;
+  end if;
+  return glow.note_move(experiment.experiment_id, 'rolled_back', moved_by, roll_back.reason, evidence,
+    format('%s: the rollout of a %s was rolled back', experiment.agent, experiment.kind));
+end $$;
+COMMENT ON FUNCTION glow.roll_back(experiment_id text, moved_by text, reason text, evidence jsonb, decision text) IS 'Takes a rollout back: its experiment ends, and what was in force before is in force, at once for whoever resolves next.';
+GRANT ALL ON FUNCTION glow.roll_back(experiment_id text, moved_by text, reason text, evidence jsonb, decision text) TO glow_pipeline;
+
 CREATE FUNCTION glow.rollback_prompt(agent text, moved_by text, reason text, target text DEFAULT NULL::text) RETURNS jsonb
     LANGUAGE plpgsql
     AS $$
@@ -481,6 +1381,7 @@ declare
   production glow.prompt_aliases;
   candidate glow.prompt_aliases;
   running text;
+  ramping boolean;
   moved integer;
 begin
   select a.* into production from glow.prompt_aliases a
@@ -506,12 +1407,15 @@ begin
       hint = 'another version that was in production before';
   end if;
   -- Units of a running experiment go on seeing its two arms, whatever is in production: the rollback would seem to work.
-  select x.experiment_id into running from glow.learning_experiments x
-   where x.agent = rollback_prompt.agent and x.state = 'running'
-     and (production.prompt_version in (x.control, x.treatment) or rollback_prompt.target in (x.control, x.treatment)) limit 1;
+  select x.experiment_id, r.state is not null into running, ramping
+    from glow.learning_experiments x left join glow.rollouts r using (experiment_id)
+   where x.agent = rollback_prompt.agent and x.active
+     and (production.prompt_version in (x.control_prompt, x.treatment_prompt)
+       or rollback_prompt.target in (x.control_prompt, x.treatment_prompt)) limit 1;
   if running is not null then
     raise exception using errcode = 'PT409', message = format('agent: experiment %s of %L is running on this prompt', running, agent),
-      hint = 'an agent whose experiment is stopped: until then its units see the arms, whatever is in production';
+      hint = format('%s(%L, reason) first: until then its units see the arms, whatever is in production',
+                    case when ramping then 'roll_back' else 'stop_experiment' end, running);
   end if;
   moved := glow.move_prompt_alias(agent, 'production', target, production.revision, moved_by, reason, kind => 'rollback');
   -- What was taken back is no candidate again.
@@ -525,6 +1429,16 @@ begin
 end $$;
 COMMENT ON FUNCTION glow.rollback_prompt(agent text, moved_by text, reason text, target text) IS 'Puts the previous prompt (or another that was in production) in force again, in one call. Refused where there is none, and while an experiment runs on it.';
 GRANT ALL ON FUNCTION glow.rollback_prompt(agent text, moved_by text, reason text, target text) TO glow_pipeline;
+
+CREATE FUNCTION glow.rolled_back_before(agent text, kind text, version text) RETURNS text
+    LANGUAGE sql STABLE
+    AS $$
+  select x.experiment_id from glow.learning_experiments x join glow.rollouts r using (experiment_id)
+   where x.agent = rolled_back_before.agent and x.kind = rolled_back_before.kind and x.treatment = rolled_back_before.version
+     and r.state = 'rolled_back' order by r.ended_at desc limit 1
+$$;
+COMMENT ON FUNCTION glow.rolled_back_before(agent text, kind text, version text) IS 'The experiment whose rollout of this version was rolled back, or null.';
+GRANT ALL ON FUNCTION glow.rolled_back_before(agent text, kind text, version text) TO glow_pipeline;
 
 CREATE FUNCTION glow.secure(relation regclass) RETURNS void
     LANGUAGE plpgsql
@@ -612,6 +1526,67 @@ end $$;
 COMMENT ON FUNCTION glow.source_row(kind text, source_id text) IS 'What a source row of an example says; null when it is gone.';
 GRANT ALL ON FUNCTION glow.source_row(kind text, source_id text) TO glow_pipeline;
 
+CREATE FUNCTION glow.stages_problem(stages jsonb) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    AS $$
+declare
+  stage jsonb;
+  before jsonb;
+  n integer := 0;
+begin
+  for stage in select * from jsonb_array_elements(stages) loop
+    if jsonb_typeof(stage -> 'treatment_ppm') is distinct from 'number' or jsonb_typeof(stage -> 'control_ppm') is distinct from 'number'
+       or jsonb_typeof(stage -> 'phase_offset') is distinct from 'number' then
+      return format('stage %s lacks treatment_ppm, control_ppm or phase_offset', n);
+    elsif not ((stage ->> 'treatment_ppm')::numeric between 1 and 1000000 and (stage ->> 'control_ppm')::numeric >= 0
+               and (stage ->> 'treatment_ppm')::numeric + (stage ->> 'control_ppm')::numeric <= 1000000
+               and (stage ->> 'phase_offset')::numeric >= 0) then
+      return format('the shares of stage %s do not fit into a million', n);
+    elsif (stage ->> 'treatment_ppm')::numeric < (before ->> 'treatment_ppm')::numeric then
+      return format('stage %s gives the treatment to fewer than the one before', n);
+    elsif (stage ->> 'phase_offset')::numeric < (before ->> 'phase_offset')::numeric then
+      return format('stage %s goes back to a phase', n);
+    -- Pooling over the stages of a phase is unbiased only while the arms keep their ratio, and nobody changes arms in it.
+    elsif stage ->> 'phase_offset' = before ->> 'phase_offset'
+        and ((stage ->> 'treatment_ppm') <> (stage ->> 'control_ppm') or (before ->> 'treatment_ppm') <> (before ->> 'control_ppm')) then
+      return format('stage %s changes the ratio of the arms and needs a phase of its own', n);
+    end if;
+    before := stage;
+    n := n + 1;
+  end loop;
+  return case when (before ->> 'treatment_ppm')::numeric <> 1000000 then 'the last stage does not give the treatment to everybody' end;
+end $$;
+COMMENT ON FUNCTION glow.stages_problem(stages jsonb) IS 'What is wrong with the stages of a rollout, or null.';
+GRANT ALL ON FUNCTION glow.stages_problem(stages jsonb) TO glow_pipeline;
+
+CREATE FUNCTION glow.stop_experiment(experiment_id text, decision text, moved_by text, reason text, evidence jsonb DEFAULT '{}'::jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+declare
+  experiment glow.learning_experiments := glow.locked_experiment(stop_experiment.experiment_id);
+begin
+  if stop_experiment.decision is null or stop_experiment.decision not in ('keep', 'harm', 'invalid', 'abandoned') then
+    perform glow.refuse_move('decision', stop_experiment.decision, 'is not accepted', 'keep, harm, invalid or abandoned', 'PT422');
+  elsif experiment.state = 'stopped' and experiment.decision = stop_experiment.decision then
+    return glow.moved(experiment.experiment_id, 'unchanged');
+  elsif not experiment.active then
+    perform glow.refuse_move('experiment_id', experiment.experiment_id,
+      format('has ended (%s, %s)', experiment.state, coalesce(experiment.decision, 'undecided')), 'an experiment that has not ended');
+  elsif (glow.locked_rollout(experiment.experiment_id)).experiment_id is not null then
+    perform glow.refuse_move('experiment_id', experiment.experiment_id, 'is being rolled out', 'roll_back, which ends the rollout and the experiment');
+  end if;
+  update glow.learning_experiments x
+     set state = 'stopped', decision = stop_experiment.decision, reason = stop_experiment.reason, stopped_at = clock_timestamp()
+   where x.experiment_id = experiment.experiment_id;
+  return glow.note_move(experiment.experiment_id, case stop_experiment.decision when 'abandoned' then 'experiment_abandoned' else 'experiment_stopped' end,
+    moved_by, stop_experiment.reason, evidence, format('The experiment %s of %s ended: %s', experiment.experiment_id, experiment.agent,
+      case stop_experiment.decision when 'keep' then 'what is in force stays' when 'harm' then 'the treatment does harm'
+        when 'invalid' then 'its numbers are not valid' else 'abandoned' end));
+end $$;
+COMMENT ON FUNCTION glow.stop_experiment(experiment_id text, decision text, moved_by text, reason text, evidence jsonb) IS 'Ends an experiment without shipping: everybody gets what is in force, at once for whoever resolves next.';
+GRANT ALL ON FUNCTION glow.stop_experiment(experiment_id text, decision text, moved_by text, reason text, evidence jsonb) TO glow_pipeline;
+
 CREATE FUNCTION glow.tenant_of(id text) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN CASE WHEN (POSITION((chr(31)) IN (id)) > 0) THEN split_part(id, chr(31), 1) ELSE 'default'::text END;
@@ -693,10 +1668,45 @@ $_$;
 COMMENT ON FUNCTION glow.trace_prompt(agent text, prompt_version text) IS 'Every part of a prompt with every row it came from: the audit of a prompt. origin: learned (rows of this version), inherited (rows of origin_version, which brought the part in), written (by hand, in origin_version), rewritten (the instruction, by a template), null where nothing is known.';
 GRANT ALL ON FUNCTION glow.trace_prompt(agent text, prompt_version text) TO glow_pipeline;
 
+CREATE FUNCTION glow.unit_of(unit_kind text, tenant text, user_id text, conversation_id text, execution_id text, metadata jsonb) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN glow.qualified(tenant, CASE unit_kind WHEN 'user'::text THEN user_id WHEN 'session'::text THEN conversation_id WHEN 'execution'::text THEN execution_id WHEN 'org'::text THEN (metadata ->> 'org_id'::text) ELSE NULL::text END);
+GRANT ALL ON FUNCTION glow.unit_of(unit_kind text, tenant text, user_id text, conversation_id text, execution_id text, metadata jsonb) TO glow_pipeline;
+
 CREATE FUNCTION glow.unqualified(id text) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN CASE WHEN (POSITION((chr(31)) IN (id)) > 0) THEN split_part(id, chr(31), 2) ELSE id END;
 GRANT ALL ON FUNCTION glow.unqualified(id text) TO glow_pipeline;
+
+CREATE FUNCTION glow.version_used(agent text, kind text) RETURNS text
+    LANGUAGE sql STABLE
+    AS $$
+  select case version_used.kind
+    when 'prompt' then (select a.prompt_version from glow.prompt_aliases a where a.agent = version_used.agent and a.alias = 'production')
+    when 'retrieval' then (select a.configuration from glow.retrieval_aliases a where a.agent = version_used.agent and a.alias = 'production')
+    else (select c.version from glow.agent_configs c
+           where c.agent = version_used.agent and c.kind = version_used.kind and c.alias = 'production') end
+$$;
+COMMENT ON FUNCTION glow.version_used(agent text, kind text) IS 'As glow.in_force, for those who only look: not held until commit.';
+GRANT ALL ON FUNCTION glow.version_used(agent text, kind text) TO glow_pipeline;
+
+CREATE FUNCTION glow.words_at(of_tenant text, of_execution text, of_agent text, earliest timestamp with time zone, latest timestamp with time zone) RETURNS TABLE(rated integer, thumbs integer, ups integer, net integer, ratings integer, rating_sum integer, low_ratings integer, corrected integer)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+  select (count(f.thumbs) + count(f.rating) > 0)::integer, count(f.thumbs)::integer, count(*) filter (where f.thumbs = 1)::integer,
+         coalesce(sign(sum(f.thumbs)), 0)::integer, count(f.rating)::integer, coalesce(sum(f.rating), 0)::integer,
+         count(*) filter (where f.rating <= 2)::integer, (count(f.correction) > 0)::integer
+    from glow.agent_feedback f
+   where f.tenant = of_tenant and f.execution_id = of_execution and f.agent = of_agent and not f.withdrawn
+     and f.recorded_at >= earliest and f.recorded_at < latest
+     and not exists (select from glow.agent_feedback g
+                      where g.tenant = of_tenant and g.execution_id = of_execution and g.feedback_id = f.superseded_by
+                        and g.recorded_at < latest)
+$$;
+COMMENT ON FUNCTION glow.words_at(of_tenant text, of_execution text, of_agent text, earliest timestamp with time zone, latest timestamp with time zone) IS 'What was in force of what people said of an execution between two instants, at the second of them.';
+GRANT ALL ON FUNCTION glow.words_at(of_tenant text, of_execution text, of_agent text, earliest timestamp with time zone, latest timestamp with time zone) TO glow_pipeline;
+
+GRANT ALL ON FUNCTION glow.moments(double precision, double precision) TO glow_pipeline;
 
 -- Tables, the oldest first
 
@@ -1213,6 +2223,16 @@ ALTER TABLE glow.execution_inputs ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_tenant ON glow.execution_inputs TO glow_owner USING (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text))) WITH CHECK (((current_setting('glow.tenant'::text, true) = (tenant)::text) OR (current_setting('glow.tenant'::text, true) = '*'::text)));
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.execution_inputs TO glow_pipeline;
 
+CREATE TABLE glow.heard_inputs (
+    input_id bigint NOT NULL,
+    oldest timestamp with time zone NOT NULL,
+    said json NOT NULL,
+    CONSTRAINT heard_inputs_pkey PRIMARY KEY (input_id),
+    CONSTRAINT heard_inputs_input_id_fkey FOREIGN KEY (input_id) REFERENCES glow.learning_inputs(input_id) ON DELETE CASCADE
+);
+COMMENT ON TABLE glow.heard_inputs IS 'What was heard of a question when it was last learned, in one place; made anew when it is missing.';
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.heard_inputs TO glow_pipeline;
+
 CREATE TABLE glow.demonstration_inputs (
     demonstration_id bigint NOT NULL,
     input_id bigint NOT NULL,
@@ -1256,6 +2276,8 @@ CREATE TABLE glow.learning_examples (
     recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     superseded_at timestamp with time zone,
     erased_at timestamp with time zone,
+    continues bigint,
+    first_version bigint GENERATED ALWAYS AS (COALESCE(continues, example_version)) STORED NOT NULL,
     CONSTRAINT learning_examples_check CHECK ((superseded_at >= recorded_at)),
     CONSTRAINT learning_examples_check1 CHECK (((erased_at IS NOT NULL) OR ((input IS NOT NULL) AND (target IS NOT NULL)))),
     CONSTRAINT learning_examples_check2 CHECK (((split IS NOT NULL) OR (status <> 'approved'::text))),
@@ -1271,23 +2293,37 @@ CREATE TABLE glow.learning_examples (
 );
 COMMENT ON TABLE glow.learning_examples IS 'A curated unit of training data with its history: the row in force has superseded_at null.';
 CREATE INDEX examples_by_agent ON glow.learning_examples USING btree (agent, recorded_at);
+CREATE INDEX examples_by_first_version ON glow.learning_examples USING btree (first_version);
 CREATE INDEX examples_by_input ON glow.learning_examples USING btree (input_id, superseded_at);
 CREATE INDEX examples_in_force ON glow.learning_examples USING btree (agent, status, source, split) WHERE (superseded_at IS NULL);
 CREATE UNIQUE INDEX one_current_example ON glow.learning_examples USING btree (example_id) WHERE (superseded_at IS NULL);
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.learning_examples TO glow_pipeline;
 
-CREATE TABLE glow.example_sources (
-    example_version bigint NOT NULL,
+CREATE TABLE glow.source_spans (
+    first_version bigint NOT NULL,
     kind text NOT NULL,
     source_id text NOT NULL,
     role text NOT NULL,
-    CONSTRAINT example_sources_kind_check CHECK ((kind = ANY (ARRAY['execution'::text, 'feedback'::text, 'annotation'::text, 'comparison'::text, 'demonstration'::text]))),
-    CONSTRAINT example_sources_pkey PRIMARY KEY (example_version, kind, source_id, role),
-    CONSTRAINT example_sources_example_version_fkey FOREIGN KEY (example_version) REFERENCES glow.learning_examples(example_version)
+    since bigint NOT NULL,
+    until bigint,
+    CONSTRAINT source_spans_check CHECK ((until > since)),
+    CONSTRAINT source_spans_kind_check CHECK ((kind = ANY (ARRAY['execution'::text, 'feedback'::text, 'annotation'::text, 'comparison'::text, 'demonstration'::text]))),
+    CONSTRAINT source_spans_pkey PRIMARY KEY (first_version, kind, source_id, role, since) INCLUDE (until),
+    CONSTRAINT source_spans_first_version_fkey FOREIGN KEY (first_version) REFERENCES glow.learning_examples(example_version)
 );
-COMMENT ON TABLE glow.example_sources IS 'Which rows an example came from, and what each contributed.';
-CREATE INDEX example_sources_by_source ON glow.example_sources USING btree (kind, source_id);
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.example_sources TO glow_pipeline;
+COMMENT ON TABLE glow.source_spans IS 'Which rows an example came from, what each contributed, and for which of its records.';
+CREATE INDEX source_spans_by_source ON glow.source_spans USING btree (kind, source_id);
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.source_spans TO glow_pipeline;
+
+CREATE VIEW glow.example_sources AS
+ SELECT x.example_version,
+    s.kind,
+    s.source_id,
+    s.role
+   FROM (glow.learning_examples x
+     JOIN glow.source_spans s ON (((s.first_version = x.first_version) AND (s.since <= x.example_version) AND COALESCE((s.until > x.example_version), true))));
+COMMENT ON VIEW glow.example_sources IS 'Which rows each record of an example came from, and what each contributed.';
+GRANT SELECT ON TABLE glow.example_sources TO glow_pipeline;
 
 CREATE TABLE glow.training_datasets (
     dataset_id text NOT NULL,
@@ -1831,64 +2867,194 @@ CREATE TABLE glow.learning_experiments (
     experiment_id text NOT NULL,
     agent glow.agent_name NOT NULL,
     kind text NOT NULL,
+    design text DEFAULT 'ab'::text NOT NULL,
     hypothesis text NOT NULL,
     control text NOT NULL,
     treatment text NOT NULL,
+    control_config jsonb,
+    treatment_config jsonb,
+    control_prompt text GENERATED ALWAYS AS (
+CASE kind
+    WHEN 'prompt'::text THEN control
+    ELSE NULL::text
+END) STORED,
+    treatment_prompt text GENERATED ALWAYS AS (
+CASE kind
+    WHEN 'prompt'::text THEN treatment
+    ELSE NULL::text
+END) STORED,
+    control_retrieval text GENERATED ALWAYS AS (
+CASE kind
+    WHEN 'retrieval'::text THEN control
+    ELSE NULL::text
+END) STORED,
+    treatment_retrieval text GENERATED ALWAYS AS (
+CASE kind
+    WHEN 'retrieval'::text THEN treatment
+    ELSE NULL::text
+END) STORED,
+    layer text NOT NULL,
+    slot_from integer DEFAULT 0 NOT NULL,
+    slot_to integer DEFAULT 1000000 NOT NULL,
+    unit text DEFAULT 'user'::text NOT NULL,
+    hash text DEFAULT 'pg1'::text NOT NULL,
     phase integer DEFAULT 1 NOT NULL,
+    salt text NOT NULL,
     treatment_ppm integer DEFAULT 500000 NOT NULL,
+    control_ppm integer NOT NULL,
     enroll_ppm integer DEFAULT 1000000 NOT NULL,
     plan jsonb NOT NULL,
     gate_id text,
     request_id bigint,
     state text DEFAULT 'running'::text NOT NULL,
+    active boolean GENERATED ALWAYS AS ((state = ANY (ARRAY['running'::text, 'paused'::text, 'held'::text, 'ramping'::text]))) STORED NOT NULL,
     reason text DEFAULT ''::text NOT NULL,
+    decision text,
     started_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    planned_end timestamp with time zone,
     stopped_at timestamp with time zone,
-    CONSTRAINT learning_experiments_check CHECK (((state = 'stopped'::text) = (stopped_at IS NOT NULL))),
-    CONSTRAINT learning_experiments_check1 CHECK (((gate_id IS NOT NULL) OR (request_id IS NOT NULL))),
+    CONSTRAINT learning_experiments_check CHECK ((control <> treatment)),
+    CONSTRAINT learning_experiments_check1 CHECK (((slot_from >= 0) AND (slot_from < slot_to) AND (slot_to <= 1000000))),
+    CONSTRAINT learning_experiments_check2 CHECK (((control_ppm + treatment_ppm) <= 1000000)),
+    CONSTRAINT learning_experiments_check3 CHECK ((num_nonnulls(control_config, treatment_config) =
+CASE kind
+    WHEN 'config'::text THEN 2
+    ELSE 0
+END)),
+    CONSTRAINT learning_experiments_check4 CHECK (((state = ANY (ARRAY['completed'::text, 'rolled_back'::text, 'stopped'::text])) = (stopped_at IS NOT NULL))),
+    CONSTRAINT learning_experiments_check5 CHECK (((gate_id IS NOT NULL) OR (request_id IS NOT NULL))),
+    CONSTRAINT learning_experiments_control_check CHECK (((length(control) >= 1) AND (length(control) <= 200))),
+    CONSTRAINT learning_experiments_control_ppm_check CHECK (((control_ppm >= 0) AND (control_ppm <= 1000000))),
+    CONSTRAINT learning_experiments_decision_check CHECK ((decision = ANY (ARRAY['ship'::text, 'keep'::text, 'harm'::text, 'invalid'::text, 'abandoned'::text]))),
+    CONSTRAINT learning_experiments_design_check CHECK ((design = ANY (ARRAY['ab'::text, 'ramp'::text]))),
     CONSTRAINT learning_experiments_enroll_ppm_check CHECK (((enroll_ppm >= 0) AND (enroll_ppm <= 1000000))),
-    CONSTRAINT learning_experiments_kind_check CHECK ((kind = 'prompt'::text)),
+    CONSTRAINT learning_experiments_experiment_id_check CHECK ((experiment_id !~ '[[:cntrl:]]'::text)),
+    CONSTRAINT learning_experiments_hash_check CHECK ((hash = ANY (ARRAY['pg1'::text, 'gb2'::text]))),
+    CONSTRAINT learning_experiments_kind_check CHECK ((kind = ANY (ARRAY['prompt'::text, 'model'::text, 'retrieval'::text, 'config'::text]))),
+    CONSTRAINT learning_experiments_layer_check CHECK ((layer ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'::text)),
     CONSTRAINT learning_experiments_phase_check CHECK ((phase > 0)),
-    CONSTRAINT learning_experiments_state_check CHECK ((state = ANY (ARRAY['running'::text, 'stopped'::text]))),
+    CONSTRAINT learning_experiments_salt_check CHECK ((salt !~ '[[:cntrl:]]'::text)),
+    CONSTRAINT learning_experiments_state_check CHECK ((state = ANY (ARRAY['running'::text, 'paused'::text, 'held'::text, 'ramping'::text, 'completed'::text, 'rolled_back'::text, 'stopped'::text]))),
+    CONSTRAINT learning_experiments_treatment_check CHECK (((length(treatment) >= 1) AND (length(treatment) <= 200))),
     CONSTRAINT learning_experiments_treatment_ppm_check CHECK (((treatment_ppm >= 0) AND (treatment_ppm <= 1000000))),
+    CONSTRAINT learning_experiments_unit_check CHECK ((unit = ANY (ARRAY['user'::text, 'org'::text, 'session'::text, 'execution'::text]))),
     CONSTRAINT learning_experiments_pkey PRIMARY KEY (experiment_id),
-    CONSTRAINT learning_experiments_agent_control_fkey FOREIGN KEY (agent, control) REFERENCES glow.prompt_versions(agent, prompt_version),
+    CONSTRAINT learning_experiments_agent_control_prompt_fkey FOREIGN KEY (agent, control_prompt) REFERENCES glow.prompt_versions(agent, prompt_version),
+    CONSTRAINT learning_experiments_agent_control_retrieval_fkey FOREIGN KEY (agent, control_retrieval) REFERENCES glow.retrieval_configurations(agent, configuration),
     CONSTRAINT learning_experiments_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent),
-    CONSTRAINT learning_experiments_agent_treatment_fkey FOREIGN KEY (agent, treatment) REFERENCES glow.prompt_versions(agent, prompt_version),
+    CONSTRAINT learning_experiments_agent_treatment_prompt_fkey FOREIGN KEY (agent, treatment_prompt) REFERENCES glow.prompt_versions(agent, prompt_version),
+    CONSTRAINT learning_experiments_agent_treatment_retrieval_fkey FOREIGN KEY (agent, treatment_retrieval) REFERENCES glow.retrieval_configurations(agent, configuration),
     CONSTRAINT learning_experiments_gate_id_fkey FOREIGN KEY (gate_id) REFERENCES glow.prompt_gates(gate_id)
 );
-COMMENT ON TABLE glow.learning_experiments IS 'An A/B test of a candidate against the version in force, with the gate that allowed it or the request that asked for it.';
-CREATE UNIQUE INDEX one_running_experiment ON glow.learning_experiments USING btree (agent) WHERE (state = 'running'::text);
+COMMENT ON TABLE glow.learning_experiments IS 'A test or gradual rollout of a candidate against what is in force, with the gate that allowed it or the request that asked for it.';
+CREATE INDEX active_experiments ON glow.learning_experiments USING btree (agent) WHERE active;
+CREATE INDEX experiments_by_agent ON glow.learning_experiments USING btree (agent, started_at);
+CREATE TRIGGER checked BEFORE INSERT OR UPDATE ON glow.learning_experiments FOR EACH ROW EXECUTE FUNCTION glow.check_experiment();
+CREATE TRIGGER moves BEFORE UPDATE OF state ON glow.learning_experiments FOR EACH ROW EXECUTE FUNCTION glow.check_experiment_move();
+CREATE CONSTRAINT TRIGGER together AFTER UPDATE ON glow.learning_experiments DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION glow.check_rollout();
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.learning_experiments TO glow_pipeline;
+
+CREATE TABLE glow.holdouts (
+    holdout text NOT NULL,
+    agent glow.agent_name,
+    holdout_ppm integer NOT NULL,
+    starts_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    ends_at timestamp with time zone,
+    CONSTRAINT holdouts_check CHECK ((ends_at > starts_at)),
+    CONSTRAINT holdouts_holdout_check CHECK ((((length(holdout) >= 1) AND (length(holdout) <= 200)) AND (holdout !~ '[[:cntrl:]]'::text))),
+    CONSTRAINT holdouts_holdout_ppm_check CHECK (((holdout_ppm >= 0) AND (holdout_ppm <= 1000000))),
+    CONSTRAINT holdouts_pkey PRIMARY KEY (holdout),
+    CONSTRAINT holdouts_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent)
+);
+COMMENT ON TABLE glow.holdouts IS 'A share of people who see what is in force and take part in no experiment, so that all changes together can be measured.';
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.holdouts TO glow_pipeline;
 
 CREATE TABLE glow.exposures (
     experiment_id text NOT NULL,
     phase integer NOT NULL,
     unit_id text NOT NULL,
+    cluster_id text NOT NULL,
     variant text NOT NULL,
     bucket integer NOT NULL,
+    propensity double precision NOT NULL,
+    hash_version text DEFAULT 'pg1'::text NOT NULL,
+    source text DEFAULT 'resolve_prompt'::text NOT NULL,
     first_exposed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     CONSTRAINT exposures_bucket_check CHECK (((bucket >= 0) AND (bucket <= 999999))),
+    CONSTRAINT exposures_hash_version_check CHECK ((hash_version = ANY (ARRAY['pg1'::text, 'gb2'::text]))),
+    CONSTRAINT exposures_propensity_check CHECK (((propensity > (0)::double precision) AND (propensity <= (1)::double precision))),
     CONSTRAINT exposures_variant_check CHECK ((variant = ANY (ARRAY['control'::text, 'treatment'::text]))),
     CONSTRAINT exposures_pkey PRIMARY KEY (experiment_id, phase, unit_id),
     CONSTRAINT exposures_experiment_id_fkey FOREIGN KEY (experiment_id) REFERENCES glow.learning_experiments(experiment_id)
 );
-COMMENT ON TABLE glow.exposures IS 'Which variant a unit got: written in the transaction that chose it, before the model was called.';
+COMMENT ON TABLE glow.exposures IS 'Which variant a unit got: written in the transaction that chose it, before the model was called. It holds for the phase.';
+CREATE INDEX exposures_by_cluster ON glow.exposures USING btree (cluster_id) WHERE (cluster_id <> unit_id);
+CREATE INDEX exposures_by_unit ON glow.exposures USING btree (unit_id);
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.exposures TO glow_pipeline;
 
 CREATE TABLE glow.experiment_looks (
     look_id bigint GENERATED ALWAYS AS IDENTITY,
     experiment_id text NOT NULL,
     phase integer NOT NULL,
+    kind text DEFAULT 'decision'::text NOT NULL,
+    as_of timestamp with time zone NOT NULL,
+    day double precision NOT NULL,
     statistics jsonb NOT NULL,
+    result jsonb NOT NULL,
     decision text NOT NULL,
     reason text NOT NULL,
     looked_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT experiment_looks_day_check CHECK ((day >= (0)::double precision)),
+    CONSTRAINT experiment_looks_kind_check CHECK ((kind = ANY (ARRAY['decision'::text, 'guardrail'::text, 'ramp'::text]))),
+    CONSTRAINT experiment_looks_experiment_id_phase_kind_as_of_key UNIQUE (experiment_id, phase, kind, as_of),
     CONSTRAINT experiment_looks_pkey PRIMARY KEY (look_id),
     CONSTRAINT experiment_looks_experiment_id_fkey FOREIGN KEY (experiment_id) REFERENCES glow.learning_experiments(experiment_id)
 );
+COMMENT ON TABLE glow.experiment_looks IS 'Every look at an experiment: what went in, what came out. A look that is retried is the same row.';
 CREATE TRIGGER immutable BEFORE DELETE OR UPDATE ON glow.experiment_looks FOR EACH ROW EXECUTE FUNCTION glow.refuse_change();
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.experiment_looks TO glow_pipeline;
+
+CREATE TABLE glow.agent_configs (
+    agent glow.agent_name NOT NULL,
+    kind text NOT NULL,
+    alias text NOT NULL,
+    version text NOT NULL,
+    config jsonb,
+    revision integer DEFAULT 1 NOT NULL,
+    moved_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT agent_configs_alias_check CHECK ((alias = ANY (ARRAY['production'::text, 'previous'::text]))),
+    CONSTRAINT agent_configs_check CHECK (((config IS NOT NULL) = (kind = 'config'::text))),
+    CONSTRAINT agent_configs_kind_check CHECK ((kind = ANY (ARRAY['model'::text, 'config'::text]))),
+    CONSTRAINT agent_configs_revision_check CHECK ((revision > 0)),
+    CONSTRAINT agent_configs_version_check CHECK (((length(version) >= 1) AND (length(version) <= 200))),
+    CONSTRAINT agent_configs_pkey PRIMARY KEY (agent, kind, alias),
+    CONSTRAINT agent_configs_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent)
+);
+COMMENT ON TABLE glow.agent_configs IS 'The model and the settings an agent uses, where they are decided here. Moved by compare-and-swap on revision.';
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.agent_configs TO glow_pipeline;
+
+CREATE TABLE glow.agent_config_history (
+    move_id bigint GENERATED ALWAYS AS IDENTITY,
+    agent text NOT NULL,
+    kind text NOT NULL,
+    alias text NOT NULL,
+    version text,
+    previous text,
+    config jsonb,
+    revision integer NOT NULL,
+    move text DEFAULT 'move'::text NOT NULL,
+    moved_by text NOT NULL,
+    reason text NOT NULL,
+    experiment_id text,
+    moved_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT agent_config_history_move_check CHECK ((move = ANY (ARRAY['move'::text, 'rollback'::text]))),
+    CONSTRAINT agent_config_history_reason_check CHECK ((length(reason) <= 2000)),
+    CONSTRAINT agent_config_history_pkey PRIMARY KEY (move_id)
+);
+COMMENT ON TABLE glow.agent_config_history IS 'Every move of a model or config: who, why, and the experiment behind it.';
+CREATE INDEX config_history_by_agent ON glow.agent_config_history USING btree (agent, move_id);
+CREATE TRIGGER immutable BEFORE DELETE OR UPDATE ON glow.agent_config_history FOR EACH ROW EXECUTE FUNCTION glow.refuse_change();
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.agent_config_history TO glow_pipeline;
 
 CREATE TABLE glow.watermarks (
     consumer text NOT NULL,
@@ -2264,6 +3430,115 @@ CREATE TABLE glow.score_cache (
 COMMENT ON TABLE glow.score_cache IS 'Scores that a model was asked for, by the hash of everything that determines them.';
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.score_cache TO glow_pipeline;
 
+CREATE TABLE glow.experiment_folds (
+    fold_id bigint GENERATED ALWAYS AS IDENTITY,
+    experiment_id text NOT NULL,
+    phase integer NOT NULL,
+    counted_until timestamp with time zone,
+    horizon xid8,
+    settings jsonb DEFAULT '{}'::jsonb NOT NULL,
+    units bigint DEFAULT 0 NOT NULL,
+    folded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT experiment_folds_check CHECK (((counted_until IS NULL) = (horizon IS NULL))),
+    CONSTRAINT experiment_folds_experiment_id_phase_key UNIQUE (experiment_id, phase),
+    CONSTRAINT experiment_folds_pkey PRIMARY KEY (fold_id),
+    CONSTRAINT experiment_folds_experiment_id_fkey FOREIGN KEY (experiment_id) REFERENCES glow.learning_experiments(experiment_id)
+);
+COMMENT ON TABLE glow.experiment_folds IS 'How far the sums of experiment_sums have come; locked while somebody adds to them.';
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.experiment_folds TO glow_pipeline;
+
+CREATE TABLE glow.experiment_sums (
+    fold_id bigint NOT NULL,
+    cluster_id text NOT NULL COLLATE pg_catalog."C",
+    side text NOT NULL COLLATE pg_catalog."C",
+    executions bigint DEFAULT 0 NOT NULL,
+    rated bigint DEFAULT 0 NOT NULL,
+    thumbs bigint DEFAULT 0 NOT NULL,
+    ups bigint DEFAULT 0 NOT NULL,
+    net bigint DEFAULT 0 NOT NULL,
+    ratings bigint DEFAULT 0 NOT NULL,
+    rating_sum bigint DEFAULT 0 NOT NULL,
+    low_ratings bigint DEFAULT 0 NOT NULL,
+    corrected bigint DEFAULT 0 NOT NULL,
+    latencies bigint DEFAULT 0 NOT NULL,
+    latency_sum bigint DEFAULT 0 NOT NULL,
+    slow bigint DEFAULT 0 NOT NULL,
+    costs bigint DEFAULT 0 NOT NULL,
+    cost_sum numeric DEFAULT 0 NOT NULL,
+    scores bigint DEFAULT 0 NOT NULL,
+    score_sum numeric DEFAULT 0 NOT NULL,
+    others bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT experiment_sums_side_check CHECK ((side = ANY (ARRAY['control'::text, 'treatment'::text, 'before'::text])))
+)
+WITH (fillfactor='50');
+COMMENT ON TABLE glow.experiment_sums IS 'Partial sums of a phase of an experiment, by cluster and arm; also of exposed clusters without executions.';
+ALTER TABLE ONLY glow.experiment_sums
+    ADD CONSTRAINT experiment_sums_pkey PRIMARY KEY (fold_id, side, cluster_id);
+CREATE INDEX experiment_sums_by_cluster ON glow.experiment_sums USING btree (cluster_id);
+ALTER TABLE ONLY glow.experiment_sums
+    ADD CONSTRAINT experiment_sums_fold_id_fkey FOREIGN KEY (fold_id) REFERENCES glow.experiment_folds(fold_id) ON DELETE CASCADE;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.experiment_sums TO glow_pipeline;
+
+CREATE TABLE glow.rollouts (
+    experiment_id text NOT NULL,
+    state text NOT NULL,
+    plan jsonb NOT NULL,
+    stage integer DEFAULT 0 NOT NULL,
+    first_phase integer NOT NULL,
+    carried jsonb DEFAULT '{}'::jsonb NOT NULL,
+    approved_stage integer DEFAULT '-1'::integer NOT NULL,
+    awaiting_stage integer,
+    opened_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    stage_started_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    paused_at timestamp with time zone,
+    ended_at timestamp with time zone,
+    revision integer DEFAULT 1 NOT NULL,
+    reason text DEFAULT ''::text NOT NULL,
+    CONSTRAINT rollouts_carried_check CHECK ((jsonb_typeof(carried) = 'object'::text)),
+    CONSTRAINT rollouts_check CHECK (((state <> 'pending'::text) OR (awaiting_stage = 0))),
+    CONSTRAINT rollouts_check1 CHECK (((state = 'paused'::text) = (paused_at IS NOT NULL))),
+    CONSTRAINT rollouts_check2 CHECK (((state = ANY (ARRAY['rolled_back'::text, 'completed'::text])) = (ended_at IS NOT NULL))),
+    CONSTRAINT rollouts_check3 CHECK ((stage < jsonb_array_length((plan -> 'stages'::text)))),
+    CONSTRAINT rollouts_first_phase_check CHECK ((first_phase > 0)),
+    CONSTRAINT rollouts_plan_check CHECK (((jsonb_typeof((plan -> 'stages'::text)) = 'array'::text) AND ((plan -> 'stages'::text) <> '[]'::jsonb))),
+    CONSTRAINT rollouts_reason_check CHECK ((length(reason) <= 2000)),
+    CONSTRAINT rollouts_revision_check CHECK ((revision > 0)),
+    CONSTRAINT rollouts_stage_check CHECK ((stage >= 0)),
+    CONSTRAINT rollouts_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'running'::text, 'paused'::text, 'rolled_back'::text, 'completed'::text]))),
+    CONSTRAINT rollouts_pkey PRIMARY KEY (experiment_id),
+    CONSTRAINT rollouts_experiment_id_fkey FOREIGN KEY (experiment_id) REFERENCES glow.learning_experiments(experiment_id)
+);
+COMMENT ON TABLE glow.rollouts IS 'The gradual rollout of an experiment''s treatment. Every move raises the revision; who moves it says which one they saw.';
+CREATE TRIGGER kept BEFORE DELETE ON glow.rollouts FOR EACH ROW EXECUTE FUNCTION glow.refuse_change();
+CREATE TRIGGER moves BEFORE UPDATE ON glow.rollouts FOR EACH ROW EXECUTE FUNCTION glow.check_rollout_move();
+CREATE CONSTRAINT TRIGGER together AFTER INSERT OR UPDATE ON glow.rollouts DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION glow.check_rollout();
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.rollouts TO glow_pipeline;
+
+CREATE TABLE glow.rollout_moves (
+    move_id bigint GENERATED ALWAYS AS IDENTITY,
+    experiment_id text NOT NULL,
+    move text NOT NULL,
+    state text NOT NULL,
+    rollout text,
+    stage integer,
+    phase integer NOT NULL,
+    treatment_ppm integer NOT NULL,
+    control_ppm integer NOT NULL,
+    revision integer,
+    moved_by text NOT NULL,
+    reason text NOT NULL,
+    evidence jsonb DEFAULT '{}'::jsonb NOT NULL,
+    moved_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT rollout_moves_evidence_check CHECK ((jsonb_typeof(evidence) = 'object'::text)),
+    CONSTRAINT rollout_moves_reason_check CHECK ((length(reason) <= 2000)),
+    CONSTRAINT rollout_moves_pkey PRIMARY KEY (move_id),
+    CONSTRAINT rollout_moves_experiment_id_fkey FOREIGN KEY (experiment_id) REFERENCES glow.learning_experiments(experiment_id)
+);
+COMMENT ON TABLE glow.rollout_moves IS 'Every move of an experiment and of its rollout: who, why, and what they were afterwards.';
+CREATE INDEX rollout_moves_by_experiment ON glow.rollout_moves USING btree (experiment_id, move_id);
+CREATE TRIGGER immutable BEFORE DELETE OR UPDATE ON glow.rollout_moves FOR EACH ROW EXECUTE FUNCTION glow.refuse_change();
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.rollout_moves TO glow_pipeline;
+
 -- Functions apps call
 
 CREATE TYPE glow_api.annotation_call AS (
@@ -2378,6 +3653,20 @@ CREATE TYPE glow_api.review_call AS (
 );
 COMMENT ON TYPE glow_api.review_call IS 'Who asks for reviews, and for which: the filters of annotation_queue and claim_annotation.';
 
+CREATE FUNCTION glow_api.abandon_experiment(experiment_id text, reason text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  caller glow_api.caller := glow_api.enter();
+begin
+  perform glow_api.own_experiment(experiment_id, caller);
+  return glow.stop_experiment(experiment_id, 'abandoned', glow_api.mover(caller), glow_api.require_reason(reason));
+end $$;
+COMMENT ON FUNCTION glow_api.abandon_experiment(experiment_id text, reason text) IS 'Ends an experiment that went wrong: as stop_experiment, and its numbers count as no result.';
+REVOKE ALL ON FUNCTION glow_api.abandon_experiment(experiment_id text, reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.abandon_experiment(experiment_id text, reason text) TO glow_engineer;
+
 CREATE FUNCTION glow_api.adjudicate(item_id bigint DEFAULT NULL::bigint, execution_id text DEFAULT NULL::text, verdict text DEFAULT NULL::text, output text DEFAULT NULL::text, notes text DEFAULT NULL::text, idempotency_key text DEFAULT NULL::text, reviewer text DEFAULT NULL::text, tenant text DEFAULT NULL::text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2413,11 +3702,6 @@ begin
     row(execution_id, me.person, verdict, output, null, notes, idempotency_key, me.tenant, null), me));
 end $$;
 COMMENT ON FUNCTION glow_api.adjudicate(item_id bigint, execution_id text, verdict text, output text, notes text, idempotency_key text, reviewer text, tenant text) IS 'Decides an execution on which reviewers disagreed, or that nobody is asked about: the decision beats all reviews of it. Not by somebody who reviewed it. A later decision supersedes.';
-
-
-SET default_tablespace = '';
-
-SET default_table_access_method = heap;
 REVOKE ALL ON FUNCTION glow_api.adjudicate(item_id bigint, execution_id text, verdict text, output text, notes text, idempotency_key text, reviewer text, tenant text) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.adjudicate(item_id bigint, execution_id text, verdict text, output text, notes text, idempotency_key text, reviewer text, tenant text) TO glow_reviewer;
 
@@ -2616,6 +3900,20 @@ COMMENT ON FUNCTION glow_api.apply_import(import_id text) IS 'Applies the next b
 REVOKE ALL ON FUNCTION glow_api.apply_import(import_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.apply_import(import_id text) TO glow_pipeline;
 
+CREATE FUNCTION glow_api.approve_rollout(experiment_id text, reason text, stage integer DEFAULT NULL::integer) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  caller glow_api.caller := glow_api.enter();
+begin
+  perform glow_api.own_experiment(experiment_id, caller);
+  return glow.approve_rollout(experiment_id, stage, glow_api.mover(caller), glow_api.require_reason(reason));
+end $$;
+COMMENT ON FUNCTION glow_api.approve_rollout(experiment_id text, reason text, stage integer) IS 'Lets the stage begin that waits for approval; stage (counted from 0) names one ahead: the next that will ask, or the next one, which then need not wait for its number of units. Said twice it lets no other begin.';
+REVOKE ALL ON FUNCTION glow_api.approve_rollout(experiment_id text, reason text, stage integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.approve_rollout(experiment_id text, reason text, stage integer) TO glow_engineer;
+
 CREATE FUNCTION glow_api.has_column(relation text, name text) RETURNS boolean
     LANGUAGE sql STABLE
     RETURN (EXISTS (SELECT FROM pg_attribute a WHERE ((a.attrelid = ((('glow.'::text || quote_ident(has_column.relation)))::regclass)::oid) AND (a.attname = has_column.name) AND (NOT a.attisdropped))));
@@ -2627,6 +3925,47 @@ CREATE FUNCTION glow_api.are_columns(relation text, given jsonb) RETURNS boolean
     RETURN CASE WHEN (jsonb_typeof(given) = 'object'::text) THEN ((given <> '{}'::jsonb) AND (NOT (EXISTS (SELECT FROM jsonb_object_keys(are_columns.given) c(c) WHERE (NOT glow_api.has_column(are_columns.relation, c.c)))))) ELSE false END;
 COMMENT ON FUNCTION glow_api.are_columns(relation text, given jsonb) IS 'Whether a JSON object names columns of a table and nothing else.';
 REVOKE ALL ON FUNCTION glow_api.are_columns(relation text, given jsonb) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.assigned_arms(agent text, tenant text, unit text, session text, org text, execution text) RETURNS TABLE(experiment_id text, kind text, phase integer, variant text, version text, config jsonb)
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+declare
+  x glow.learning_experiments;
+  drawn record;
+  assigned text;
+  who text;
+  cluster text;
+begin
+  -- Held until commit: an experiment cannot stop, nor begin a new phase, between the choice and the exposure.
+  for x in
+    select e.* from glow.learning_experiments e where e.agent = assigned_arms.agent and e.active
+     order by e.kind <> 'prompt', e.started_at, e.experiment_id for share
+  loop
+    who := case x.unit when 'user' then unit when 'org' then org when 'session' then session else execution end;
+    continue when who is null;
+    cluster := glow.qualified(tenant, case x.unit when 'org' then org else coalesce(unit, who) end);
+    who := glow.qualified(tenant, who);
+    select e.variant into assigned from glow.exposures e
+     where e.experiment_id = x.experiment_id and e.phase = x.phase and e.unit_id = who;
+    if assigned is null and x.state in ('running', 'ramping') then
+      select * into drawn from glow.assigned(x, who);
+      continue when drawn.variant is null or glow.held_out(x.agent, cluster);
+      insert into glow.exposures (experiment_id, phase, unit_id, cluster_id, variant, bucket, propensity, hash_version)
+      values (x.experiment_id, x.phase, who, cluster, drawn.variant, drawn.bucket, drawn.propensity, x.hash)
+      on conflict do nothing returning exposures.variant into assigned;
+      if assigned is null then
+        select e.variant into assigned from glow.exposures e
+         where e.experiment_id = x.experiment_id and e.phase = x.phase and e.unit_id = who;
+      end if;
+    end if;
+    continue when assigned is null;
+    return query select x.experiment_id, x.kind, x.phase, assigned, case assigned when 'treatment' then x.treatment else x.control end,
+                        case assigned when 'treatment' then x.treatment_config else x.control_config end;
+  end loop;
+end $$;
+COMMENT ON FUNCTION glow_api.assigned_arms(agent text, tenant text, unit text, session text, org text, execution text) IS 'The arms that a unit has in the experiments of an agent, that of the prompt first; writes the exposures that are new.';
+REVOKE ALL ON FUNCTION glow_api.assigned_arms(agent text, tenant text, unit text, session text, org text, execution text) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.base64url(bytes bytea) RETURNS text
     LANGUAGE sql IMMUTABLE
@@ -2738,6 +4077,35 @@ end $$;
 COMMENT ON FUNCTION glow_api.cancel_request(request_id bigint, reason text) IS 'Takes back a request that no run has taken up.';
 REVOKE ALL ON FUNCTION glow_api.cancel_request(request_id bigint, reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.cancel_request(request_id bigint, reason text) TO glow_engineer;
+
+CREATE FUNCTION glow_api.change_problem(agent text, kind text, treatment text, config jsonb, control text, control_config jsonb, field text) RETURNS glow_api.problem
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+  problem glow_api.problem := glow_api.version_problem(agent, kind, field, treatment, config);
+  used text := glow.version_used(agent, kind);
+  before text;
+begin
+  if problem.code is not null then return problem; end if;
+  treatment := case kind when 'config' then glow.config_version(config) else treatment end;
+  if treatment = coalesce(used, case kind when 'config' then glow.config_version(control_config) else control end) then
+    return row('PT409', field, treatment, 'a version other than the one in production')::glow_api.problem;
+  elsif used is null and kind in ('prompt', 'retrieval') then
+    return row('PT409', 'kind', kind, format('a kind of which %s has something in production', agent))::glow_api.problem;
+  elsif used is not null and num_nonnulls(control, control_config) > 0 then
+    return row('PT422', 'control', coalesce(control, left(control_config::text, 80)), 'none: the control is what is in production, ' || used)::glow_api.problem;
+  elsif used is null then
+    problem := glow_api.version_problem(agent, kind, 'control', control, control_config);
+    if problem.code is not null then return problem; end if;
+  end if;
+  before := glow.rolled_back_before(agent, kind, treatment);
+  if before is not null then
+    return row('PT409', field, treatment, format('a version that was never rolled back (this one was, in %s): mend it and register it as a new one', before))::glow_api.problem;
+  end if;
+  return null;
+end $$;
+COMMENT ON FUNCTION glow_api.change_problem(agent text, kind text, treatment text, config jsonb, control text, control_config jsonb, field text) IS 'What is wrong with trying or rolling out a version, or null.';
+REVOKE ALL ON FUNCTION glow_api.change_problem(agent text, kind text, treatment text, config jsonb, control text, control_config jsonb, field text) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.claim_annotation(filters jsonb DEFAULT '{}'::jsonb, n integer DEFAULT 1, lease interval DEFAULT NULL::interval, reviewer text DEFAULT NULL::text, tenant text DEFAULT NULL::text) RETURNS TABLE(item_id bigint, kind text, agent text, execution_id text, input text, output text, first text, second text, metadata jsonb, context jsonb, lease_until timestamp with time zone)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2974,40 +4342,109 @@ CREATE FUNCTION glow_api.counted(receipt jsonb, relation text, n bigint) RETURNS
 COMMENT ON FUNCTION glow_api.counted(receipt jsonb, relation text, n bigint) IS 'A receipt with some more rows of a table.';
 REVOKE ALL ON FUNCTION glow_api.counted(receipt jsonb, relation text, n bigint) FROM PUBLIC;
 
-CREATE FUNCTION glow_api.create_experiment(agent text, prompt_version text, hypothesis text DEFAULT ''::text, effect double precision DEFAULT 0.05, reason text DEFAULT ''::text) RETURNS jsonb
+CREATE FUNCTION glow_api.create_experiment(agent text, prompt_version text DEFAULT NULL::text, hypothesis text DEFAULT ''::text, effect double precision DEFAULT 0.05, reason text DEFAULT ''::text, kind text DEFAULT 'prompt'::text, treatment text DEFAULT NULL::text, config jsonb DEFAULT NULL::jsonb, unit text DEFAULT 'user'::text, layer text DEFAULT NULL::text, slot_from integer DEFAULT 0, slot_to integer DEFAULT 1000000, objective text DEFAULT 'superiority'::text, treatment_ppm integer DEFAULT 500000, enroll_ppm integer DEFAULT 1000000, control text DEFAULT NULL::text, control_config jsonb DEFAULT NULL::jsonb) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
+    AS $_$
 declare
-  caller glow_api.caller := glow_api.require_caller(null, agent);
-  running text;
+  field text := case when prompt_version is not null or kind = 'prompt' and treatment is null then 'prompt_version' else 'treatment' end;
+  problem glow_api.problem;
+  other text;
+  planned jsonb;
 begin
+  perform glow_api.enter();
+  perform glow_api.require_own_agent(agent);
   if effect is null or not (effect between 0.001 and 0.5) then
     perform glow_api.refuse('PT422', 'effect', effect::text, 'the smallest difference worth finding, from 0.001 to 0.5 (0.05: five points)');
   elsif length(hypothesis) > 2000 then
     perform glow_api.refuse('PT413', 'hypothesis', length(hypothesis) || ' characters', 'at most 2000 characters');
-  elsif not glow_api.is_mine(agent, caller) then
-    perform glow_api.refuse('PT403', 'agent', agent, 'an agent of this login''s own tenant');
-  elsif not exists (select from glow.prompt_versions p
-                     where p.agent = create_experiment.agent and p.prompt_version = create_experiment.prompt_version
-                       and p.erased_at is null) then
-    perform glow_api.refuse('PT404', 'prompt_version', left(prompt_version, 80), 'a version of this agent''s prompt; see prompts');
-  elsif exists (select from glow.prompt_aliases a
-                 where a.agent = create_experiment.agent and a.alias = 'production'
-                   and a.prompt_version = create_experiment.prompt_version) then
-    perform glow_api.refuse('PT409', 'prompt_version', left(prompt_version, 80), 'a version other than the one in production');
+  elsif kind is null or kind not in ('prompt', 'model', 'retrieval', 'config') then
+    perform glow_api.refuse('PT422', 'kind', kind, 'prompt, model, retrieval or config');
+  elsif prompt_version is not null and kind <> 'prompt' then
+    perform glow_api.refuse('PT422', 'prompt_version', prompt_version, 'none: what a ' || kind || ' experiment tries stands in treatment or config');
+  elsif prompt_version <> treatment then
+    perform glow_api.refuse('PT422', 'treatment', treatment, 'prompt_version or treatment, not two different versions');
+  elsif config is not null and kind <> 'config' then
+    perform glow_api.refuse('PT422', 'config', left(config::text, 80), 'none: only an experiment of kind config takes settings');
+  elsif treatment is not null and kind = 'config' then
+    perform glow_api.refuse('PT422', 'treatment', treatment, 'none: an experiment of kind config takes its settings in config');
+  elsif control is not null and kind = 'config' then
+    perform glow_api.refuse('PT422', 'control', control, 'none: an experiment of kind config takes its settings in control_config');
+  elsif control_config is not null and kind <> 'config' then
+    perform glow_api.refuse('PT422', 'control_config', left(control_config::text, 80), 'none: only an experiment of kind config takes settings');
+  elsif unit is null or unit not in ('user', 'org', 'session', 'execution') then
+    perform glow_api.refuse('PT422', 'unit', unit, 'user, org, session or execution; finer than user only where an answer does not rest on earlier ones');
+  elsif layer !~ '^[a-z0-9][a-z0-9_.-]{0,62}$' then
+    perform glow_api.refuse('PT422', 'layer', layer, 'a name of 1 to 63 of a-z 0-9 _ . - that begins with a letter or digit');
+  elsif slot_from is null or slot_from not between 0 and 999999 then
+    perform glow_api.refuse('PT422', 'slot_from', slot_from::text, 'a slot from 0 to 999999');
+  elsif slot_to is null or slot_to not between slot_from + 1 and 1000000 then
+    perform glow_api.refuse('PT422', 'slot_to', slot_to::text, 'a slot above slot_from, up to 1000000');
+  elsif objective is null or objective not in ('superiority', 'non_inferiority') then
+    perform glow_api.refuse('PT422', 'objective', objective, 'superiority or non_inferiority');
+  elsif treatment_ppm is null or treatment_ppm not between 1 and 999999 then
+    perform glow_api.refuse('PT422', 'treatment_ppm', treatment_ppm::text, 'a share in parts per million, from 1 to 999999');
+  elsif enroll_ppm is null or enroll_ppm not between 1 and 1000000 then
+    perform glow_api.refuse('PT422', 'enroll_ppm', enroll_ppm::text, 'a share in parts per million, from 1 to 1000000');
+  end if;
+  treatment := coalesce(prompt_version, treatment);
+  problem := glow_api.change_problem(agent, kind, treatment, config, control, control_config, field);
+  if problem.code is not null then perform glow_api.refuse(problem); end if;
+  other := glow_api.in_the_way(agent, kind, coalesce(layer, kind), slot_from, slot_to, unit);
+  if other is not null then
+    perform glow_api.refuse('PT409', 'agent', agent, format('units that %s leaves free, which is running: other slots of its layer and its unit, or stop_experiment(%L) first', other, other));
+  end if;
+  planned := glow_api.plan_of(agent, effect, unit, 7, enroll_ppm, treatment_ppm);
+  return glow_api.open_request('experiment', agent, jsonb_build_object(
+    'kind', kind, 'design', 'ab', 'prompt_version', case kind when 'prompt' then treatment end, 'treatment', treatment, 'config', config,
+    'control', control, 'control_config', control_config, 'hypothesis', nullif(hypothesis, ''), 'effect', effect, 'unit', unit,
+    'layer', coalesce(layer, kind), 'slot_from', slot_from, 'slot_to', slot_to, 'objective', objective, 'treatment_ppm', treatment_ppm,
+    'enroll_ppm', enroll_ppm), reason) || jsonb_build_object('warnings', planned -> 'warnings');
+end $_$;
+COMMENT ON FUNCTION glow_api.create_experiment(agent text, prompt_version text, hypothesis text, effect double precision, reason text, kind text, treatment text, config jsonb, unit text, layer text, slot_from integer, slot_to integer, objective text, treatment_ppm integer, enroll_ppm integer, control text, control_config jsonb) IS 'Asks for an experiment of a version against the one in production: planned from the agent''s own traffic for the effect that is worth finding, and started by a run. Without a gate, on the word of who asks. prompt_version or treatment: the version; config: the settings of kind config. control, control_config: what the app uses, where nothing of the kind is in production. warnings: why it may find nothing.';
+REVOKE ALL ON FUNCTION glow_api.create_experiment(agent text, prompt_version text, hypothesis text, effect double precision, reason text, kind text, treatment text, config jsonb, unit text, layer text, slot_from integer, slot_to integer, objective text, treatment_ppm integer, enroll_ppm integer, control text, control_config jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.create_experiment(agent text, prompt_version text, hypothesis text, effect double precision, reason text, kind text, treatment text, config jsonb, unit text, layer text, slot_from integer, slot_to integer, objective text, treatment_ppm integer, enroll_ppm integer, control text, control_config jsonb) TO glow_engineer;
+
+CREATE FUNCTION glow_api.create_holdout(holdout text, holdout_ppm integer, agent text DEFAULT NULL::text, ends_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_variable
+declare
+  caller glow_api.caller := glow_api.enter();
+  problem glow_api.problem := glow_api.id_problem('{holdout}', array[holdout], 1);
+  known glow.holdouts;
+  running text;
+begin
+  if agent is not null then
+    perform glow_api.require_own_agent(agent);
+  elsif caller.tenant is not null then
+    perform glow_api.refuse('PT403', 'agent', agent, 'an agent of this login''s own tenant: a holdout of all agents is for a login that serves every tenant');
+  end if;
+  if problem.code is not null then perform glow_api.refuse(problem); end if;
+  if holdout_ppm is null or holdout_ppm not between 1 and 500000 then
+    perform glow_api.refuse('PT422', 'holdout_ppm', holdout_ppm::text, 'a share in parts per million, from 1 to 500000');
+  elsif ends_at is not null and not (isfinite(ends_at) and ends_at > clock_timestamp()) then
+    perform glow_api.refuse('PT422', 'ends_at', ends_at::text, 'an instant to come, or none');
+  end if;
+  select h.* into known from glow.holdouts h where h.holdout = create_holdout.holdout;
+  if known.holdout is not null and (known.agent::text, known.holdout_ppm, known.ends_at)
+       is distinct from (create_holdout.agent, create_holdout.holdout_ppm, create_holdout.ends_at) then
+    perform glow_api.refuse('PT409', 'holdout', holdout, 'a name that was not used before: whom a holdout draws is fixed by its name');
+  elsif known.holdout is not null then
+    return jsonb_build_object('holdout', holdout, 'status', 'unchanged');
   end if;
   select x.experiment_id into running from glow.learning_experiments x
-   where x.agent = create_experiment.agent and x.state = 'running';
+   where x.active and (create_holdout.agent is null or x.agent = create_holdout.agent) order by x.experiment_id limit 1;
   if running is not null then
-    perform glow_api.refuse('PT409', 'agent', agent, 'an agent without a running experiment; ' || running || ' is running');
+    perform glow_api.refuse('PT409', 'holdout', holdout, format('a time without experiments: units of %s would change their arm. Create it when that has ended', running));
   end if;
-  return glow_api.open_request('experiment', agent, jsonb_build_object(
-    'prompt_version', prompt_version, 'hypothesis', nullif(hypothesis, ''), 'effect', effect), reason);
+  insert into glow.holdouts (holdout, agent, holdout_ppm, ends_at) values (holdout, agent, holdout_ppm, ends_at);
+  return jsonb_build_object('holdout', holdout, 'status', 'created');
 end $$;
-COMMENT ON FUNCTION glow_api.create_experiment(agent text, prompt_version text, hypothesis text, effect double precision, reason text) IS 'Asks for an experiment of a prompt version against the one in production: planned from the agent''s own traffic for the effect that is worth finding, and started by a run. Without a gate, on the word of who asks.';
-REVOKE ALL ON FUNCTION glow_api.create_experiment(agent text, prompt_version text, hypothesis text, effect double precision, reason text) FROM PUBLIC;
-GRANT ALL ON FUNCTION glow_api.create_experiment(agent text, prompt_version text, hypothesis text, effect double precision, reason text) TO glow_engineer;
+COMMENT ON FUNCTION glow_api.create_holdout(holdout text, holdout_ppm integer, agent text, ends_at timestamp with time zone) IS 'A share of units that sees what is in force and takes part in no experiment or rollout, of an agent or of all. Refused while an experiment is going on, whose units would change their arm.';
+REVOKE ALL ON FUNCTION glow_api.create_holdout(holdout text, holdout_ppm integer, agent text, ends_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.create_holdout(holdout text, holdout_ppm integer, agent text, ends_at timestamp with time zone) TO glow_engineer;
 
 CREATE FUNCTION glow_api.curation_policy(agent text) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -3184,6 +4621,31 @@ CREATE FUNCTION glow_api.emptied(relation text, columns text[]) RETURNS text
 $_$;
 COMMENT ON FUNCTION glow_api.emptied(relation text, columns text[]) IS 'Columns with nothing in them, as a piece of an UPDATE.';
 REVOKE ALL ON FUNCTION glow_api.emptied(relation text, columns text[]) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.end_holdout(holdout text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_variable
+declare
+  caller glow_api.caller := glow_api.enter();
+  problem glow_api.problem := glow_api.id_problem('{holdout}', array[holdout], 1);
+  known glow.holdouts;
+begin
+  if problem.code is not null then perform glow_api.refuse(problem); end if;
+  select h.* into known from glow.holdouts h
+   where h.holdout = end_holdout.holdout and (caller.tenant is null or h.agent is not null and glow_api.is_mine(h.agent, caller)) for update;
+  if not found then
+    perform glow_api.refuse('PT404', 'holdout', holdout, 'a holdout that holdouts answers');
+  elsif known.ends_at <= clock_timestamp() then
+    return jsonb_build_object('holdout', holdout, 'status', 'unchanged');
+  end if;
+  update glow.holdouts h set ends_at = greatest(clock_timestamp(), h.starts_at + interval '1 microsecond') where h.holdout = end_holdout.holdout;
+  return jsonb_build_object('holdout', holdout, 'status', 'ended');
+end $$;
+COMMENT ON FUNCTION glow_api.end_holdout(holdout text) IS 'Lets the units of a holdout take part again.';
+REVOKE ALL ON FUNCTION glow_api.end_holdout(holdout text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.end_holdout(holdout text) TO glow_engineer;
 
 CREATE FUNCTION glow_api.enter(calls integer DEFAULT 0, bytes bigint DEFAULT 0, proved glow_api.caller DEFAULT NULL::glow_api.caller) RETURNS glow_api.caller
     LANGUAGE plpgsql
@@ -3533,9 +4995,14 @@ begin
     delete from glow.evaluations e where e.agent = old.agent and e.prompt_version = old.prompt_version;
     get diagnostics n = row_count;
     receipt := glow_api.counted(receipt, 'evaluations', n);
-    update glow.learning_experiments x
-       set state = 'stopped', stopped_at = clock_timestamp(), reason = 'a prompt under test lost a part: erasure ' || the_id
-     where x.agent = old.agent and x.state = 'running' and old.prompt_version in (x.control, x.treatment);
+    perform glow.roll_back(x.experiment_id, 'erasure', 'a prompt under test lost a part: erasure ' || the_id, '{}', 'abandoned')
+       from glow.learning_experiments x join glow.rollouts r using (experiment_id)
+      where x.agent = old.agent and x.active and old.prompt_version in (x.control_prompt, x.treatment_prompt);
+    get diagnostics n = row_count;
+    receipt := glow_api.counted(receipt, 'learning_experiments', n);
+    perform glow.stop_experiment(x.experiment_id, 'abandoned', 'erasure', 'a prompt under test lost a part: erasure ' || the_id)
+       from glow.learning_experiments x
+      where x.agent = old.agent and x.active and old.prompt_version in (x.control_prompt, x.treatment_prompt);
     get diagnostics n = row_count;
     receipt := glow_api.counted(receipt, 'learning_experiments', n);
     -- By compare-and-swap like every move: whoever reads the alias before sees the old revision and fails.
@@ -3638,7 +5105,17 @@ declare
   alias text := glow_api.pseudonym(the_id, whose, who);
   n bigint;
 begin
-  -- Keys first: they are found by the votes.
+  -- First: found by the votes and the executions.
+  delete from glow.heard_inputs h
+   where h.input_id in (
+     select x.input_id from glow.execution_inputs x
+      where x.tenant = whose and x.execution_id in (select glow_api.probes(the_id, 'execution'))
+     union
+     select x.input_id from glow.agent_feedback f
+       join glow.execution_inputs x on x.tenant = f.tenant and x.execution_id = f.execution_id
+      where f.tenant = whose and f.user_id = who);
+  get diagnostics n = row_count;
+  receipt := glow_api.counted(receipt, 'heard_inputs', n);
   delete from glow.feedback_keys k
    where k.tenant = whose and exists (
      select from glow.agent_feedback f
@@ -3681,8 +5158,10 @@ begin
   get diagnostics n = row_count;
   receipt := glow_api.counted(receipt, 'executions', n);
   delete from glow.exposures x
-   where x.unit_id = glow.qualified(whose, who)
-      or x.unit_id in (select glow.qualified(whose, c) from glow_api.probes(the_id, 'conversation') c);
+   where x.unit_id = any (array(select glow.qualified(whose, who)
+                                union all select glow.qualified(whose, c) from glow_api.probes(the_id, 'conversation') c
+                                union all select glow.qualified(whose, e) from glow_api.probes(the_id, 'execution') e))
+      or x.cluster_id = glow.qualified(whose, who) and x.cluster_id <> x.unit_id;
   get diagnostics n = row_count;
   receipt := glow_api.counted(receipt, 'exposures', n);
 
@@ -3827,6 +5306,77 @@ begin
 end $$;
 COMMENT ON FUNCTION glow_api.execution_problem(call glow_api.execution_call, caller glow_api.caller) IS 'What is wrong with an execution, or null.';
 REVOKE ALL ON FUNCTION glow_api.execution_problem(call glow_api.execution_call, caller glow_api.caller) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.experiment_decision(experiment_id text) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  experiment glow.learning_experiments := glow_api.own_experiment(experiment_id, glow_api.enter());
+  rollout glow.rollouts;
+  looked glow.experiment_looks;
+begin
+  select r.* into rollout from glow.rollouts r where r.experiment_id = experiment.experiment_id;
+  select k.* into looked from glow.experiment_looks k
+   where k.experiment_id = experiment.experiment_id order by k.as_of desc, k.look_id desc limit 1;
+  return jsonb_strip_nulls(jsonb_build_object(
+    'experiment_id', experiment.experiment_id, 'agent', experiment.agent, 'state', experiment.state, 'decision', experiment.decision,
+    'rollout', rollout.state, 'look_id', looked.look_id, 'as_of', looked.as_of, 'day', looked.day,
+    'sentence', concat_ws(' ', case experiment.state
+      when 'running' then 'It is running.'
+      when 'paused' then case rollout.state when 'pending' then 'It has won and waits for somebody to approve its rollout.'
+                                            when 'paused' then 'Its rollout is paused: nobody new enters.' else 'It is paused: nobody new enters.' end
+      when 'held' then 'Its numbers are not valid, so it cannot ship.'
+      when 'ramping' then format('It is being rolled out: %s %% of users have the treatment.', experiment.treatment_ppm / 10000.0::double precision)
+      when 'completed' then case rollout.state when 'rolled_back' then 'It was rolled out to everybody and taken back.' else 'It is in force for everybody.' end
+      when 'rolled_back' then 'Its rollout was taken back: what was in force before stays.'
+      else case experiment.decision when 'keep' then 'It has ended: what was in force stays.' when 'harm' then 'It was stopped because the treatment does harm.'
+             when 'invalid' then 'It has ended without a result: its numbers were not valid.' else 'It was abandoned: it shows nothing.' end end,
+      case when experiment.active then looked.reason else coalesce(nullif(experiment.reason, ''), looked.reason) end)));
+end $$;
+COMMENT ON FUNCTION glow_api.experiment_decision(experiment_id text) IS 'Where an experiment stands or what came of it, in a sentence, and by which look.';
+REVOKE ALL ON FUNCTION glow_api.experiment_decision(experiment_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.experiment_decision(experiment_id text) TO glow_engineer;
+
+CREATE FUNCTION glow_api.experiments(agent text DEFAULT NULL::text, most integer DEFAULT 100) RETURNS TABLE(experiment_id text, agent_name text, kind text, design text, state text, decision text, reason text, hypothesis text, control text, treatment text, unit text, layer text, slot_from integer, slot_to integer, phase integer, treatment_ppm integer, enroll_ppm integer, day double precision, units integer[], said text, rollout text, started_at timestamp with time zone, planned_end timestamp with time zone, stopped_at timestamp with time zone, plan jsonb)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  caller glow_api.caller := glow_api.enter();
+begin
+  if agent is not null then perform glow_api.require_own_agent(agent); end if;
+  perform glow_api.require_most(most);
+  return query
+  select x.experiment_id, x.agent::text, x.kind, x.design, x.state, x.decision, x.reason, x.hypothesis, x.control, x.treatment, x.unit,
+         x.layer, x.slot_from, x.slot_to, x.phase, x.treatment_ppm, x.enroll_ppm,
+         extract(epoch from coalesce(x.stopped_at, clock_timestamp()) - x.started_at)::double precision / 86400,
+         array(select u::integer from jsonb_array_elements_text(case when jsonb_typeof(l.statistics -> 'units') = 'array' then l.statistics -> 'units' else '[]' end) u),
+         l.reason, r.state, x.started_at, x.planned_end, x.stopped_at, x.plan
+    from glow.learning_experiments x
+    left join glow.rollouts r on r.experiment_id = x.experiment_id
+    left join lateral (select k.statistics, k.reason from glow.experiment_looks k
+                        where k.experiment_id = x.experiment_id order by k.as_of desc, k.look_id desc limit 1) l on true
+   where (experiments.agent is null or x.agent = experiments.agent) and glow_api.is_mine(x.agent, caller)
+   order by x.started_at desc, x.experiment_id limit most;
+end $$;
+COMMENT ON FUNCTION glow_api.experiments(agent text, most integer) IS 'The experiments of an agent or of all, the newest first: what is tried against what, how far it is, units (control, treatment) at the last look and what that said, and the state of the rollout.';
+REVOKE ALL ON FUNCTION glow_api.experiments(agent text, most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.experiments(agent text, most integer) TO glow_engineer;
+
+CREATE FUNCTION glow_api.extend_experiment(experiment_id text, reason text, until_day integer DEFAULT NULL::integer) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  caller glow_api.caller := glow_api.enter();
+begin
+  perform glow_api.own_experiment(experiment_id, caller);
+  return glow.extend_experiment(experiment_id, until_day, glow_api.mover(caller), glow_api.require_reason(reason));
+end $$;
+COMMENT ON FUNCTION glow_api.extend_experiment(experiment_id text, reason text, until_day integer) IS 'Lets an experiment run to a day counted from its start (without one: the planned days once more), up to the maximum that its plan bought in advance.';
+REVOKE ALL ON FUNCTION glow_api.extend_experiment(experiment_id text, reason text, until_day integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.extend_experiment(experiment_id text, reason text, until_day integer) TO glow_engineer;
 
 CREATE FUNCTION glow_api.extend_lease(item_id bigint, lease interval DEFAULT NULL::interval, reviewer text DEFAULT NULL::text, tenant text DEFAULT NULL::text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -4095,6 +5645,18 @@ end $$;
 COMMENT ON FUNCTION glow_api.id_problem(fields text[], ids text[], required integer) IS 'The first id that is missing (of the first `required`), too long or holds control characters.';
 REVOKE ALL ON FUNCTION glow_api.id_problem(fields text[], ids text[], required integer) FROM PUBLIC;
 
+CREATE FUNCTION glow_api.in_the_way(agent text, kind text, layer text, slot_from integer, slot_to integer, unit text) RETURNS text
+    LANGUAGE sql STABLE
+    AS $$
+  select x.experiment_id from glow.learning_experiments x
+   where x.agent = in_the_way.agent and x.active
+     and (x.kind = in_the_way.kind and x.layer <> in_the_way.layer
+       or x.layer = in_the_way.layer and (x.slot_from < in_the_way.slot_to and in_the_way.slot_from < x.slot_to or x.unit <> in_the_way.unit))
+   order by x.experiment_id limit 1
+$$;
+COMMENT ON FUNCTION glow_api.in_the_way(agent text, kind text, layer text, slot_from integer, slot_to integer, unit text) IS 'The experiment whose units another one would take, or null: the rule of glow.check_experiment.';
+REVOKE ALL ON FUNCTION glow_api.in_the_way(agent text, kind text, layer text, slot_from integer, slot_to integer, unit text) FROM PUBLIC;
+
 CREATE FUNCTION glow_api.is_erased(tenant text, subject text) RETURNS boolean
     LANGUAGE sql STABLE
     RETURN (EXISTS (SELECT FROM glow.erased_subjects e WHERE (e.subject = glow_api.subject_hash(is_erased.tenant, is_erased.subject))));
@@ -4212,7 +5774,7 @@ begin
     'prompt_gates', (
       select coalesce(jsonb_object_agg(x.verdict, x.n), '{}') from (
         select g.verdict, count(*) as n from glow.prompt_gates g group by g.verdict) x),
-    'experiments_running', (select count(*) from glow.learning_experiments x where x.state = 'running'),
+    'experiments_running', (select count(*) from glow.learning_experiments x where x.active),
     'retrieval_configurations', (select count(*) from glow.retrieval_configurations),
     'embedding_training_pairs', (select count(*) from glow.embedding_training_pairs),
     'training_runs', (
@@ -4491,6 +6053,12 @@ $$;
 COMMENT ON FUNCTION glow_api.misfits(rows jsonb, shape jsonb) IS 'The rows of a batch whose form is wrong, each with the first reason: a field nobody knows, a value of another type.';
 REVOKE ALL ON FUNCTION glow_api.misfits(rows jsonb, shape jsonb) FROM PUBLIC;
 
+CREATE FUNCTION glow_api.mover(caller glow_api.caller) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN COALESCE((caller).person, (SESSION_USER)::text);
+COMMENT ON FUNCTION glow_api.mover(caller glow_api.caller) IS 'Who is written down for a move.';
+REVOKE ALL ON FUNCTION glow_api.mover(caller glow_api.caller) FROM PUBLIC;
+
 CREATE FUNCTION glow_api.my_agents() RETURNS SETOF text
     LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 100
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4625,12 +6193,60 @@ CREATE FUNCTION glow_api.out_of_reach(agent text) RETURNS bigint
 COMMENT ON FUNCTION glow_api.out_of_reach(agent text) IS 'How many examples in force rest on executions alone that retention removed.';
 REVOKE ALL ON FUNCTION glow_api.out_of_reach(agent text) FROM PUBLIC;
 
+CREATE FUNCTION glow_api.own_experiment(experiment_id text, caller glow_api.caller) RETURNS glow.learning_experiments
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+  experiment glow.learning_experiments;
+  problem glow_api.problem := glow_api.id_problem('{experiment_id}', array[experiment_id], 1);
+begin
+  if problem.code is not null then perform glow_api.refuse(problem); end if;
+  select x.* into experiment from glow.learning_experiments x
+   where x.experiment_id = own_experiment.experiment_id and glow_api.is_mine(x.agent, caller);
+  if not found then
+    perform glow_api.refuse('PT404', 'experiment_id', experiment_id, 'an experiment_id that experiments answers for an agent of this login');
+  end if;
+  return experiment;
+end $$;
+COMMENT ON FUNCTION glow_api.own_experiment(experiment_id text, caller glow_api.caller) IS 'An experiment of an agent that is the login''s own; another tenant''s does not exist.';
+REVOKE ALL ON FUNCTION glow_api.own_experiment(experiment_id text, caller glow_api.caller) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.pause_experiment(experiment_id text, reason text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  caller glow_api.caller := glow_api.enter();
+begin
+  perform glow_api.own_experiment(experiment_id, caller);
+  return glow.pause_experiment(experiment_id, glow_api.mover(caller), glow_api.require_reason(reason));
+end $$;
+COMMENT ON FUNCTION glow_api.pause_experiment(experiment_id text, reason text) IS 'Nobody new enters an experiment; who is in keeps the arm.';
+REVOKE ALL ON FUNCTION glow_api.pause_experiment(experiment_id text, reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.pause_experiment(experiment_id text, reason text) TO glow_engineer;
+
+CREATE FUNCTION glow_api.pause_rollout(experiment_id text, reason text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  caller glow_api.caller := glow_api.enter();
+begin
+  perform glow_api.own_experiment(experiment_id, caller);
+  return glow.pause_rollout(experiment_id, glow_api.mover(caller), glow_api.require_reason(reason));
+end $$;
+COMMENT ON FUNCTION glow_api.pause_rollout(experiment_id text, reason text) IS 'Nobody new enters a rollout; who is in stays.';
+REVOKE ALL ON FUNCTION glow_api.pause_rollout(experiment_id text, reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.pause_rollout(experiment_id text, reason text) TO glow_engineer;
+
 CREATE FUNCTION glow_api.personal_places() RETURNS SETOF glow_api.personal_place
     LANGUAGE sql IMMUTABLE
     AS $$
   values
     ('agent_feedback', null::text[], null::text, null::text, null::text, null::text[], null::text,
         'Votes on others'' executions stay under a pseudonym, without comment, correction and free issues; what has only text, and votes on the person''s own executions, is deleted. Votes of others on those stay without text.'),
+    ('agent_config_history', '{moved_by}', 'pseudonym', null, null, null, null, 'Stays.'),
+    ('agent_configs', null, null, null, null, null, null, 'Written by engineers: not personal.'),
     ('agents', null, null, null, null, null, null, 'Written by engineers: not personal.'),
     ('annotation_reports', null, null, null, null, null, 'leaves', 'Names of the person in it are replaced; the figures stay.'),
     ('call_samples', null, null, null, null, null, null, 'Names of logins: not personal.'),
@@ -4657,18 +6273,20 @@ CREATE FUNCTION glow_api.personal_places() RETURNS SETOF glow_api.personal_place
     ('erasures', null, null, null, null, null, null, 'An HMAC of the person, never the content.'),
     ('evaluations', null, null, null, null, null, 'delete',
         'Deleted for erased examples and for prompts that held them, and where an answer quotes an erased text.'),
-    ('example_sources', null, null, null, null, null, null, 'Stay; ids of executions become pseudonyms.'),
     ('execution_inputs', null, null, null, null, null, null, 'Deleted with its execution.'),
     ('execution_keys', null, null, null, null, null, null, 'Deleted; where a judgement stands on it, a pseudonym stays.'),
     ('executions', null, null, null, null, null, null, 'Deleted, with those of the same conversation that name nobody.'),
     ('experiment_looks', null, null, null, null, null, null, 'Numbers only.'),
     ('expert_annotations', '{reviewer}', 'pseudonym', 'execution_id', 'rename', '{output,notes,idempotency_key,payload_hash}', null,
         'The verdict stays: under a pseudonym where the person gave it, without text also where it is about the person''s execution.'),
-    ('exposures', null, null, null, null, null, null, 'Deleted.'),
+    ('exposures', null, null, null, null, null, null, 'Deleted, with those of the person''s sessions and executions; of others when the executions of an ended experiment are.'),
     ('feedback_keys', null, null, null, null, null, null, 'Deleted.'),
     ('gate_levels', null, null, null, null, null, null, 'Numbers and hashes only.'),
+    ('heard_inputs', null, null, null, null, null, null,
+        'Deleted for every question of the person, or that the person spoke of; the next curation hears it anew.'),
     ('import_refusals', null, null, null, null, null, 'leaves', 'Message, field, hint and row are emptied; line and code stay.'),
     ('import_batches', null, null, null, null, null, null, 'Deleted.'),
+    ('holdouts', null, null, null, null, null, null, 'Shares of everybody: not personal.'),
     ('imports', null, null, null, null, null, 'leaves', 'Names of files that hold the person''s id or words are emptied.'),
     ('judge_calibrations', null, null, null, null, null, null, 'Numbers, and a rubric of our own.'),
     ('learning_examples', null, null, null, null, null, null,
@@ -4710,7 +6328,10 @@ CREATE FUNCTION glow_api.personal_places() RETURNS SETOF glow_api.personal_place
     ('review_policies', '{set_by}', 'pseudonym', null, null, null, null, 'Stays.'),
     ('review_slots', '{reviewer}', 'pseudonym', null, null, null, null, 'Stays; deleted with its item.'),
     ('reviewer_reliability', null, null, null, null, null, null, 'What the person''s word counts goes on under the pseudonym.'),
+    ('rollout_moves', '{moved_by}', 'pseudonym', null, null, null, 'leaves', 'Stays; what a reason quotes is emptied.'),
+    ('rollouts', null, null, null, null, null, null, 'Written by engineers: not personal. What a reason quotes stands in rollout_moves too.'),
     ('score_cache', null, null, null, null, null, null, 'Hashes and numbers.'),
+    ('source_spans', null, null, null, null, null, null, 'Stay; ids of executions become pseudonyms.'),
     ('split_assignments', null, null, null, null, null, null, 'Hashes only; a group keeps its split for ever.'),
     ('stale_inputs', null, null, null, null, null, null, 'Numbers and our own words.'),
     ('success_metrics', null, null, null, null, null, null, 'Numbers only.'),
@@ -4724,6 +6345,145 @@ CREATE FUNCTION glow_api.personal_places() RETURNS SETOF glow_api.personal_place
 $$;
 COMMENT ON FUNCTION glow_api.personal_places() IS 'Every table, whether a person''s data may be in it, and what erasure does there.';
 REVOKE ALL ON FUNCTION glow_api.personal_places() FROM PUBLIC;
+
+CREATE FUNCTION glow_api.plan_experiment(agent text, effect double precision DEFAULT 0.05, unit text DEFAULT 'user'::text, days integer DEFAULT 7, enroll_ppm integer DEFAULT 1000000, treatment_ppm integer DEFAULT 500000) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform glow_api.enter();
+  perform glow_api.require_own_agent(agent);
+  if effect is null or not (effect between 0.001 and 0.5) then
+    perform glow_api.refuse('PT422', 'effect', effect::text, 'the smallest difference worth finding, from 0.001 to 0.5 (0.05: five points)');
+  elsif unit is null or unit not in ('user', 'org', 'session', 'execution') then
+    perform glow_api.refuse('PT422', 'unit', unit, 'user, org, session or execution');
+  elsif days is null or days not between 7 and 28 then
+    perform glow_api.refuse('PT422', 'days', days::text, 'a number of days from 7 to 28: whole weeks look alike');
+  elsif enroll_ppm is null or enroll_ppm not between 1 and 1000000 then
+    perform glow_api.refuse('PT422', 'enroll_ppm', enroll_ppm::text, 'a share in parts per million, from 1 to 1000000');
+  elsif treatment_ppm is null or treatment_ppm not between 1 and 999999 then
+    perform glow_api.refuse('PT422', 'treatment_ppm', treatment_ppm::text, 'a share in parts per million, from 1 to 999999');
+  end if;
+  return glow_api.plan_of(agent, effect, unit, days, enroll_ppm, treatment_ppm);
+end $$;
+COMMENT ON FUNCTION glow_api.plan_experiment(agent text, effect double precision, unit text, days integer, enroll_ppm integer, treatment_ppm integer) IS 'What an experiment on the share of thumbs up would show with this agent''s traffic: the smallest difference it finds in so many days (80 % power, 95 % confidence, daily looks), the users and days the wanted one needs, and in options what randomising by session or execution, or adjusting for what users said before (cuped), would buy.';
+REVOKE ALL ON FUNCTION glow_api.plan_experiment(agent text, effect double precision, unit text, days integer, enroll_ppm integer, treatment_ppm integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.plan_experiment(agent text, effect double precision, unit text, days integer, enroll_ppm integer, treatment_ppm integer) TO glow_engineer;
+
+CREATE FUNCTION glow_api.plan_of(agent text, effect double precision, unit text, days integer, enroll_ppm integer, treatment_ppm integer) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+  -- z of 95 % (two-sided) and of 80 % power; information for the daily looks of a group-sequential plan (7 looks: 1.073).
+  wanted constant double precision := (1.959963984540054 + 0.8416212335729143) * sqrt(1.073);
+  -- Both arms together: an unequal split tells less.
+  split double precision := treatment_ppm / 1e6 * (1 - treatment_ppm / 1e6) * 4;
+  share double precision := enroll_ppm / 1e6;
+  seen record;
+  effects record;
+  choice record;
+  options jsonb := '[]';
+  warnings jsonb := '[]';
+  effective double precision;  -- votes of all users in the time, worth as many independent ones
+  detectable double precision;
+  needed double precision;     -- independent votes for the effect
+  users_needed bigint;
+  days_needed bigint;
+begin
+  -- Who came in the last days is who would come: users come back, so the days are not summed.
+  with asked as (
+    select glow.qualified(e.tenant, e.user_id) as person, e.conversation_id, e.started_at
+      from glow.executions e
+     where e.agent = plan_of.agent and e.recorded_at > clock_timestamp() - interval '28 days' and e.user_id is not null
+  ), people as (
+    select person, extract(epoch from clock_timestamp() - max(started_at)) / 86400 as age,
+           count(*) filter (where started_at > clock_timestamp() - plan_of.days * interval '1 day') as asked
+      from asked group by person
+  )
+  select count(*) as month, count(*) filter (where asked > 0) as users, coalesce(sum(asked), 0) as executions,
+         array_agg(age order by age) as ages into seen from people;
+  -- ICC by one-way ANOVA: how alike two votes of a person, of a session are. Where nobody voted twice nothing is known: 1.
+  with votes as (
+    select glow.qualified(f.tenant, f.user_id) as person,
+           glow.qualified(f.tenant, f.user_id) || chr(30) || coalesce(f.conversation_id, f.execution_id) as session,
+           f.thumbs = 1 as up, f.recorded_at > clock_timestamp() - interval '14 days' as late,
+           f.recorded_at > clock_timestamp() - plan_of.days * interval '1 day' as recent
+      from glow.agent_feedback f
+     where f.agent = plan_of.agent and f.superseded_by is null and f.thumbs is not null
+       and f.recorded_at > clock_timestamp() - interval '28 days'
+  ), rate as (
+    select count(*) as n, (count(*) filter (where up) + 0.5) / (count(*) + 1.0) as p, count(*) filter (where recent) as recent from votes
+  ), groups as (
+    select 'user' as grouped, count(*) filter (where up)::double precision as s, count(*)::double precision as n from votes group by person
+    union all
+    select 'session', count(*) filter (where up), count(*) from votes group by session
+  ), anova as (
+    select g.grouped, count(*) as k, sum(g.n) as n, sum(g.n * g.n) / sum(g.n) as worth, sum(g.s * (1 - g.s / g.n)) as inside,
+           sum(g.n * (g.s / g.n - t.p) ^ 2) as outside
+      from groups g join (select grouped, sum(s) / sum(n) as p from groups group by grouped) t using (grouped) group by g.grouped
+  ), alike as (
+    select grouped, worth, case when k < 2 or n <= k then 1 else (
+             select case when b + (size - 1) * w > 0 then least(1, greatest(0, (b - w) / (b + (size - 1) * w))) else 0 end
+               from (select inside / (n - k) as w, outside / (k - 1) as b, (n - worth) / (k - 1) as size) m) end as icc
+      from anova
+  ), halves as (
+    select count(*) filter (where up and not late) / nullif(count(*) filter (where not late), 0)::double precision as before,
+           count(*) filter (where up and late) / nullif(count(*) filter (where late), 0)::double precision as after, count(*) filter (where late) as n
+      from votes group by person
+  )
+  select r.n, r.p::double precision as p, r.recent, coalesce(u.icc, 1) as icc, coalesce(u.worth, 1) as worth, coalesce(s.icc, 1) as session_icc,
+         coalesce(s.worth, 1) as session_worth,
+         (select corr(h.before, h.after) ^ 2 * sum(h.n) filter (where h.before is not null) / nullif(sum(h.n), 0) from halves h
+           having count(*) filter (where h.before is not null and h.after is not null) >= 30) as explained
+    into effects
+    from rate r left join alike u on u.grouped = 'user' left join alike s on s.grouped = 'session';
+
+  for choice in
+    select * from (values
+      ('user', greatest(1, 1 + (effects.worth - 1) * effects.icc), 1.0::double precision),
+      ('session', greatest(1, 1 + (effects.session_worth - 1) * effects.session_icc), 1),
+      ('execution', 1, 1),
+      ('cuped', greatest(1, 1 + (effects.worth - 1) * effects.icc), 1 - effects.explained)) c(named, design, left_over)
+  loop
+    continue when choice.left_over is null;
+    effective := effects.recent * share * split / choice.design / choice.left_over;
+    detectable := case when effective > 0 then wanted * sqrt(4 * effects.p * (1 - effects.p) / effective) end;
+    if detectable > 1 then detectable := null; end if;  -- no share differs by so much
+    needed := 4 * effects.p * (1 - effects.p) * (wanted / effect) ^ 2;
+    users_needed := case when effects.recent > 0 and seen.users > 0
+      then ceil(needed * choice.design * choice.left_over / split / (effects.recent::double precision / seen.users)) end;
+    -- By whom the days brought; beyond the month by its average.
+    days_needed := case when users_needed is not null then greatest(plan_of.days, case
+      when users_needed <= seen.month * share then ceil(seen.ages[least(ceil(users_needed / share), seen.month)::integer])
+      else ceil(28 * users_needed / (seen.month * share)) end) end;
+    options := options || jsonb_build_object('way', choice.named, 'design_effect', choice.design, 'detectable', detectable,
+      'users_needed', users_needed, 'days_needed', days_needed, 'variance_left', choice.left_over);
+    if choice.named = unit or choice.named = 'user' and unit = 'org' then
+      warnings := case when detectable is null then jsonb_build_array(format('users of this agent cast %s votes in the last %s days: that shows no difference at all', effects.recent, days))
+        when detectable > effect then jsonb_build_array(format(
+          'in %s days %s users cast %s votes: that shows a difference of %s points or more with 80 %% power, not the %s asked for; that takes %s days',
+          days, seen.users, effects.recent, round(100 * detectable::numeric, 1), round(100 * effect::numeric, 1), days_needed))
+        else '[]' end;
+      if users_needed > seen.month * share then
+        warnings := warnings || to_jsonb(format('it needs %s users, and %s came in the last 28 days', users_needed, seen.month));
+      end if;
+      if unit = 'org' then warnings := warnings || to_jsonb('how alike the people of one organisation are is not known before: expect less'::text); end if;
+    end if;
+  end loop;
+  return (select jsonb_build_object(
+    'agent', agent, 'metric', 'thumbs_up_rate', 'effect', effect, 'unit', unit, 'days', days, 'users', seen.users, 'users_in_28_days', seen.month,
+    'executions', seen.executions, 'votes', effects.recent, 'baseline', effects.p, 'intra_user_correlation', effects.icc,
+    'design_effect', c -> 'design_effect', 'detectable', c -> 'detectable', 'users_needed', c -> 'users_needed', 'days_needed', c -> 'days_needed',
+    'reachable', coalesce((c ->> 'users_needed')::bigint <= seen.month * share, false),
+    'warnings', warnings, 'options', options,
+    'summary', case when c ->> 'detectable' is null then format('%s votes in %s days show no difference at all.', effects.recent, days) else format(
+      '%s days with about %s users show a difference of %s points in the share of thumbs up (now %s %%) with 80 %% power; %s points take %s days.',
+      days, seen.users, round(100 * (c ->> 'detectable')::numeric, 1), round(100 * effects.p::numeric, 1), round(100 * effect::numeric, 1),
+      c ->> 'days_needed') end)
+    from jsonb_array_elements(options) c where c ->> 'way' = case unit when 'org' then 'user' else unit end);
+end $$;
+COMMENT ON FUNCTION glow_api.plan_of(agent text, effect double precision, unit text, days integer, enroll_ppm integer, treatment_ppm integer) IS 'What an experiment on the share of thumbs up can show: n = 4p(1-p)(z/effect)^2 independent votes in both arms, times the design effect 1 + (m - 1)ICC of votes that are alike.';
+REVOKE ALL ON FUNCTION glow_api.plan_of(agent text, effect double precision, unit text, days integer, enroll_ppm integer, treatment_ppm integer) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.policy_problem(pii text, secrets text, keep text[], languages text[], shortest_input integer, shortest_target integer) RETURNS glow_api.problem
     LANGUAGE plpgsql IMMUTABLE
@@ -5653,11 +7413,11 @@ begin
    where c.tenant = whose and c.execution_id in (select glow_api.probes(the_id, 'execution'));
   update glow.retrieval_events r set execution_id = glow_api.pseudonym(the_id, whose, r.execution_id, 20)
    where r.tenant = whose and r.execution_id in (select glow_api.probes(the_id, 'execution'));
-  update glow.example_sources s
+  update glow.source_spans s
      set source_id = glow.qualified(whose, glow_api.pseudonym(the_id, whose, glow.unqualified(s.source_id), 20))
    where s.kind = 'execution' and s.source_id in (select glow.qualified(whose, x) from glow_api.probes(the_id, 'execution') x);
   get diagnostics n = row_count;
-  receipt := glow_api.counted(receipt, 'example_sources', n);
+  receipt := glow_api.counted(receipt, 'source_spans', n);
   update glow.prompt_lineage l
      set source_id = glow.qualified(whose, glow_api.pseudonym(the_id, whose, glow.unqualified(l.source_id), 20))
    where l.kind = 'execution' and l.source_id in (select glow.qualified(whose, x) from glow_api.probes(the_id, 'execution') x);
@@ -5932,6 +7692,17 @@ end $$;
 COMMENT ON FUNCTION glow_api.require_item(item_id bigint, tenant text) IS 'An item of a tenant; another tenant''s does not exist.';
 REVOKE ALL ON FUNCTION glow_api.require_item(item_id bigint, tenant text) FROM PUBLIC;
 
+CREATE FUNCTION glow_api.require_most(most integer) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    AS $$
+begin
+  if most is null or most not between 1 and 10000 then
+    perform glow_api.refuse('PT422', 'most', most::text, 'a number of rows from 1 to 10000');
+  end if;
+end $$;
+COMMENT ON FUNCTION glow_api.require_most(most integer) IS 'Refuses a number of rows out of bounds.';
+REVOKE ALL ON FUNCTION glow_api.require_most(most integer) FROM PUBLIC;
+
 CREATE FUNCTION glow_api.require_open_erasure(erasure_id bigint) RETURNS glow.erasures
     LANGUAGE plpgsql
     AS $$
@@ -5961,6 +7732,20 @@ end $$;
 COMMENT ON FUNCTION glow_api.require_own_agent(agent text) IS 'require_caller, for what rests on all of an agent''s feedback; refuses an agent that other tenants use too.';
 REVOKE ALL ON FUNCTION glow_api.require_own_agent(agent text) FROM PUBLIC;
 
+CREATE FUNCTION glow_api.require_reason(reason text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    AS $$
+begin
+  if reason is null or btrim(reason) = '' then
+    perform glow_api.refuse('PT422', 'reason', reason, 'a text that says why: it is kept');
+  elsif length(reason) > 2000 then
+    perform glow_api.refuse('PT413', 'reason', length(reason) || ' characters', 'at most 2000 characters');
+  end if;
+  return reason;
+end $$;
+COMMENT ON FUNCTION glow_api.require_reason(reason text) IS 'A reason that says something.';
+REVOKE ALL ON FUNCTION glow_api.require_reason(reason text) FROM PUBLIC;
+
 CREATE FUNCTION glow_api.require_reviewer(reviewer text, tenant text) RETURNS glow_api.caller
     LANGUAGE plpgsql
     AS $$
@@ -5988,57 +7773,94 @@ end $$;
 COMMENT ON FUNCTION glow_api.require_rows(rows jsonb) IS 'The number of rows of a batch; refuses what is no batch.';
 REVOKE ALL ON FUNCTION glow_api.require_rows(rows jsonb) FROM PUBLIC;
 
-CREATE FUNCTION glow_api.resolve_prompt(agent text, unit text DEFAULT NULL::text, tenant text DEFAULT NULL::text) RETURNS jsonb
+CREATE FUNCTION glow_api.resolve_prompt(agent text, unit text DEFAULT NULL::text, tenant text DEFAULT NULL::text, session text DEFAULT NULL::text, org text DEFAULT NULL::text, execution text DEFAULT NULL::text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   own text := (glow_api.require_caller(tenant, agent)).tenant;
-  problem glow_api.problem := glow_api.id_problem('{unit}', array[unit], 0);
-  experiment glow.learning_experiments;
-  salt text;
-  bucket integer;
-  assigned text;
+  -- One expression of what id_problem says in a loop: this is asked before every answer of every agent.
+  is_proper boolean := coalesce(glow_api.is_id(unit), true) and coalesce(glow_api.is_id(session), true)
+                   and coalesce(glow_api.is_id(org), true) and coalesce(glow_api.is_id(execution), true);
   version text;
   content jsonb;
+  model text;
+  config jsonb;
+  retrieval text;
+  parameters jsonb;
+  is_tried boolean;
+  arm record;
+  arms jsonb := '[]';
 begin
-  if problem.code is not null then perform glow_api.refuse(problem); end if;
-  select a.prompt_version into version from glow.prompt_aliases a
+  if not is_proper then
+    perform glow_api.refuse(glow_api.id_problem('{unit,session,org,execution}', array[unit, session, org, execution], 0));
+  end if;
+  select a.prompt_version, p.prompt, m.version, c.config, r.configuration,
+         exists (select from glow.learning_experiments x where x.agent = resolve_prompt.agent and x.active)
+    into version, content, model, config, retrieval, is_tried
+    from glow.prompt_aliases a
+    join glow.prompt_versions p on p.agent = a.agent and p.prompt_version = a.prompt_version
+    left join glow.agent_configs m on m.agent = a.agent and m.kind = 'model' and m.alias = 'production'
+    left join glow.agent_configs c on c.agent = a.agent and c.kind = 'config' and c.alias = 'production'
+    left join glow.retrieval_aliases r on r.agent = a.agent and r.alias = 'production'
    where a.agent = resolve_prompt.agent and a.alias = 'production';
   if version is null then
     perform glow_api.refuse('PT404', 'agent', agent, 'an agent with a production prompt; register_agent gives it its first');
   end if;
-
-  if unit is not null then
-    unit := glow.qualified(coalesce(own, 'default'), unit);
-    -- Held until commit: an experiment cannot stop between the choice and the exposure.
-    select x.* into experiment from glow.learning_experiments x
-     where x.agent = resolve_prompt.agent and x.state = 'running' for share;
-    if found then
-      salt := experiment.experiment_id || '#' || experiment.phase;
-      if glow.exp_bucket(salt, 'enroll', unit) < experiment.enroll_ppm then
-        bucket := glow.exp_bucket(salt, 'variant', unit);
-        insert into glow.exposures (experiment_id, phase, unit_id, variant, bucket)
-        values (experiment.experiment_id, experiment.phase, unit,
-                case when bucket >= 1000000 - experiment.treatment_ppm then 'treatment' else 'control' end, bucket)
-        on conflict do nothing;
-        -- The first exposure wins over the hash: a unit keeps its variant for the whole phase.
-        select x.variant into assigned from glow.exposures x
-         where x.experiment_id = experiment.experiment_id and x.phase = experiment.phase and x.unit_id = unit;
-        version := case assigned when 'treatment' then experiment.treatment else experiment.control end;
-      end if;
-    end if;
+  if is_tried and num_nonnulls(unit, session, org, execution) > 0 then
+    for arm in select * from glow_api.assigned_arms(agent, coalesce(own, 'default'), unit, session, org, execution) loop
+      arms := arms || jsonb_build_object('experiment_id', arm.experiment_id, 'kind', arm.kind, 'phase', arm.phase, 'variant', arm.variant);
+      case arm.kind
+        when 'model' then model := arm.version;
+        when 'config' then config := arm.config;
+        when 'retrieval' then retrieval := arm.version;
+        else
+          continue when version = arm.version;
+          version := arm.version;
+          select p.prompt into content from glow.prompt_versions p
+           where p.agent = resolve_prompt.agent and p.prompt_version = arm.version;
+      end case;
+    end loop;
   end if;
-
-  select p.prompt into content from glow.prompt_versions p
-   where p.agent = resolve_prompt.agent and p.prompt_version = version;
+  if retrieval is not null then
+    select c.parameters into parameters from glow.retrieval_configurations c where c.configuration = retrieval;
+  end if;
   return jsonb_build_object(
-    'prompt_version', version, 'prompt', content,
-    'experiment_id', case when assigned is not null then experiment.experiment_id end, 'variant', assigned);
+    'prompt_version', version, 'prompt', content, 'model', model, 'config', config, 'retrieval', retrieval,
+    'retrieval_parameters', parameters, 'experiment_id', arms #>> '{0,experiment_id}', 'variant', arms #>> '{0,variant}',
+    'experiments', arms);
 end $$;
-COMMENT ON FUNCTION glow_api.resolve_prompt(agent text, unit text, tenant text) IS 'The prompt an agent uses for a unit (user, session). In a running experiment the unit''s variant is chosen and its exposure written in this transaction, before the model is called: commit before you call it.';
-REVOKE ALL ON FUNCTION glow_api.resolve_prompt(agent text, unit text, tenant text) FROM PUBLIC;
-GRANT ALL ON FUNCTION glow_api.resolve_prompt(agent text, unit text, tenant text) TO glow_app;
+COMMENT ON FUNCTION glow_api.resolve_prompt(agent text, unit text, tenant text, session text, org text, execution text) IS 'What an agent uses for a unit (user), in a session (conversation), of an org, for an execution: its prompt, and model, config and retrieval configuration where they are decided here. In experiments the variants are chosen and the exposures written in this transaction, before the model is called: commit before you call it, and log the execution with the same ids.';
+REVOKE ALL ON FUNCTION glow_api.resolve_prompt(agent text, unit text, tenant text, session text, org text, execution text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.resolve_prompt(agent text, unit text, tenant text, session text, org text, execution text) TO glow_app;
+
+CREATE FUNCTION glow_api.resume_experiment(experiment_id text, reason text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  caller glow_api.caller := glow_api.enter();
+begin
+  perform glow_api.own_experiment(experiment_id, caller);
+  return glow.resume_experiment(experiment_id, glow_api.mover(caller), glow_api.require_reason(reason));
+end $$;
+COMMENT ON FUNCTION glow_api.resume_experiment(experiment_id text, reason text) IS 'New units enter a paused experiment again. One that is held cannot go on.';
+REVOKE ALL ON FUNCTION glow_api.resume_experiment(experiment_id text, reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.resume_experiment(experiment_id text, reason text) TO glow_engineer;
+
+CREATE FUNCTION glow_api.resume_rollout(experiment_id text, reason text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  caller glow_api.caller := glow_api.enter();
+begin
+  perform glow_api.own_experiment(experiment_id, caller);
+  return glow.resume_rollout(experiment_id, glow_api.mover(caller), glow_api.require_reason(reason));
+end $$;
+COMMENT ON FUNCTION glow_api.resume_rollout(experiment_id text, reason text) IS 'Goes on with a paused rollout at the stage it was in; the pause does not count as time of the stage.';
+REVOKE ALL ON FUNCTION glow_api.resume_rollout(experiment_id text, reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.resume_rollout(experiment_id text, reason text) TO glow_engineer;
 
 CREATE FUNCTION glow_api.retrieval_problem(call glow_api.retrieval_call) RETURNS glow_api.problem
     LANGUAGE plpgsql STABLE
@@ -6185,6 +8007,20 @@ end $$;
 COMMENT ON FUNCTION glow_api.revoke_token_keys() IS 'Ends every token issued so far, at once: for when a key may have leaked.';
 REVOKE ALL ON FUNCTION glow_api.revoke_token_keys() FROM PUBLIC;
 
+CREATE FUNCTION glow_api.roll_back(experiment_id text, reason text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  caller glow_api.caller := glow_api.enter();
+begin
+  perform glow_api.own_experiment(experiment_id, caller);
+  return glow.roll_back(experiment_id, glow_api.mover(caller), glow_api.require_reason(reason), '{}', 'abandoned');
+end $$;
+COMMENT ON FUNCTION glow_api.roll_back(experiment_id text, reason text) IS 'Takes a rollout back, also one that is completed while its version is in force: in one call, what was in force before is in force, at once for whoever resolves next. A second call changes nothing. The version is not rolled out again: a mended one is a new version.';
+REVOKE ALL ON FUNCTION glow_api.roll_back(experiment_id text, reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.roll_back(experiment_id text, reason text) TO glow_engineer;
+
 CREATE FUNCTION glow_api.rollback_prompt(agent text, reason text, prompt_version text DEFAULT NULL::text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -6204,6 +8040,23 @@ end $$;
 COMMENT ON FUNCTION glow_api.rollback_prompt(agent text, reason text, prompt_version text) IS 'Puts the prompt in force again that was before, or prompt_version if that was in force once. One call, at once for whoever resolves next. Refused where nothing was before, and while an experiment runs on it. Afterwards there is no previous prompt: a second call by mistake changes nothing.';
 REVOKE ALL ON FUNCTION glow_api.rollback_prompt(agent text, reason text, prompt_version text) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.rollback_prompt(agent text, reason text, prompt_version text) TO glow_engineer;
+
+CREATE FUNCTION glow_api.rollout_history(experiment_id text, most integer DEFAULT 100) RETURNS TABLE(move_id bigint, move text, state text, rollout text, stage integer, phase integer, treatment_ppm integer, control_ppm integer, revision integer, moved_by text, reason text, evidence jsonb, moved_at timestamp with time zone)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform glow_api.own_experiment(experiment_id, glow_api.enter());
+  perform glow_api.require_most(most);
+  return query
+  select m.move_id, m.move, m.state, m.rollout, m.stage, m.phase, m.treatment_ppm, m.control_ppm, m.revision, m.moved_by, m.reason,
+         m.evidence, m.moved_at
+    from glow.rollout_moves m where m.experiment_id = rollout_history.experiment_id
+   order by m.move_id desc limit most;
+end $$;
+COMMENT ON FUNCTION glow_api.rollout_history(experiment_id text, most integer) IS 'Every move of an experiment and its rollout, the newest first: who, why, on what evidence, and the shares afterwards.';
+REVOKE ALL ON FUNCTION glow_api.rollout_history(experiment_id text, most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.rollout_history(experiment_id text, most integer) TO glow_engineer;
 
 CREATE FUNCTION glow_api.rotate_token_key() RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -6452,6 +8305,58 @@ CREATE FUNCTION glow_api.standard_issues() RETURNS text[]
     RETURN '{wrong_answer,incomplete,outdated,wrong_source,irrelevant,unclear,format,tone,policy,hallucination,other}'::text[];
 COMMENT ON FUNCTION glow_api.standard_issues() IS 'The issue categories every agent has; an agent may add its own, a user any.';
 REVOKE ALL ON FUNCTION glow_api.standard_issues() FROM PUBLIC;
+
+CREATE FUNCTION glow_api.start_rollout(agent text, kind text, version text DEFAULT NULL::text, reason text DEFAULT ''::text, config jsonb DEFAULT NULL::jsonb, unit text DEFAULT 'user'::text, control text DEFAULT NULL::text, control_config jsonb DEFAULT NULL::jsonb, approval boolean DEFAULT false) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  problem glow_api.problem;
+  other text;
+begin
+  perform glow_api.enter();
+  perform glow_api.require_own_agent(agent);
+  perform glow_api.require_reason(reason);
+  if kind is null or kind not in ('prompt', 'model', 'retrieval', 'config') then
+    perform glow_api.refuse('PT422', 'kind', kind, 'prompt, model, retrieval or config');
+  elsif config is not null and kind <> 'config' then
+    perform glow_api.refuse('PT422', 'config', left(config::text, 80), 'none: only a rollout of kind config takes settings');
+  elsif version is not null and kind = 'config' then
+    perform glow_api.refuse('PT422', 'version', version, 'none: a rollout of kind config takes its settings in config');
+  elsif control is not null and kind = 'config' then
+    perform glow_api.refuse('PT422', 'control', control, 'none: a rollout of kind config takes its settings in control_config');
+  elsif control_config is not null and kind <> 'config' then
+    perform glow_api.refuse('PT422', 'control_config', left(control_config::text, 80), 'none: only a rollout of kind config takes settings');
+  elsif unit is null or unit not in ('user', 'org', 'session', 'execution') then
+    perform glow_api.refuse('PT422', 'unit', unit, 'user, org, session or execution');
+  end if;
+  problem := glow_api.change_problem(agent, kind, version, config, control, control_config, 'version');
+  if problem.code is not null then perform glow_api.refuse(problem); end if;
+  other := glow_api.in_the_way(agent, kind, kind, 0, 1000000, unit);
+  if other is not null then
+    perform glow_api.refuse('PT409', 'agent', agent, format('an agent of which nothing else of kind %s is tried or rolled out; %s is', kind, other));
+  end if;
+  return glow_api.open_request('experiment', agent, jsonb_build_object(
+    'kind', kind, 'design', 'ramp', 'prompt_version', case kind when 'prompt' then version end, 'treatment', version, 'config', config,
+    'control', control, 'control_config', control_config, 'unit', unit, 'layer', kind, 'approval', nullif(approval, false)), reason);
+end $$;
+COMMENT ON FUNCTION glow_api.start_rollout(agent text, kind text, version text, reason text, config jsonb, unit text, control text, control_config jsonb, approval boolean) IS 'Asks for a gradual rollout of a version without a test before it: from 5 % of units to all, watched hourly and taken back by itself when it does harm. Begun by a run. approval: a person lets each stage begin. Refused for a version that was rolled back once.';
+REVOKE ALL ON FUNCTION glow_api.start_rollout(agent text, kind text, version text, reason text, config jsonb, unit text, control text, control_config jsonb, approval boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.start_rollout(agent text, kind text, version text, reason text, config jsonb, unit text, control text, control_config jsonb, approval boolean) TO glow_engineer;
+
+CREATE FUNCTION glow_api.stop_experiment(experiment_id text, reason text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  caller glow_api.caller := glow_api.enter();
+begin
+  perform glow_api.own_experiment(experiment_id, caller);
+  return glow.stop_experiment(experiment_id, 'keep', glow_api.mover(caller), glow_api.require_reason(reason));
+end $$;
+COMMENT ON FUNCTION glow_api.stop_experiment(experiment_id text, reason text) IS 'Ends an experiment and keeps what is in force: everybody gets it, at once for whoever resolves next. One that is being rolled out is ended by roll_back.';
+REVOKE ALL ON FUNCTION glow_api.stop_experiment(experiment_id text, reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.stop_experiment(experiment_id text, reason text) TO glow_engineer;
 
 CREATE FUNCTION glow_api.submit_annotation(execution_id text, reviewer text, verdict text, output text DEFAULT NULL::text, dimensions jsonb DEFAULT '{}'::jsonb, notes text DEFAULT NULL::text, idempotency_key text DEFAULT NULL::text, tenant text DEFAULT NULL::text, item_id bigint DEFAULT NULL::bigint) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -6757,6 +8662,37 @@ COMMENT ON FUNCTION glow_api.unset_gold(execution_id text, tenant text) IS 'Ends
 REVOKE ALL ON FUNCTION glow_api.unset_gold(execution_id text, tenant text) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.unset_gold(execution_id text, tenant text) TO glow_engineer;
 
+CREATE FUNCTION glow_api.version_problem(agent text, kind text, field text, version text, config jsonb) RETURNS glow_api.problem
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+  problem glow_api.problem;
+begin
+  if kind = 'config' then
+    if coalesce(jsonb_typeof(config), 'null') <> 'object' or not glow_api.is_shallow(config) then
+      return row('PT422', case field when 'control' then 'control_config' else 'config' end, left(config::text, 80),
+        'an object with the settings, nested at most 32 deep')::glow_api.problem;
+    elsif octet_length(config::text) > 100000 then
+      return row('PT413', case field when 'control' then 'control_config' else 'config' end, octet_length(config::text) || ' bytes', 'at most 100000 bytes')::glow_api.problem;
+    end if;
+    return null;
+  end if;
+  problem := glow_api.id_problem(array[field], array[version], 1);
+  if problem.code is not null then return problem; end if;
+  if kind = 'prompt' and not exists (
+    select from glow.prompt_versions p
+     where p.agent = version_problem.agent and p.prompt_version = version_problem.version and p.erased_at is null) then
+    return row('PT404', field, version, 'a version of this agent''s prompt; see prompts')::glow_api.problem;
+  elsif kind = 'retrieval' and not exists (
+    select from glow.retrieval_configurations c
+     where c.agent = version_problem.agent and c.configuration = version_problem.version) then
+    return row('PT404', field, version, 'a retrieval configuration of this agent')::glow_api.problem;
+  end if;
+  return null;
+end $$;
+COMMENT ON FUNCTION glow_api.version_problem(agent text, kind text, field text, version text, config jsonb) IS 'What is wrong with the version of an arm, or null.';
+REVOKE ALL ON FUNCTION glow_api.version_problem(agent text, kind text, field text, version text, config jsonb) FROM PUBLIC;
+
 CREATE FUNCTION glow_api.waiting(call glow_api.review_call) RETURNS SETOF glow.review_items
     LANGUAGE sql STABLE
     AS $$
@@ -6882,6 +8818,39 @@ COMMENT ON FUNCTION glow_api.prompt_lineage(agent text, prompt_version text) IS 
 REVOKE ALL ON FUNCTION glow_api.prompt_lineage(agent text, prompt_version text) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.prompt_lineage(agent text, prompt_version text) TO glow_engineer;
 
+CREATE FUNCTION glow_api.holdouts(agent text DEFAULT NULL::text) RETURNS TABLE(holdout text, agent_name text, holdout_ppm integer, starts_at timestamp with time zone, ends_at timestamp with time zone)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  caller glow_api.caller := glow_api.enter();
+begin
+  if agent is not null then perform glow_api.require_own_agent(agent); end if;
+  return query
+  select h.holdout, h.agent::text, h.holdout_ppm, h.starts_at, h.ends_at from glow.holdouts h
+   where (holdouts.agent is null or h.agent is null or h.agent = holdouts.agent) and (h.agent is null or glow_api.is_mine(h.agent, caller))
+   order by h.starts_at desc, h.holdout;
+end $$;
+COMMENT ON FUNCTION glow_api.holdouts(agent text) IS 'Holdouts of an agent or of all, those of all agents among them, the newest first.';
+REVOKE ALL ON FUNCTION glow_api.holdouts(agent text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.holdouts(agent text) TO glow_engineer;
+
+CREATE FUNCTION glow_api.experiment_looks(experiment_id text, most integer DEFAULT 100) RETURNS TABLE(look_id bigint, kind text, phase integer, as_of timestamp with time zone, day double precision, decision text, reason text, result jsonb, looked_at timestamp with time zone)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform glow_api.own_experiment(experiment_id, glow_api.enter());
+  perform glow_api.require_most(most);
+  return query
+  select k.look_id, k.kind, k.phase, k.as_of, k.day, k.decision, k.reason, k.result, k.looked_at
+    from glow.experiment_looks k where k.experiment_id = experiment_looks.experiment_id
+   order by k.as_of desc, k.look_id desc limit most;
+end $$;
+COMMENT ON FUNCTION glow_api.experiment_looks(experiment_id text, most integer) IS 'Every look at an experiment, the newest first: what was decided and why, and in result the differences with their intervals and boundaries. Looks are never changed.';
+REVOKE ALL ON FUNCTION glow_api.experiment_looks(experiment_id text, most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.experiment_looks(experiment_id text, most integer) TO glow_engineer;
+
 CREATE FUNCTION glow_api.success_metrics() RETURNS TABLE(metric text, value double precision, low double precision, high double precision, target double precision, status text, detail text, measured_at timestamp with time zone)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -6969,3 +8938,23 @@ end $$;
 COMMENT ON FUNCTION glow_api.notifications(agent text, since timestamp with time zone, most integer) IS 'What happened that a person may want to know (a candidate prompt, its experiment), of an agent or of all, the newest first.';
 REVOKE ALL ON FUNCTION glow_api.notifications(agent text, since timestamp with time zone, most integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.notifications(agent text, since timestamp with time zone, most integer) TO glow_engineer;
+
+CREATE FUNCTION glow_api.rollouts(agent text DEFAULT NULL::text, most integer DEFAULT 100) RETURNS TABLE(experiment_id text, agent_name text, kind text, treatment text, state text, stage integer, stages integer, treatment_ppm integer, awaiting_stage integer, approved_stage integer, opened_at timestamp with time zone, stage_started_at timestamp with time zone, ended_at timestamp with time zone, revision integer, reason text, plan jsonb)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  caller glow_api.caller := glow_api.enter();
+begin
+  if agent is not null then perform glow_api.require_own_agent(agent); end if;
+  perform glow_api.require_most(most);
+  return query
+  select r.experiment_id, x.agent::text, x.kind, x.treatment, r.state, r.stage, jsonb_array_length(r.plan -> 'stages'), x.treatment_ppm,
+         r.awaiting_stage, nullif(r.approved_stage, -1), r.opened_at, r.stage_started_at, r.ended_at, r.revision, r.reason, r.plan
+    from glow.rollouts r join glow.learning_experiments x using (experiment_id)
+   where (rollouts.agent is null or x.agent = rollouts.agent) and glow_api.is_mine(x.agent, caller)
+   order by r.opened_at desc, r.experiment_id limit most;
+end $$;
+COMMENT ON FUNCTION glow_api.rollouts(agent text, most integer) IS 'Gradual rollouts of an agent or of all, the newest first: the stage (counted from 0) and the share that has the treatment, and the stage that waits for approval.';
+REVOKE ALL ON FUNCTION glow_api.rollouts(agent text, most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.rollouts(agent text, most integer) TO glow_engineer;
