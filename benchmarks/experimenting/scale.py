@@ -2,12 +2,12 @@
 thirty a look costs at most a tenth of the full one.
 
 The plain aggregate is what an analyst would write: the same sums of the same executions and votes by person, without
-exposures, arms, maturation, caps or moments. `bare` is one count and a few sums over everything, without votes or groups.
+exposures, arms, maturation, caps or moments; on one core, as a look is. `bare` is one count and a few sums over everything, without votes or groups.
 Moments are checked on the way: parts merge to the whole, and what was folded is what is counted anew.
 
 Usage: python benchmarks/experimenting/scale.py [--rows N]
 """
-# ruff: noqa: E501 -- SQL is read best unbroken
+# ruff: noqa: E501, S608 -- SQL is read best unbroken, and the names in it are ours
 
 import argparse
 import json
@@ -128,7 +128,7 @@ def _compare(store: Store, rows: int) -> dict[str, Any]:
         taken["plain"].append(_timed(lambda: _plain(store, PLAIN)))
         taken["full"].append(_timed(lambda: _full(store, as_of, frozen)))
         with store.transaction() as t:
-            t.connection.execute("delete from glow.experiment_folds")
+            t.connection.execute("truncate glow.experiment_folds, glow.experiment_sums")
         with store.transaction() as t:
             t.experiment_statistics.fold(ID, day_before)
         taken["after_one_day"].append(_timed(lambda: _look(store, as_of, frozen)))
@@ -155,7 +155,7 @@ def _timed(work: Callable[[], object]) -> float:
 
 
 def _plain(store: Store, query: str) -> None:
-    """With the same memory as a look."""
+    """With the same memory, and on one core, as a look."""
     with store.transaction() as t:
         t.experiment_statistics._row("plan_memory")
         t.connection.execute(query.encode(), {"agent": AGENT}).fetchall()
@@ -188,7 +188,7 @@ def _merge_error() -> float:
     chance = np.random.default_rng(6)
     values = 1e9 + chance.normal(size=(USERS, 2))
     parts = [Moments.of(("s", "n"), part) for part in np.array_split(values, 30)]
-    chance.shuffle(parts)  # type: ignore[arg-type]
+    chance.shuffle(parts)
     whole, joined = Moments.of(("s", "n"), values), merged(parts)
     return float(np.max(np.abs(whole.comoments - joined.comoments)) / np.max(whole.comoments))
 
