@@ -112,7 +112,9 @@ def differences(expected: Any, found: Any, tolerance: float, at: str = "") -> li
         for key, value in expected.items():
             place = f"{at}.{key}" if at else str(key)
             known, computed = _look_up(found, key)
-            wrong += differences(value, computed, tolerance, place) if known else [f"{place}: nothing computes this key"]
+            wrong += (
+                differences(value, computed, tolerance, place) if known else [f"{place}: nothing computes this key"]
+            )
         return wrong
     if isinstance(expected, list | tuple):
         values = found.tolist() if hasattr(found, "tolist") else found
@@ -127,7 +129,9 @@ def _equal(expected: Any, found: Any, tolerance: float) -> bool:
     if hasattr(found, "item"):
         found = found.item()
     numbers = isinstance(expected, int | float) and isinstance(found, int | float)
-    if not numbers or isinstance(expected, bool) != isinstance(found, bool) or not tolerance:
+    if isinstance(expected, bool) != isinstance(found, bool):
+        return False
+    if not numbers or not tolerance:
         return bool(expected == found)
     if math.isinf(expected) or math.isinf(found) or math.isnan(expected):
         return bool(expected == found) or (math.isnan(expected) and math.isnan(found))
@@ -146,4 +150,13 @@ def _look_up(found: Mapping[str, Any], key: str) -> tuple[bool, Any]:
     for name in (key, canonical(key)):
         if name in found:
             return True, found[name]
-    return False, None
+    # The same words in another order, or with another word for one of them ("ci_lift", "delta_unadjusted").
+    words = _words(key)
+    alike = [value for name, value in found.items() if _words(name) == words]
+    return (True, alike[0]) if len(alike) == 1 else (False, None)
+
+
+def _words(key: str) -> frozenset[str]:
+    return frozenset(
+        _CANONICAL.get(word, word) for word in canonical(key).split("_") if word not in ("95", "value", "")
+    )

@@ -96,10 +96,12 @@ class World:
         """Users who enter over the first days of an experiment and go on; rates are of control and treatment."""
         given = {"experiment_id": experiment_id, "users": users, "since": since, "entering": entering}
         self.admin.execute(_EXPOSURES, given)
-        (phase,) = self.admin.execute(
-            "select phase from glow.learning_experiments where experiment_id = %s", (experiment_id,)
-        ).fetchone() or (1,)
-        self._act(experiment_id, f"{experiment_id}.{phase}", users, per_user, days, up, rated, since, phase)
+        found = self.admin.execute(
+            "select phase, treatment_ppm from glow.learning_experiments where experiment_id = %s", (experiment_id,)
+        ).fetchone()
+        assert found is not None
+        phase, share = found
+        self._act(experiment_id, f"{experiment_id}.{phase}.{share}", users, per_user, days, up, rated, since, phase)
 
     def begin(self, experiment_id: str, at: datetime = BEGAN) -> None:
         """Let an experiment have begun then."""

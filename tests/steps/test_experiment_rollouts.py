@@ -39,8 +39,8 @@ def set_back(world: World, experiment_id: str, stage_began: datetime) -> None:
 
 def test_a_late_scheduler_moves_one_stage_a_tick_up_to_everybody(world: World, ramping: str) -> None:
     shares, phases = [], []
-    for hour in range(24 * 40, 24 * 40 + 40):
-        world.during(ramping, users=1500, per_user=2, up=(0.6, 0.65), days=30, since=BEGAN, entering=20)
+    for hour in range(24 * 40, 24 * 40 + 10):
+        world.during(ramping, users=1200, per_user=2, up=(0.6, 0.65), days=30, since=BEGAN, entering=20)
         done = tick(world.store, ramping, BEGAN + timedelta(hours=hour))
         shares.append(done.experiment["treatment_ppm"])
         phases.append(done.experiment["phase"])
