@@ -5,8 +5,8 @@ Pure: values in, values out. Rows and exposures belong to store/experiments.py, 
 
 from glow_pipelines.learning.experiments.assignment import Assignment, exp_bucket
 from glow_pipelines.learning.experiments.experiment import Experiment
+from glow_pipelines.learning.experiments.former import ArmStatistics, Decision, ExperimentPlan, Look, Traffic
 from glow_pipelines.learning.experiments.planning import intra_user_correlation, plan_experiment
-from glow_pipelines.learning.experiments.types import ArmStatistics, Decision, ExperimentPlan, Look, Traffic
 
 __all__ = [
     "ArmStatistics",

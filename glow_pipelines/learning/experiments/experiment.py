@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from glow_pipelines.learning.experiments.assignment import Assignment, assign
+from glow_pipelines.learning.experiments.former import ArmStatistics, ExperimentPlan, Look, Traffic
 from glow_pipelines.learning.experiments.looks import take_look
 from glow_pipelines.learning.experiments.planning import plan_experiment
-from glow_pipelines.learning.experiments.types import ArmStatistics, ExperimentPlan, Look, Traffic
 
 
 @dataclass(frozen=True)

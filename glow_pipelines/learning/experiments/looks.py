@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from glow_pipelines.learning.experiments.assignment import MILLION
-from glow_pipelines.learning.experiments.types import ArmStatistics, Decision, ExperimentPlan, Look
+from glow_pipelines.learning.experiments.former import ArmStatistics, Decision, ExperimentPlan, Look
 
 SAMPLE_RATIO_ALARM = 0.001
 EFFECTIVE_USERS = 50  # nominal 95 % intervals cover 91 % at 13 effective users, 94.5 % at 70

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from glow_pipelines.learning.experiments.assignment import MILLION
-from glow_pipelines.learning.experiments.types import ExperimentPlan, Traffic
+from glow_pipelines.learning.experiments.former import ExperimentPlan, Traffic
 
 
 def users_for_two_proportions(p1: float, p2: float, *, alpha: float = 0.05, power: float = 0.8) -> int:
