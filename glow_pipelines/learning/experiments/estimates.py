@@ -17,7 +17,6 @@ from numpy.typing import ArrayLike
 from glow_pipelines.learning.experiments.moments import Floats, Moments
 
 Scale = Literal["absolute", "log_ratio"]
-NOTHING: Floats = np.zeros(())
 
 
 @dataclass(frozen=True)
@@ -133,15 +132,15 @@ def arm_difference(
     t = _linearised(treatment_n, treatment_mean, treatment_comoment, scale)
     with np.errstate(divide="ignore", invalid="ignore"):
         difference = t.value - c.value
-        if c.before is None or t.before is None:
-            theta = None
-            v_c, v_t = c.yy / (c.n * (c.n - 1)), t.yy / (t.n * (t.n - 1))
-        else:
-            varies = c.xx + t.xx > 0
-            theta = np.where(varies, (c.xy + t.xy) / np.where(varies, c.xx + t.xx, 1.0), np.nan)
-            slope, shift = np.nan_to_num(theta), np.where(varies, t.before - c.before, 0.0)
-            difference = difference - slope * shift
-            v_c, v_t = (np.maximum(0, a.yy - 2 * slope * a.xy + slope**2 * a.xx) / (a.n * (a.n - 1)) for a in (c, t))
+        v_c, v_t, theta = c.yy, t.yy, None
+        if c.before is not None and t.before is not None:
+            x_c, x_t = c.before, t.before
+            varies = x_c.xx + x_t.xx > 0
+            theta = np.where(varies, (x_c.xy + x_t.xy) / np.where(varies, x_c.xx + x_t.xx, 1.0), np.nan)
+            slope = np.nan_to_num(theta)
+            difference = difference - slope * np.where(varies, x_t.value - x_c.value, 0.0)
+            v_c, v_t = (a.yy - 2 * slope * x.xy + slope**2 * x.xx for a, x in ((c, x_c), (t, x_t)))
+        v_c, v_t = (np.maximum(0, v) / (a.n * (a.n - 1)) for v, a in ((v_c, c), (v_t, t)))
         df = welch_df(v_c, c.effective, v_t, t.effective)
     error = np.sqrt(np.maximum(0, v_c + v_t))
     return Differences(c.ratio, t.ratio, difference, error, df, c.effective, t.effective, theta)
@@ -203,6 +202,15 @@ def _with(moments: Moments, names: tuple[str, ...], more: tuple[str, ...]) -> Mo
 
 
 @dataclass(frozen=True)
+class _Before:
+    """The same cluster ratio before the experiment, with its products with itself and with today's."""
+
+    value: Floats
+    xx: Floats
+    xy: Floats
+
+
+@dataclass(frozen=True)
 class _Arm:
     """One arm on the scale of the test: value, its ratio as it is, and centred products of what clusters add to it."""
 
@@ -211,9 +219,7 @@ class _Arm:
     value: Floats
     yy: Floats
     effective: Floats
-    before: Floats | None = None
-    xx: Floats = NOTHING
-    xy: Floats = NOTHING
+    before: _Before | None = None
 
 
 def _linearised(n: ArrayLike, mean: ArrayLike, comoment: ArrayLike, scale: Scale) -> _Arm:
@@ -236,7 +242,7 @@ def _linearised(n: ArrayLike, mean: ArrayLike, comoment: ArrayLike, scale: Scale
         before = np.where(known, m[..., 2] / below, 0.0)
         b = np.zeros(m.shape)
         b[..., 2], b[..., 3] = np.where(known, 1 / below, 0.0), np.where(known, -before / below, 0.0)
-        return _Arm(count, ratio, value, yy, effective, before, _form(b, products, b), _form(g, products, b))
+        return _Arm(count, ratio, value, yy, effective, _Before(before, _form(b, products, b), _form(g, products, b)))
 
 
 def _form(a: Floats, products: Floats, b: Floats) -> Floats:

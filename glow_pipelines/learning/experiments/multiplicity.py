@@ -60,7 +60,7 @@ def adjusted(p_values: Sequence[float], method: str) -> tuple[float, ...]:
 
 
 def _holm(p: Floats) -> Floats:
-    return np.maximum.accumulate(p * np.arange(len(p), 0, -1))
+    return np.asarray(np.maximum.accumulate(p * np.arange(len(p), 0, -1)), dtype=float)
 
 
 def _hochberg(p: Floats) -> Floats:
@@ -80,7 +80,7 @@ def _hommel(p: Floats) -> Floats:
         top[: m - size + 1] = values
         top[m - size + 1 :] = values[-1]
         best = np.maximum(best, top)
-    return np.maximum(best, p)
+    return np.asarray(np.maximum(best, p), dtype=float)
 
 
 def _sidak(p: Floats) -> Floats:

@@ -83,17 +83,21 @@ def score_interval(x_c: float, n_c: float, x_t: float, n_t: float, alpha: float 
     """Interval of the difference: all d that a score test with d's own best proportions does not refuse."""
     from scipy.optimize import brentq
 
-    limit, d = _quantile(alpha), x_t / n_t - x_c / n_c
-    total = n_c + n_t
+    limit, d, total = _quantile(alpha), x_t / n_t - x_c / n_c, n_c + n_t
 
     def distance(delta: float) -> float:
-        # The likelihood's root for control's proportion given the difference, in closed form.
-        a, b = total, (2 * n_c + n_t) * delta - total - x_t - x_c
-        c, e = (n_c * delta - total - 2 * x_c) * delta + x_t + x_c, x_c * delta * (1 - delta)
-        v = (b / (3 * a)) ** 3 - b * c / (6 * a * a) + e / (2 * a)
-        u = math.copysign(math.sqrt(max(0.0, (b / (3 * a)) ** 2 - c / (3 * a))), v)
-        w = (math.pi + math.acos(max(-1.0, min(1.0, v / u**3 if u else 0.0)))) / 3
-        p_c = min(1.0, max(0.0, 2 * u * math.cos(w) - b / (3 * a)))
+        low, high = max(0.0, -delta), min(1.0, 1.0 - delta)
+
+        def slope(p: float) -> float:
+            # Of the likelihood at control's proportion p, without its poles: falls once through 0 between low and high.
+            q = p + delta
+            return (x_c - n_c * p) * q * (1 - q) + (x_t - n_t * q) * p * (1 - p)
+
+        if delta == d:
+            return 0.0
+        width = (high - low) * 1e-12
+        inside = slope(low + width) > 0 > slope(high - width)
+        p_c = brentq(slope, low + width, high - width, xtol=1e-15) if inside else low if slope(high) <= 0 else high
         p_t = min(1.0, max(0.0, p_c + delta))
         variance = (p_c * (1 - p_c) / n_c + p_t * (1 - p_t) / n_t) * total / (total - 1)
         return (d - delta) / math.sqrt(variance) if variance > 0 else math.copysign(math.inf, d - delta)
@@ -146,7 +150,7 @@ def fieller(
 def units_per_arm(
     effect: float, deviation: float, alpha: float = 0.05, power: float = 0.8, ratio: float = 1.0
 ) -> float:
-    """Units in control (`ratio` times as many in treatment) to find a difference: (z₁₋α/₂+z_power)²·σ²·(1+1/ratio)/d²."""
+    """Units in control, `ratio` times as many in treatment: (z₁₋α/₂+z_power)²·σ²·(1+1/ratio)/d²."""
     z = _quantile(alpha) + _quantile(2 * (1 - power))
     return z**2 * deviation**2 * (1 + 1 / ratio) / effect**2
 
