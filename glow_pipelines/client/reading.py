@@ -23,8 +23,17 @@ from glow_pipelines.client.results import (
 )
 
 
-def resolve_prompt(agent: str, unit: str | None = None, *, tenant: str | None = None) -> Call[ResolvedPrompt]:
-    """The prompt for a unit; in an experiment its exposure is written before this returns."""
+def resolve_prompt(
+    agent: str,
+    unit: str | None = None,
+    *,
+    session: str | None = None,
+    org: str | None = None,
+    execution: str | None = None,
+    tenant: str | None = None,
+) -> Call[ResolvedPrompt]:
+    """What an agent uses for a unit (user), in a session (conversation), of an org, for an execution; in experiments
+    the exposures are written before this returns. Log the execution with the same ids, the org as metadata `org_id`."""
     return Call("resolve_prompt", given(locals()), one(ResolvedPrompt))
 
 

@@ -173,7 +173,7 @@ begin
     perform glow_api.refuse('PT409', 'prompt_version', left(prompt_version, 80), 'a version other than the one in production');
   end if;
   select x.experiment_id into running from glow.learning_experiments x
-   where x.agent = create_experiment.agent and x.state = 'running';
+   where x.agent = create_experiment.agent and x.active and x.kind = 'prompt' limit 1;
   if running is not null then
     perform glow_api.refuse('PT409', 'agent', agent, 'an agent without a running experiment; ' || running || ' is running');
   end if;

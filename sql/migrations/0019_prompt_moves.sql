@@ -95,8 +95,9 @@ begin
   end if;
   -- Units of a running experiment go on seeing its two arms, whatever is in production: the rollback would seem to work.
   select x.experiment_id into running from glow.learning_experiments x
-   where x.agent = rollback_prompt.agent and x.state = 'running'
-     and (production.prompt_version in (x.control, x.treatment) or rollback_prompt.target in (x.control, x.treatment)) limit 1;
+   where x.agent = rollback_prompt.agent and x.active
+     and (production.prompt_version in (x.control_prompt, x.treatment_prompt)
+       or rollback_prompt.target in (x.control_prompt, x.treatment_prompt)) limit 1;
   if running is not null then
     raise exception using errcode = 'PT409', message = format('agent: experiment %s of %L is running on this prompt', running, agent),
       hint = 'an agent whose experiment is stopped: until then its units see the arms, whatever is in production';

@@ -4,13 +4,14 @@ Belongs here: the registry and how one metric is frozen in a plan. Does not: rea
 estimating it (estimates.py), choosing margins for one agent (planning.py).
 """
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
+from glow_pipelines.learning.experiments.estimates import Scale
 from glow_pipelines.learning.experiments.records import Record
 
 Role = Literal["primary", "critical", "signal", "secondary"]
-Scale = Literal["absolute", "log_ratio"]
 FEEDBACK_RATE = "feedback_rate"
 COST = "cost_mean"
 
@@ -91,3 +92,15 @@ class MetricPlan(Record):
     def guardrail(self) -> bool:
         """Whether it can stop or pause an experiment without being what the experiment is about."""
         return self.role in ("critical", "signal")
+
+
+def written_difference(metric: Metric, difference: float) -> str:
+    """A difference of a metric as a person reads it: points of a share, per cent of a ratio, or the plain number."""
+    if metric.scale == "log_ratio":
+        return f"{100 * math.expm1(difference):+.1f} %"
+    return f"{100 * difference:+.1f} points" if metric.share else f"{difference:+.3g}{metric.unit}"
+
+
+def written_level(metric: Metric, value: float) -> str:
+    """A value of a metric as a person reads it."""
+    return f"{100 * value:.1f} %" if metric.share else f"{value:.4g}{metric.unit}"

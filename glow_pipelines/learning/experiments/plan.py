@@ -12,6 +12,8 @@ from glow_pipelines.learning.experiments.records import Record
 Unit = Literal["user", "org", "session", "execution"]
 Objective = Literal["superiority", "non_inferiority"]
 VERSION = 2
+HARM_ALPHA = 0.05
+"""Chance that a harmless treatment is stopped or paused for harm, over all watched metrics and all looks together."""
 
 
 @dataclass(frozen=True)
