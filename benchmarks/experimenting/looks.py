@@ -14,11 +14,11 @@ from benchmarks.experimenting.worlds import Floats
 from glow_pipelines.learning.experiments.always_valid import mixture_tau
 from glow_pipelines.learning.experiments.estimates import Differences, arm_difference
 from glow_pipelines.learning.experiments.group_sequential import boundaries, inflation, mean_fraction
-from glow_pipelines.learning.experiments.planning import users_for_two_proportions
+from glow_pipelines.learning.experiments.precision import information_needed
 
 BASE, EFFECT = 0.6, 0.05
-FIXED = users_for_two_proportions(BASE, BASE + EFFECT)
-ERROR = (BASE * (1 - BASE) + (BASE + EFFECT) * (0.95 - BASE)) ** 0.5 / FIXED**0.5
+ERROR = information_needed(EFFECT, 0.05, 0.8) ** -0.5
+FIXED = round((BASE * (1 - BASE) + (BASE + EFFECT) * (1 - BASE - EFFECT)) / ERROR**2)  # users of an arm
 SPENDINGS = {"α·t²": "power2", "O'Brien–Fleming": "obrien_fleming", "Pocock": "pocock"}
 
 
@@ -65,20 +65,24 @@ def extended(reps: int, seed: int) -> dict[str, Any]:
 
 
 def anytime(reps: int, seed: int) -> dict[str, Any]:
-    """V10: the always-valid rule, looked at daily (7 looks per fixed sample)."""
-    growth, looks = 3.0, 21
-    found = votes(reps, seed, looks, growth, EFFECT)
-    wins = always_valid(found, mixture_tau(ERROR)) & (found.difference > 0)
-    by_then = np.maximum.accumulate(wins, axis=1).mean(axis=0)
-    multiples = growth * np.arange(1, looks + 1) / looks
-    at = float(np.interp(0.8, by_then, multiples))
-    slope = (np.interp(at + 0.1, multiples, by_then) - np.interp(at - 0.1, multiples, by_then)) / 0.2
-    ended = np.where(wins[:, :14].any(axis=1), multiples[wins[:, :14].argmax(axis=1)], 2.0)
-    return {
-        "sample for 80 % power over the fixed one": within(at, high=1.75, error=(0.16 / reps) ** 0.5 / slope),
-        "power with twice the fixed sample": round(float(by_then[13]), 4),
-        "mean sample of that": round(float(ended.mean()), 4),
-    }
+    """V10: the always-valid rule over three fixed samples of a week each, looked at daily, and every two hours."""
+    result: dict[str, Any] = {}
+    for name, a_week in (("daily looks", 7), ("a look every two hours", 84)):
+        end = np.full(reps, 3 * a_week)
+        for start in range(0, reps, 500):
+            found = votes(min(500, reps - start), seed + start, 3 * a_week, 3.0, EFFECT)
+            wins = always_valid(found, mixture_tau(ERROR)) & (found.difference > 0)
+            end[start : start + 500] = np.where(wins.any(axis=1), wins.argmax(axis=1), 3 * a_week)
+        multiples = np.arange(1, 3 * a_week + 1) / a_week
+        by_then = (end[:, None] < np.arange(1, 3 * a_week + 1)).mean(axis=0)
+        at = float(np.interp(0.8, by_then, multiples))
+        slope = (np.interp(at + 0.1, multiples, by_then) - np.interp(at - 0.1, multiples, by_then)) / 0.2
+        result[name] = {
+            "sample for 80 % power over the fixed one": within(at, high=1.75, error=(0.16 / reps) ** 0.5 / slope),
+            "power with twice the fixed sample": round(float(by_then[2 * a_week - 1]), 4),
+            "mean sample of that": round(float(np.minimum((end + 1) / a_week, 2.0).mean()), 4),
+        }
+    return result
 
 
 def _planned(reps: int, seed: int, looks: int, growth: float, effect: float = EFFECT) -> tuple[Floats, int]:

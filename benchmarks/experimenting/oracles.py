@@ -63,7 +63,7 @@ def _crossed(paths: int, seed: int) -> dict[str, Any]:
         steps = rng.normal(size=(min(100_000, paths - start), 14)) * np.sqrt(np.diff(t, prepend=0.0))
         crossed += int((np.abs(np.cumsum(steps, axis=1) / np.sqrt(t)) >= edges).any(axis=1).sum())
     error = (0.05 * 0.95 / paths) ** 0.5
-    return within(crossed / paths, low=0.05, high=0.05, error=error)
+    return within(crossed / paths, low=0.049, high=0.051, error=error)
 
 
 def _mixture() -> float:

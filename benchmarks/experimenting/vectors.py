@@ -112,7 +112,9 @@ def differences(expected: Any, found: Any, tolerance: float, at: str = "") -> li
         for key, value in expected.items():
             place = f"{at}.{key}" if at else str(key)
             known, computed = _look_up(found, key)
-            wrong += differences(value, computed, tolerance, place) if known else [f"{place}: nothing computes this key"]
+            wrong += (
+                differences(value, computed, tolerance, place) if known else [f"{place}: nothing computes this key"]
+            )
         return wrong
     if isinstance(expected, list | tuple):
         values = found.tolist() if hasattr(found, "tolist") else found

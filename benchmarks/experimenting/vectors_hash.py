@@ -28,10 +28,17 @@ def answer(name: str, given: Any, expected: Any, world: World) -> Any:
 
 def _namespace(given: Any, expected: Any, world: World) -> Any:
     space, unit = given["namespace"], given.get("userId", given.get("value", given.get("unit")))
-    space_id, low, high = space if isinstance(space, list) else (space, given.get("low", given.get("start")), given.get("high", given.get("end")))
+    space_id, low, high = (
+        space
+        if isinstance(space, list)
+        else (space, given.get("low", given.get("start")), given.get("high", given.get("end")))
+    )
     statement = "select glow.in_namespace(%s, %s, %s, %s)"
     inside = _both(
-        world, statement, (space_id, unit, float(low), float(high)), lambda: hashing.in_namespace(space_id, unit, low, high)
+        world,
+        statement,
+        (space_id, unit, float(low), float(high)),
+        lambda: hashing.in_namespace(space_id, unit, low, high),
     )
     bucket = hashing.gb_hash(f"__{space_id}", unit, 1)
     if not isinstance(expected, dict):
