@@ -6,32 +6,44 @@ are needed for retention, and its raw rows are not read here.
 """
 
 from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from benchmarks.experimenting.rules import POINTS, Z95, Fires, planned_looks
+from benchmarks.experimenting.worlds import Floats
 from glow_pipelines.learning.experiments import always_valid, sample_ratio
 from glow_pipelines.learning.experiments.estimates import ArmMoments, Estimate, estimate
 from glow_pipelines.learning.experiments.group_sequential import boundaries
 from glow_pipelines.learning.experiments.moments import Moments
 
 ASOS = "asos_digital_experiments_dataset.csv"
-Z95 = 1.959963984540054
 
 
-def asos(folder: Path) -> dict[str, Any]:
-    """Streams (experiment, variant, metric) of at least three looks, each look through moments and estimates."""
-    rows = pd.read_csv(folder / ASOS)
+def asos(folder: Path, rules: Sequence[str] = ("plain z", "always-valid", "planned looks")) -> dict[str, Any]:
+    """Of streams (experiment, variant, metric) with at least three looks, how many each rule calls."""
+    rows = pd.read_csv(folder / ASOS).sort_values("time_since_start")
     rows = rows[rows["variance_c"] + rows["variance_t"] > 0]
     found: Counter[str] = Counter()
     for _, stream in rows.groupby(["experiment_id", "variant_id", "metric_id"]):
-        looks = [each for row in stream.sort_values("time_since_start").itertuples() if (each := _look(row))]
-        if len(looks) >= 3:
-            found.update(_stream(looks))
+        looks = [each for row in stream.itertuples() if (each := _look(row))]
+        if len(looks) < 3:
+            continue
+        found["streams"] += 1
+        z = np.array([each.z for each in looks])
+        error = np.array([each.standard_error for each in looks])
+        at_the_end = bool(abs(z[-1]) > Z95)
+        for rule in rules:
+            fires = RULES[rule](z, error)
+            found[f"{rule}: at some look"] += bool(fires.any())
+            found[f"{rule}: at the last look"] += bool(fires[-1])
+            found[f"{rule}: at some look, but plain z at the last does not"] += bool(fires.any()) and not at_the_end
+            found[f"{rule}: in both directions"] += bool((fires & (z > 0)).any() and (fires & (z < 0)).any())
     for _, arm in rows.groupby(["experiment_id", "variant_id"]):
-        counts = arm.sort_values("time_since_start")[["count_c", "count_t"]].to_numpy(float)
+        counts = arm[["count_c", "count_t"]].to_numpy(float)
         found["treatments"] += 1
         found["treatments held for their sample ratio, if it was meant to be 1:1"] += bool(
             (sample_ratio.log_e(counts, (1, 1)) >= np.log(sample_ratio.HOLD)).any()
@@ -51,36 +63,31 @@ def _look(row: Any) -> Estimate | None:
     return estimate(ArmMoments(*arms))
 
 
-def _stream(looks: list[Estimate]) -> dict[str, int]:
-    """What each rule says of one stream. τ and the planned information are those of its last look."""
-    z = np.array([each.z for each in looks])
-    difference = np.array([each.difference for each in looks])
-    error = np.array([each.standard_error for each in looks])
-    plain = np.abs(z) > Z95
-    inside = np.abs(difference) < always_valid.half_width(error, always_valid.mixture_tau(float(error[-1])))
-    low, high = always_valid.confidence_sequence(difference, error, always_valid.mixture_tau(float(error[-1])))
-    best = np.maximum.accumulate(1 / error**2)
-    rose = np.concatenate([[True], best[1:] > best[:-1] * (1 + 1e-9)])
-    t = np.minimum(best[rose] / best[-1], 1.0)
-    crossed = np.abs(z[rose]) >= boundaries(t, points=240)
-    return {
-        "streams": 1,
-        "plain z: significant at some look": int(plain.any()),
-        "plain z: significant at the end": int(plain[-1]),
-        "plain z: significant once, not at the end": int(plain.any() and not plain[-1]),
-        "plain z: significant in both directions": int((z > Z95).any() and (z < -Z95).any()),
-        "always-valid: left out 0 at some look": int((~inside).any()),
-        "always-valid: of these, not significant by plain z at the end": int((~inside).any() and not plain[-1]),
-        "always-valid: in both directions": int((~inside & (z > 0)).any() and (~inside & (z < 0)).any()),
-        "always-valid: intersection empty (the effect moved)": int((low > high).any()),
-        "planned looks: crossed at some look": int(crossed.any()),
-        "planned looks: of these, not significant by plain z at the end": int(crossed.any() and not plain[-1]),
-        "planned looks: first crossing upwards, another downwards": int(
-            (crossed & (z[rose] > 0)).any() and (crossed & (z[rose] < 0)).any()
-        ),
-    }
+def _plain(z: Floats, error: Floats) -> Fires:
+    return np.abs(z) > Z95
 
 
+def _always_valid(z: Floats, error: Floats) -> Fires:
+    """τ is that of the last look's error, as a plan that knew its traffic would have frozen it."""
+    tau = always_valid.mixture_tau(float(error[-1]))
+    return np.abs(z) >= always_valid.half_width(error, tau) / error
+
+
+def _planned(z: Floats, error: Floats) -> Fires:
+    """Planned for the last look's information; a look that brings none is not taken."""
+    t = (error[-1] / error) ** 2
+    t[-1] = 1.0
+    taken, shares = planned_looks(t)
+    fires = np.zeros(len(z), dtype=bool)
+    fires[taken] = np.abs(z[taken]) >= boundaries(shares, points=POINTS)
+    return fires
+
+
+RULES: dict[str, Callable[[Floats, Floats], Fires]] = {
+    "plain z": _plain,
+    "always-valid": _always_valid,
+    "planned looks": _planned,
+}
 GATE_30, GATE_40 = (44_700, 8_502), (45_489, 8_279)  # players, those who came back after seven days
 PLANNED_ERROR = 0.005
 

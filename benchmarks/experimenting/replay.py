@@ -13,11 +13,12 @@ from glow_pipelines.learning.experiments.estimates import ArmMoments, estimate
 from glow_pipelines.learning.experiments.moments import Moments, merged
 
 OFFSET = 1e9
+FAR_PARTS = "products of rows at 10⁹, merged from parts"
 
 
 def identical(reps: int, seed: int) -> dict[str, Any]:
     """Largest relative differences over `reps` worlds of 2–200 users in up to 12 parts."""
-    means = products = offset = estimates = 0.0
+    means = products = offset = parts = estimates = 0.0
     unequal = 0
     for rep in range(reps):
         rng = np.random.default_rng([seed, rep])
@@ -32,17 +33,15 @@ def identical(reps: int, seed: int) -> dict[str, Any]:
         if arms[0] and arms[1]:
             estimates = max(estimates, _apart(arms[0].standard_error, arms[1].standard_error))
         unequal += Moments.from_json(whole.to_json()) != whole
-        far = Moments.of(("s", "n"), rows + OFFSET)
-        offset = max(
-            offset,
-            _apart(far.comoments, whole.comoments),
-            _apart(_in_parts(rows + OFFSET, rng).comoments, whole.comoments),
-        )
+        far = rows + OFFSET
+        offset = max(offset, _apart(Moments.of(("s", "n"), far).comoments, whole.comoments))
+        parts = max(parts, _apart(_in_parts(far, rng).comoments, whole.comoments))
     return {
         "means, parts in any order": within(means, high=1e-12),
         "products, parts in any order": within(products, high=1e-9),
         "standard errors, parts in any order": within(estimates, high=1e-9),
         "products of rows at 10⁹, against rows at 0": within(offset, high=1e-9),
+        FAR_PARTS: within(parts, high=1e-9),
         "changed by being stored as JSON": within(unequal, high=0),
     }
 
