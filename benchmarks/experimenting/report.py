@@ -24,8 +24,6 @@ def markdown(results: Mapping[str, Any]) -> str:
         parts.append("\n".join(_simulation(name, simulations[name])) + "\n")
     for name, figures in sorted(results.get("real data", {}).items()):
         parts.append("\n".join(_real(name, figures)) + "\n")
-    if vectors := results.get("vectors"):
-        parts.append(f"## Reference vectors\n\n{vectors['line']} ({vectors['date']}).\n")
     return "\n".join([*parts, f"Machine: {results.get('machine', 'not stated')}.\n"])
 
 

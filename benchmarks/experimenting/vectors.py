@@ -129,7 +129,9 @@ def _equal(expected: Any, found: Any, tolerance: float) -> bool:
     if hasattr(found, "item"):
         found = found.item()
     numbers = isinstance(expected, int | float) and isinstance(found, int | float)
-    if not numbers or isinstance(expected, bool) != isinstance(found, bool) or not tolerance:
+    if isinstance(expected, bool) != isinstance(found, bool):
+        return False
+    if not numbers or not tolerance:
         return bool(expected == found)
     if math.isinf(expected) or math.isinf(found) or math.isnan(expected):
         return bool(expected == found) or (math.isnan(expected) and math.isnan(found))

@@ -170,8 +170,9 @@ def _warnings(
             else "it can show no difference that is possible at all"
         )
         yield (
-            f"hopeless as planned: {wanted} needs {course.users:,} users and {course.at_most:,.0f} will have come by "
-            f"day {course.maximum_days}, the last; {end}"
+            f"hopeless as planned: {wanted} needs {course.users:,} users (about "
+            f"{math.ceil(course.users / course.daily):,} days) and {course.at_most:,.0f} will have come by day "
+            f"{course.maximum_days}, the last; {end}"
         )
     elif course.users > course.daily * course.planned_days:
         yield f"slow: {wanted} needs {math.ceil(course.users / course.daily)} days, so extensions will be used"
