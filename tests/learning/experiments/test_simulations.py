@@ -123,7 +123,7 @@ def test_order_and_parts_change_nothing() -> None:
 def tables() -> dict[str, Any]:
     chosen = {"A/A, any gain is worth it", "8 points better", "better, but 3 points more slow answers"}
     worlds = tuple(world for world in table.WORLDS if world.name in chosen)
-    return table.decisions(60, SEED, worlds)
+    return table.decisions(50, SEED, worlds)
 
 
 def test_the_whole_table_ships_no_equal_treatment(tables: dict[str, Any]) -> None:
@@ -138,7 +138,7 @@ def test_the_whole_table_ships_what_is_better_and_not_what_does_harm(tables: dic
 
 
 def test_a_ramp_comes_back_when_errors_double_and_not_otherwise() -> None:
-    found = ramps.rollouts(10, SEED)
+    found = ramps.rollouts(6, SEED)
     assert held(found)
     assert found["errors × 2"]["rolled back"]["share"] == 1
     assert found["no worse"]["rolled back"]["share"] <= 0.2
