@@ -24,6 +24,16 @@ from glow_pipelines.client.errors import (
     TooLarge,
     Unavailable,
 )
+from glow_pipelines.client.experimenting import (
+    Experiment,
+    ExperimentDecision,
+    ExperimentForecast,
+    ExperimentLook,
+    ExperimentMove,
+    Holdout,
+    HoldoutReceipt,
+    WayToTest,
+)
 from glow_pipelines.client.prompting import Notification, PromptMove, PromptSource, PromptVersion, Rollback
 from glow_pipelines.client.results import (
     AgentReceipt,
@@ -38,6 +48,7 @@ from glow_pipelines.client.results import (
     Issue,
     LearningStats,
     Metric,
+    Participation,
     Reason,
     Refusal,
     Request,
@@ -54,6 +65,7 @@ from glow_pipelines.client.review_results import (
     ReviewReceipt,
     WaitingReviews,
 )
+from glow_pipelines.client.rolling import Rollout, RolloutMove
 from glow_pipelines.client.spool import Spool
 from glow_pipelines.client.sync import GlowClient
 from glow_pipelines.client.writer import (
@@ -75,6 +87,11 @@ __all__ = [
     "Disagreement",
     "Effect",
     "ExecutionReceipt",
+    "Experiment",
+    "ExperimentDecision",
+    "ExperimentForecast",
+    "ExperimentLook",
+    "ExperimentMove",
     "FeedbackReceipt",
     "FeedbackStats",
     "FeedbackToken",
@@ -82,6 +99,8 @@ __all__ = [
     "GlowClient",
     "GlowError",
     "GlowWriter",
+    "Holdout",
+    "HoldoutReceipt",
     "Incompatible",
     "InvalidToken",
     "InvalidValue",
@@ -92,6 +111,7 @@ __all__ = [
     "NotFound",
     "NotSent",
     "Notification",
+    "Participation",
     "PromptMove",
     "PromptSource",
     "PromptVersion",
@@ -108,11 +128,14 @@ __all__ = [
     "ReviewQueue",
     "ReviewReceipt",
     "Rollback",
+    "Rollout",
+    "RolloutMove",
     "Spool",
     "SpoolFull",
     "SpoolUnusable",
     "TooLarge",
     "Unavailable",
     "WaitingReviews",
+    "WayToTest",
     "WriterStatus",
 ]

@@ -13,7 +13,16 @@ from uuid import uuid4
 
 from psycopg_pool import AsyncConnectionPool
 
-from glow_pipelines.client import batches, curating, prompting, reading, reviewing, writing
+from glow_pipelines.client import (
+    batches,
+    curating,
+    experimenting,
+    prompting,
+    reading,
+    reviewing,
+    rolling,
+    writing,
+)
 from glow_pipelines.client.call import Call, Rows, statement
 from glow_pipelines.client.connections import AsyncConnection, options
 from glow_pipelines.client.errors import Unavailable, translated
@@ -124,9 +133,28 @@ class AsyncGlowClient(AbstractAsyncContextManager["AsyncGlowClient"]):
     request_prompt_optimization = _runs(reading.request_prompt_optimization)
     request_dataset = _runs(reading.request_dataset)
     request_training_run = _runs(reading.request_training_run)
-    create_experiment = _runs(reading.create_experiment)
     request_status = _runs(reading.request_status)
     cancel_request = _runs(reading.cancel_request)
+    plan_experiment = _runs(experimenting.plan_experiment)
+    create_experiment = _runs(experimenting.create_experiment)
+    experiments = _runs(experimenting.experiments)
+    experiment_looks = _runs(experimenting.experiment_looks)
+    experiment_decision = _runs(experimenting.experiment_decision)
+    stop_experiment = _runs(experimenting.stop_experiment)
+    abandon_experiment = _runs(experimenting.abandon_experiment)
+    pause_experiment = _runs(experimenting.pause_experiment)
+    resume_experiment = _runs(experimenting.resume_experiment)
+    extend_experiment = _runs(experimenting.extend_experiment)
+    create_holdout = _runs(experimenting.create_holdout)
+    end_holdout = _runs(experimenting.end_holdout)
+    holdouts = _runs(experimenting.holdouts)
+    start_rollout = _runs(rolling.start_rollout)
+    rollouts = _runs(rolling.rollouts)
+    rollout_history = _runs(rolling.rollout_history)
+    approve_rollout = _runs(rolling.approve_rollout)
+    pause_rollout = _runs(rolling.pause_rollout)
+    resume_rollout = _runs(rolling.resume_rollout)
+    roll_back = _runs(rolling.roll_back)
     annotation_queue = _runs(reviewing.annotation_queue)
     claim_annotation = _runs(reviewing.claim_annotation)
     skip = _runs(reviewing.skip)

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from psycopg import sql
 
-from glow_pipelines.client.results import read
+from glow_pipelines.client.results import Request, read
 from glow_pipelines.client.wire import argument, plain
 
 T = TypeVar("T")
@@ -71,6 +71,12 @@ def one(kind: type[_T]) -> Callable[[str, Rows], _T]:
 def table(kind: type[_T]) -> Callable[[str, Rows], tuple[_T, ...]]:
     """Reads an answer that is a table."""
     return lambda _, rows: tuple(read(kind, row) for row in rows)
+
+
+def read_request(function: str, rows: Rows) -> Request:
+    """Asked, a request answers its `status`; looked up, it is a row whose column is `state`."""
+    answer = rows[0][function]
+    return read(Request, {"status": answer.get("state"), **answer})
 
 
 def statement(arguments: Mapping[str, object], function: str) -> tuple[bytes, dict[str, object]]:

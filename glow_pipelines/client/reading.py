@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from glow_pipelines.client.call import Call, Rows, given, one, table
+from glow_pipelines.client.call import Call, given, one, read_request, table
 from glow_pipelines.client.results import (
     Dataset,
     Effect,
@@ -19,12 +19,20 @@ from glow_pipelines.client.results import (
     Reason,
     Request,
     ResolvedPrompt,
-    read,
 )
 
 
-def resolve_prompt(agent: str, unit: str | None = None, *, tenant: str | None = None) -> Call[ResolvedPrompt]:
-    """The prompt for a unit; in an experiment its exposure is written before this returns."""
+def resolve_prompt(
+    agent: str,
+    unit: str | None = None,
+    *,
+    session: str | None = None,
+    org: str | None = None,
+    execution: str | None = None,
+    tenant: str | None = None,
+) -> Call[ResolvedPrompt]:
+    """What an agent uses for a unit (user), in a session (conversation), of an org, for an execution; in experiments
+    the exposures are written before this returns. Log the execution with the same ids, the org as metadata `org_id`."""
     return Call("resolve_prompt", given(locals()), one(ResolvedPrompt))
 
 
@@ -72,44 +80,26 @@ def request_prompt_optimization(
     agent: str, goals: Sequence[str] | None = None, reason: str | None = None
 ) -> Call[Request]:
     """Ask for an optimization of the agent's prompt."""
-    return Call("request_prompt_optimization", given(locals()), _request)
+    return Call("request_prompt_optimization", given(locals()), read_request)
 
 
 def request_dataset(
     agent: str, kind: str | None = None, reason: str | None = None, rule: Mapping[str, Any] | None = None
 ) -> Call[Request]:
     """Ask for a dataset version: of all the agent's examples, or by a rule (see docs/datasets.md)."""
-    return Call("request_dataset", given(locals()), _request)
+    return Call("request_dataset", given(locals()), read_request)
 
 
 def request_training_run(agent: str, base_model: str | None = None, reason: str | None = None) -> Call[Request]:
     """Ask for a training run."""
-    return Call("request_training_run", given(locals()), _request)
-
-
-def create_experiment(
-    agent: str,
-    prompt_version: str,
-    hypothesis: str | None = None,
-    effect: float | None = None,
-    reason: str | None = None,
-) -> Call[Request]:
-    """Ask for an experiment of a prompt version against the one in production. `effect`: the smallest difference in the
-    share of thumbs up that is worth finding (0.05: five points)."""
-    return Call("create_experiment", given(locals()), _request)
+    return Call("request_training_run", given(locals()), read_request)
 
 
 def request_status(request_id: int) -> Call[Request]:
     """How far a request is."""
-    return Call("request_status", given(locals()), _request)
+    return Call("request_status", given(locals()), read_request)
 
 
 def cancel_request(request_id: int, reason: str | None = None) -> Call[Request]:
     """Take back a request that no run has taken up. A second time it is refused: no retry makes it by itself."""
-    return Call("cancel_request", given(locals()), _request, repeatable=False)
-
-
-def _request(function: str, rows: Rows) -> Request:
-    """Asked, a request answers its `status`; looked up, it is a row whose column is `state`."""
-    answer = rows[0][function]
-    return read(Request, {"status": answer.get("state"), **answer})
+    return Call("cancel_request", given(locals()), read_request, repeatable=False)

@@ -26,13 +26,32 @@ class AgentReceipt:
 
 
 @dataclass(frozen=True, slots=True)
+class Participation:
+    """`kind`: what the experiment varies (prompt, model, retrieval, config). `variant`: control, treatment."""
+
+    experiment_id: str
+    kind: str
+    phase: int
+    variant: str
+
+
+@dataclass(frozen=True, slots=True)
 class ResolvedPrompt:
-    """The prompt for a unit, and the variant it was given when an experiment runs."""
+    """What an agent uses for a unit. `model`, `config` and `retrieval` are None where they are not decided here.
+
+    `experiments`: those the unit takes part in; `experiment_id` and `variant` are of the one that varies the prompt,
+    else of the first.
+    """
 
     prompt_version: str
     prompt: dict[str, Any]
     experiment_id: str | None = None
     variant: str | None = None
+    model: str | None = None
+    config: dict[str, Any] | None = None
+    retrieval: str | None = None
+    retrieval_parameters: dict[str, Any] | None = None
+    experiments: tuple[Participation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,13 +225,17 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Work asked of the pipeline. `status`: queued, started, succeeded, failed, cancelled; `outcome` once it ended."""
+    """Work asked of the pipeline. `status`: queued, started, succeeded, failed, cancelled; `outcome` once it ended.
+
+    `warnings`: of an experiment that was asked for: why it may find nothing.
+    """
 
     request_id: int
     status: str
     requested_by: str | None = None
     run_id: str | None = None
     outcome: dict[str, Any] | None = None
+    warnings: list[str] = field(default_factory=list)
 
 
 def read(kind: Callable[..., _T], answer: Mapping[str, Any]) -> _T:
@@ -244,4 +267,6 @@ def _value(value: Any, kinds: tuple[type, ...]) -> Any:
         return datetime.fromisoformat(value)
     if float in kinds and value is not None:
         return float(value)
+    if isinstance(value, list) and dataclasses.is_dataclass(kinds[0]):
+        return tuple(read(kinds[0], each) for each in value)
     return value

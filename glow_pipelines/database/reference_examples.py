@@ -153,8 +153,53 @@ EXAMPLES = (
         {"agent": "expense-coder", "rule": {"kind": "preference", "minimum_quality": 2}},
         "A rule that cannot be meant.",
     ),
+    Example("plan_experiment", "glow_engineer", {"agent": "expense-coder", "unit": "session"}),
     Example("create_experiment", "glow_engineer", {"agent": "expense-coder", "prompt_version": "0" * 64}),
+    Example(
+        "create_experiment",
+        "glow_engineer",
+        {
+            "agent": "expense-coder",
+            "kind": "model",
+            "control": "small",
+            "treatment": "large",
+            "hypothesis": "the large model is worth its price",
+        },
+        "Of a model, where nothing was put in force here before: control says what the app uses.",
+    ),
     Example("request_training_run", "glow_engineer", {"agent": "expense-coder"}),
+    Example("experiments", "glow_engineer", {"agent": "expense-coder"}),
+    Example("experiment_looks", "glow_engineer", {"experiment_id": "expense-coder-model-0b1c"}),
+    Example("experiment_decision", "glow_engineer", {"experiment_id": "expense-coder-model-0b1c"}),
+    *(
+        Example(move, "glow_engineer", {"experiment_id": "expense-coder-model-0b1c", "reason": reason})
+        for move, reason in (
+            ("pause_experiment", "the provider is down"),
+            ("resume_experiment", "it is back"),
+            ("extend_experiment", "the fair was this week"),
+            ("stop_experiment", "the price went up"),
+            ("abandon_experiment", "the wrong model was called"),
+        )
+    ),
+    Example(
+        "start_rollout",
+        "glow_engineer",
+        {"agent": "expense-coder", "kind": "retrieval", "version": "0" * 64, "reason": "the new index"},
+    ),
+    Example("rollouts", "glow_engineer", {"agent": "expense-coder"}),
+    Example("rollout_history", "glow_engineer", {"experiment_id": "expense-coder-model-0b1c"}),
+    *(
+        Example(move, "glow_engineer", {"experiment_id": "expense-coder-model-0b1c", "reason": reason})
+        for move, reason in (
+            ("approve_rollout", "read the figures"),
+            ("pause_rollout", "a public holiday"),
+            ("resume_rollout", "back at work"),
+            ("roll_back", "wrong accounts since noon"),
+        )
+    ),
+    Example("create_holdout", "glow_engineer", {"holdout": "2027-h1", "holdout_ppm": 50000, "agent": "expense-coder"}),
+    Example("holdouts", "glow_engineer", {"agent": "expense-coder"}),
+    Example("end_holdout", "glow_engineer", {"holdout": "2027-h1"}),
     Example("request_status", "glow_engineer", {"request_id": 1}),
     Example("cancel_request", "glow_engineer", {"request_id": 1, "reason": "asked by mistake"}),
     Example("learning_stats", "glow_engineer", {}),

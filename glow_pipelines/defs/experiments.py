@@ -54,9 +54,12 @@ def experiment(context: dg.AssetExecutionContext, services: dg.ResourceParam[Ser
         exposed = t.experiments.exposures(running["experiment_id"], running["phase"])
         by_arm = [[row for row in rows if row["variant"] == arm] for arm in ("control", "treatment")]
         arms = [ArmStatistics.from_users([row["up"] for row in arm], [row["votes"] for row in arm]) for arm in by_arm]
-        day = (datetime.now(UTC) - running["started_at"]).total_seconds() / 86400
+        as_of = datetime.now(UTC)
+        day = (as_of - running["started_at"]).total_seconds() / 86400
         look = Experiment(ExperimentPlan(**running["plan"])).look(day, *arms)
-        t.experiments.record_look(running["experiment_id"], running["phase"], asdict(look), look.decision, look.reason)
+        name, phase = running["experiment_id"], running["phase"]
+        seen = {arm: asdict(each) for arm, each in zip(("control", "treatment"), arms, strict=True)}
+        t.experiments.record_look(name, phase, "decision", as_of, day, seen, asdict(look), look.decision, look.reason)
     return dg.MaterializeResult(
         metadata={
             "experiment": running["experiment_id"],

@@ -5,8 +5,15 @@ resolve_prompt), planning and deciding (learning).
 """
 
 from collections.abc import Mapping
+from datetime import datetime
+from typing import Literal
+
+import psycopg
 
 from glow_pipelines.store.noun import Noun, Row, json
+
+Kind = Literal["prompt", "model", "retrieval", "config"]
+Unit = Literal["user", "org", "session", "execution"]
 
 
 class Experiments(Noun):
@@ -22,23 +29,72 @@ class Experiments(Noun):
         plan: Mapping[str, object],
         gate_id: str | None,
         request_id: int | None = None,
+        *,
+        kind: Kind = "prompt",
+        design: Literal["ab", "ramp"] = "ab",
+        configs: tuple[Mapping[str, object], Mapping[str, object]] | None = None,
+        layer: str | None = None,
+        slots: tuple[int, int] = (0, 1_000_000),
+        unit: Unit = "user",
+        hash: Literal["pg1", "gb2"] = "pg1",
+        treatment_ppm: int = 500_000,
+        control_ppm: int | None = None,
+        enroll_ppm: int = 1_000_000,
+        state: Literal["running", "ramping"] = "running",
+        planned_end: datetime | None = None,
     ) -> bool:
-        """Start an experiment; False when it exists or another runs on this agent."""
-        row = self._row(
-            "create_experiment",
-            experiment_id=experiment_id,
-            agent=agent,
-            hypothesis=hypothesis,
-            control=control,
-            treatment=treatment,
-            plan=json(plan),
-            gate_id=gate_id,
-            request_id=request_id,
-        )
+        """Start an experiment; False when it exists, another stands in its way or control is not in force.
+
+        `configs`: the settings of control and treatment, for kind `config` alone. `layer` is the kind where None, and
+        `control_ppm` what treatment leaves.
+        """
+        control_config, treatment_config = configs or (None, None)
+        # Also begins the transaction: the block below would be one of its own otherwise, and commit.
+        self._run("lock_agent", agent=agent)
+        try:
+            with self._connection.transaction():
+                row = self._row(
+                    "create_experiment",
+                    experiment_id=experiment_id,
+                    agent=agent,
+                    hypothesis=hypothesis,
+                    control=control,
+                    treatment=treatment,
+                    plan=json(plan),
+                    gate_id=gate_id,
+                    request_id=request_id,
+                    kind=kind,
+                    design=design,
+                    control_config=None if control_config is None else json(control_config),
+                    treatment_config=None if treatment_config is None else json(treatment_config),
+                    layer=layer,
+                    slot_from=slots[0],
+                    slot_to=slots[1],
+                    unit=unit,
+                    hash=hash,
+                    treatment_ppm=treatment_ppm,
+                    control_ppm=control_ppm,
+                    enroll_ppm=enroll_ppm,
+                    state=state,
+                    planned_end=planned_end,
+                )
+        except psycopg.Error as error:
+            if error.sqlstate != "PT409":
+                raise
+            return False
         return row is not None
 
-    def running(self, agent: str) -> Row | None:
-        return self._row("running_experiment", agent=agent)
+    def find(self, experiment_id: str) -> Row | None:
+        """All columns of an experiment."""
+        return self._row("experiment", experiment_id=experiment_id)
+
+    def active(self, agent: str, kind: Kind | None = None) -> list[Row]:
+        """The experiments in which units of an agent may see an arm, the oldest first."""
+        return self._rows("active_experiments", agent=agent, kind=kind)
+
+    def running(self, agent: str, kind: Kind = "prompt") -> Row | None:
+        """The oldest of them that varies this."""
+        return next(iter(self.active(agent, kind)), None)
 
     def running_agents(self) -> list[str]:
         return [row["agent"] for row in self._rows("running_agents")]
@@ -55,15 +111,31 @@ class Experiments(Noun):
         )
 
     def record_look(
-        self, experiment_id: str, phase: int, statistics: Mapping[str, object], decision: str, reason: str
-    ) -> None:
-        self._run(
-            "insert_look",
-            experiment_id=experiment_id,
-            phase=phase,
-            statistics=json(statistics),
-            decision=decision,
-            reason=reason,
+        self,
+        experiment_id: str,
+        phase: int,
+        kind: Literal["decision", "guardrail", "ramp"],
+        as_of: datetime,
+        day: float,
+        statistics: Mapping[str, object],
+        result: Mapping[str, object],
+        decision: str,
+        reason: str,
+    ) -> bool:
+        """Write a look down; False when this look was written before. `as_of` is aware."""
+        return bool(
+            self._run(
+                "insert_look",
+                experiment_id=experiment_id,
+                phase=phase,
+                kind=kind,
+                as_of=as_of,
+                day=day,
+                statistics=json(statistics),
+                result=json(result),
+                decision=decision,
+                reason=reason,
+            )
         )
 
     def traffic(self, agent: str) -> Row:

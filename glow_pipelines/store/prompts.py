@@ -101,7 +101,7 @@ class Prompts(Noun):
             raise AliasMoved(f"alias {alias} of {agent} is at revision {revision}, not at {expected} any more")
         if current is not None and current["prompt_version"] == prompt_version:
             return False
-        with _refusals():
+        with refusals():
             moved = self._row(
                 "move_alias",
                 agent=agent,
@@ -123,7 +123,7 @@ class Prompts(Noun):
         Returns prompt_version, rolled_back, revision. Raises MoveRefused when there is no previous prompt, or an
         experiment runs on it.
         """
-        with _refusals():
+        with refusals():
             row = self._row("rollback", agent=agent, moved_by=moved_by, reason=reason, target=target)
         assert row is not None
         receipt: Row = row["receipt"]
@@ -213,7 +213,7 @@ class Prompts(Noun):
 
 
 @contextmanager
-def _refusals() -> Iterator[None]:
+def refusals() -> Iterator[None]:
     """What the database refuses is a MoveRefused."""
     try:
         yield

@@ -36,6 +36,7 @@ from glow_pipelines.store.quality import AnnotationQuality
 from glow_pipelines.store.requests import Requests
 from glow_pipelines.store.retrieval import Retrieval
 from glow_pipelines.store.reviews import Reviews
+from glow_pipelines.store.rollouts import Rollouts
 
 
 class Transaction:
@@ -115,6 +116,10 @@ class Transaction:
     @cached_property
     def experiments(self) -> Experiments:
         return Experiments(self.connection)
+
+    @cached_property
+    def rollouts(self) -> Rollouts:
+        return Rollouts(self.connection)
 
     @cached_property
     def imports(self) -> Imports:

@@ -240,7 +240,7 @@ begin
     receipt := glow_api.counted(receipt, 'evaluations', n);
     update glow.learning_experiments x
        set state = 'stopped', stopped_at = clock_timestamp(), reason = 'a prompt under test lost a part: erasure ' || the_id
-     where x.agent = old.agent and x.state = 'running' and old.prompt_version in (x.control, x.treatment);
+     where x.agent = old.agent and x.active and old.prompt_version in (x.control_prompt, x.treatment_prompt);
     get diagnostics n = row_count;
     receipt := glow_api.counted(receipt, 'learning_experiments', n);
     -- By compare-and-swap like every move: whoever reads the alias before sees the old revision and fails.

@@ -54,8 +54,10 @@ begin
   get diagnostics n = row_count;
   receipt := glow_api.counted(receipt, 'executions', n);
   delete from glow.exposures x
-   where x.unit_id = glow.qualified(whose, who)
-      or x.unit_id in (select glow.qualified(whose, c) from glow_api.probes(the_id, 'conversation') c);
+   where x.unit_id = any (array(select glow.qualified(whose, who)
+                                union all select glow.qualified(whose, c) from glow_api.probes(the_id, 'conversation') c
+                                union all select glow.qualified(whose, e) from glow_api.probes(the_id, 'execution') e))
+      or x.cluster_id = glow.qualified(whose, who) and x.cluster_id <> x.unit_id;
   get diagnostics n = row_count;
   receipt := glow_api.counted(receipt, 'exposures', n);
 

@@ -22,7 +22,7 @@ begin
     'prompt_gates', (
       select coalesce(jsonb_object_agg(x.verdict, x.n), '{}') from (
         select g.verdict, count(*) as n from glow.prompt_gates g group by g.verdict) x),
-    'experiments_running', (select count(*) from glow.learning_experiments x where x.state = 'running'),
+    'experiments_running', (select count(*) from glow.learning_experiments x where x.active),
     'retrieval_configurations', (select count(*) from glow.retrieval_configurations),
     'embedding_training_pairs', (select count(*) from glow.embedding_training_pairs),
     'training_runs', (

@@ -150,40 +150,6 @@ end $$;
 comment on function glow_api.request_training_run is
   'Asks for a training run of an agent; what it may cost and whether it is submitted is decided by the settings.';
 
-create function glow_api.create_experiment(
-  agent text, prompt_version text, hypothesis text default '', effect double precision default 0.05, reason text default ''
-) returns jsonb language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-declare
-  caller glow_api.caller := glow_api.require_caller(null, agent);
-  running text;
-begin
-  if effect is null or not (effect between 0.001 and 0.5) then
-    perform glow_api.refuse('PT422', 'effect', effect::text, 'the smallest difference worth finding, from 0.001 to 0.5 (0.05: five points)');
-  elsif length(hypothesis) > 2000 then
-    perform glow_api.refuse('PT413', 'hypothesis', length(hypothesis) || ' characters', 'at most 2000 characters');
-  elsif not glow_api.is_mine(agent, caller) then
-    perform glow_api.refuse('PT403', 'agent', agent, 'an agent of this login''s own tenant');
-  elsif not exists (select from glow.prompt_versions p
-                     where p.agent = create_experiment.agent and p.prompt_version = create_experiment.prompt_version
-                       and p.erased_at is null) then
-    perform glow_api.refuse('PT404', 'prompt_version', left(prompt_version, 80), 'a version of this agent''s prompt; see prompts');
-  elsif exists (select from glow.prompt_aliases a
-                 where a.agent = create_experiment.agent and a.alias = 'production'
-                   and a.prompt_version = create_experiment.prompt_version) then
-    perform glow_api.refuse('PT409', 'prompt_version', left(prompt_version, 80), 'a version other than the one in production');
-  end if;
-  select x.experiment_id into running from glow.learning_experiments x
-   where x.agent = create_experiment.agent and x.state = 'running';
-  if running is not null then
-    perform glow_api.refuse('PT409', 'agent', agent, 'an agent without a running experiment; ' || running || ' is running');
-  end if;
-  return glow_api.open_request('experiment', agent, jsonb_build_object(
-    'prompt_version', prompt_version, 'hypothesis', nullif(hypothesis, ''), 'effect', effect), reason);
-end $$;
-comment on function glow_api.create_experiment is
-  'Asks for an experiment of a prompt version against the one in production: planned from the agent''s own traffic for the '
-  'effect that is worth finding, and started by a run. Without a gate, on the word of who asks.';
-
 create function glow_api.request_status(request_id bigint) returns jsonb
   language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 declare

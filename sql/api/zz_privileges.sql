@@ -46,9 +46,17 @@ grant execute on function
   glow_api.register_agent, glow_api.learning_stats, glow_api.datasets, glow_api.why, glow_api.effect_of,
   glow_api.set_curation_policy, glow_api.curation_policy,
   glow_api.prompts, glow_api.prompt_history, glow_api.prompt_lineage, glow_api.rollback_prompt, glow_api.notifications,
-  glow_api.request_prompt_optimization, glow_api.request_dataset, glow_api.request_training_run, glow_api.create_experiment,
-  glow_api.request_status,
+  glow_api.request_prompt_optimization, glow_api.request_dataset, glow_api.request_training_run, glow_api.request_status,
   glow_api.cancel_request, glow_api.erase_subject, glow_api.erasures, glow_api.set_retention
+  to glow_engineer;
+
+grant execute on function
+  glow_api.plan_experiment, glow_api.create_experiment, glow_api.experiments, glow_api.experiment_looks,
+  glow_api.experiment_decision, glow_api.stop_experiment, glow_api.abandon_experiment, glow_api.pause_experiment,
+  glow_api.resume_experiment, glow_api.extend_experiment,
+  glow_api.start_rollout, glow_api.rollouts, glow_api.rollout_history, glow_api.approve_rollout, glow_api.pause_rollout,
+  glow_api.resume_rollout, glow_api.roll_back,
+  glow_api.create_holdout, glow_api.end_holdout, glow_api.holdouts
   to glow_engineer;
 
 -- The views of lineage: their rows are those of the agents that my_agents answers for the login.

@@ -144,6 +144,9 @@ begin
        or exists (select from glow.example_sources s
                    where s.kind = 'execution' and s.source_id = glow.qualified(k.tenant, k.execution_id)));
   delete from glow.execution_keys where recorded_at < runs and expired_at is null;
+  -- Who saw what in an experiment that was over before the oldest execution tells nothing any more, but who was there.
+  delete from glow.exposures x using glow.learning_experiments e
+   where e.experiment_id = x.experiment_id and e.stopped_at < runs;
   -- Last, because it locks out everybody until the end of the transaction.
   return query select glow.drop_partitions(t.relation, glow.retention_cutoff(t.name::text, before))
                  from glow.partitioned_tables() t order by t.name;

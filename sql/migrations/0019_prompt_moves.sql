@@ -69,6 +69,7 @@ declare
   production glow.prompt_aliases;
   candidate glow.prompt_aliases;
   running text;
+  ramping boolean;
   moved integer;
 begin
   select a.* into production from glow.prompt_aliases a
@@ -94,12 +95,15 @@ begin
       hint = 'another version that was in production before';
   end if;
   -- Units of a running experiment go on seeing its two arms, whatever is in production: the rollback would seem to work.
-  select x.experiment_id into running from glow.learning_experiments x
-   where x.agent = rollback_prompt.agent and x.state = 'running'
-     and (production.prompt_version in (x.control, x.treatment) or rollback_prompt.target in (x.control, x.treatment)) limit 1;
+  select x.experiment_id, r.state is not null into running, ramping
+    from glow.learning_experiments x left join glow.rollouts r using (experiment_id)
+   where x.agent = rollback_prompt.agent and x.active
+     and (production.prompt_version in (x.control_prompt, x.treatment_prompt)
+       or rollback_prompt.target in (x.control_prompt, x.treatment_prompt)) limit 1;
   if running is not null then
     raise exception using errcode = 'PT409', message = format('agent: experiment %s of %L is running on this prompt', running, agent),
-      hint = 'an agent whose experiment is stopped: until then its units see the arms, whatever is in production';
+      hint = format('%s(%L, reason) first: until then its units see the arms, whatever is in production',
+                    case when ramping then 'roll_back' else 'stop_experiment' end, running);
   end if;
   moved := glow.move_prompt_alias(agent, 'production', target, production.revision, moved_by, reason, kind => 'rollback');
   -- What was taken back is no candidate again.

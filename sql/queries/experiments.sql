@@ -1,24 +1,35 @@
 -- Experiments, exposures and looks.
 
+-- lock_agent --
+-- Who starts an experiment of an agent waits for who is starting another.
+select from glow.agents where agent = %(agent)s for no key update
+
 -- create_experiment --
--- A started experiment; the same one is created once, and an agent runs one at a time. Against what is in production, held
--- until commit: a rollback comes before it or is refused because of it.
-insert into glow.learning_experiments (experiment_id, agent, kind, hypothesis, control, treatment, plan, gate_id, request_id)
-select %(experiment_id)s, %(agent)s, 'prompt', %(hypothesis)s, %(control)s, %(treatment)s, %(plan)s, %(gate_id)s, %(request_id)s
-  from (select from glow.prompt_aliases a
-         where a.agent = %(agent)s and a.alias = 'production' and a.prompt_version = %(control)s for share) in_force
+-- A started experiment; the same one is created once. Against what is in force, held until commit: a rollback comes before it
+-- or is refused because of it. Nothing is in force where an app brings its own model and settings.
+insert into glow.learning_experiments (
+  experiment_id, agent, kind, design, hypothesis, control, treatment, control_config, treatment_config, layer, slot_from, slot_to,
+  unit, hash, treatment_ppm, control_ppm, enroll_ppm, plan, gate_id, request_id, state, planned_end)
+select %(experiment_id)s, %(agent)s::text, %(kind)s::text, %(design)s, %(hypothesis)s, %(control)s::text, %(treatment)s, %(control_config)s,
+       %(treatment_config)s, %(layer)s, %(slot_from)s, %(slot_to)s, %(unit)s, %(hash)s, %(treatment_ppm)s, %(control_ppm)s,
+       %(enroll_ppm)s, %(plan)s, %(gate_id)s, %(request_id)s, %(state)s, %(planned_end)s
+ where coalesce(glow.in_force(%(agent)s::text, %(kind)s::text), case when %(kind)s::text <> 'prompt' then %(control)s::text end)
+       = %(control)s::text
 on conflict do nothing
 returning experiment_id
 
--- running_experiment --
--- The experiment an agent runs now.
-select experiment_id, agent, hypothesis, control, treatment, phase, treatment_ppm, enroll_ppm, plan, gate_id, request_id, state,
-       reason, started_at
-  from glow.learning_experiments where agent = %(agent)s and state = 'running'
+-- experiment --
+-- An experiment by its id.
+select * from glow.learning_experiments where experiment_id = %(experiment_id)s
+
+-- active_experiments --
+-- The experiments of an agent in which units may see an arm, the oldest first.
+select * from glow.learning_experiments
+ where agent = %(agent)s and active and kind = coalesce(%(kind)s::text, kind) order by started_at, experiment_id
 
 -- running_agents --
--- Agents that run an experiment.
-select agent from glow.learning_experiments where state = 'running' order by agent
+-- Agents with an experiment in which units may see an arm.
+select distinct agent from glow.learning_experiments where active order by agent
 
 -- exposure_counts --
 -- Units by variant.
@@ -38,9 +49,10 @@ select x.unit_id, x.variant, count(f.thumbs) filter (where f.thumbs = 1) as up, 
  group by x.unit_id, x.variant order by x.unit_id
 
 -- insert_look --
--- One look at a running experiment; looks are never changed.
-insert into glow.experiment_looks (experiment_id, phase, statistics, decision, reason)
-values (%(experiment_id)s, %(phase)s, %(statistics)s, %(decision)s, %(reason)s)
+-- One look at an experiment; looks are never changed, and one that is retried is the same row.
+insert into glow.experiment_looks (experiment_id, phase, kind, as_of, day, statistics, result, decision, reason)
+values (%(experiment_id)s, %(phase)s, %(kind)s, %(as_of)s, %(day)s, %(statistics)s, %(result)s, %(decision)s, %(reason)s)
+on conflict (experiment_id, phase, kind, as_of) do nothing
 
 -- agent_traffic --
 -- Users and days of an agent over the last four weeks.

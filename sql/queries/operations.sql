@@ -38,7 +38,7 @@ select
      from glow.expert_annotations where role = 'review' and not gold) as annotation_days,
   (select count(distinct example_id) from glow.learning_examples
     where status = 'approved' and superseded_at is null and recorded_at > clock_timestamp() - interval '7 days') as new_examples,
-  (select count(*) from glow.learning_experiments where state = 'stopped') as experiments_concluded,
+  (select count(*) from glow.learning_experiments where not active) as experiments_concluded,
   (select count(*) from glow.agent_feedback f join glow.executions e using (tenant, execution_id, agent)
      join glow.prompt_versions p on p.agent = e.agent and p.prompt_version = e.prompt_version
     where f.superseded_by is null and f.thumbs is not null and p.operator <> 'registered') as votes,

@@ -58,6 +58,31 @@ select %(agent)s, 1, example_version, 'train' from glow.learning_examples where 
 """
 
 
+TRIED = """
+insert into glow.prompt_versions (agent, prompt_version, prompt, operator, reason)
+select %(agent)s, encode(sha256(convert_to(p::text, 'UTF8')), 'hex'), p, 'clarify', %(secret)s
+  from (select jsonb_build_object('instruction', n || %(secret)s) from generate_series(1, 2) n) prompts(p);
+insert into glow.learning_experiments (experiment_id, agent, kind, hypothesis, control, treatment, plan, request_id)
+select 'x-' || %(agent)s, %(agent)s, 'prompt', %(secret)s, min(prompt_version), max(prompt_version),
+       '{"planned_days": 7, "maximum_days": 28}', 1
+  from glow.prompt_versions where agent = %(agent)s and operator = 'clarify';
+insert into glow.experiment_looks (experiment_id, phase, kind, as_of, day, statistics, result, decision, reason)
+values ('x-' || %(agent)s, 1, 'decision', now(), 1, '{}', jsonb_build_object('x', %(secret)s::text), 'continue', %(secret)s);
+insert into glow.learning_experiments (experiment_id, agent, kind, hypothesis, control, treatment, plan, request_id)
+values ('r-' || %(agent)s, %(agent)s, 'model', %(secret)s, 'small', 'large', '{}', 1);
+select glow.open_rollout('r-' || %(agent)s,
+  '{"stages": [{"treatment_ppm": 500000, "control_ppm": 500000, "phase_offset": 0},
+               {"treatment_ppm": 1000000, "control_ppm": 0, "phase_offset": 1, "approval": true}]}', %(secret)s, %(secret)s);
+insert into glow.holdouts (holdout, agent, holdout_ppm) values ('h-' || %(agent)s, %(agent)s, 1000);
+"""
+
+
+EXPERIMENTS = {"plan_experiment", "experiments", "experiment_looks", "experiment_decision", "stop_experiment"}
+EXPERIMENTS |= {"abandon_experiment", "pause_experiment", "resume_experiment", "extend_experiment"}
+EXPERIMENTS |= {"start_rollout", "rollouts", "rollout_history", "approve_rollout", "pause_rollout", "resume_rollout"}
+EXPERIMENTS |= {"roll_back", "create_holdout", "end_holdout", "holdouts"}
+
+
 class Other:
     """Another tenant with a row of everything, all of which say the secret."""
 
@@ -106,6 +131,8 @@ class Other:
         with self.admin.transaction():
             values = {"agent": self.agent, "secret": SECRET, "feedback": str(self.feedback)}
             psycopg.ClientCursor(self.admin).execute(LEARNED, values)
+            psycopg.ClientCursor(self.admin).execute(TRIED, values)
+        self.test, self.ramp = f"x-{self.agent}", f"r-{self.agent}"
         self.before = self.state()
 
     def state(self) -> str:
@@ -125,11 +152,17 @@ class Other:
             "prompt_aliases",
             "curation_policies",
             "correction_patterns",
+            "learning_experiments",
+            "holdouts",
+            "notifications",
         ):
             query = (
                 f"select coalesce(string_agg(t::text, '|' order by t::text), '') from glow.{name} t where agent = %s"
             )
             rows.append(self.admin.execute(query.encode(), (self.agent,)).fetchone())
+        for name in ("rollouts", "rollout_moves", "experiment_looks"):
+            query = f"select coalesce(string_agg(t::text, '|' order by t::text), '') from glow.{name} t where experiment_id = any(%s)"
+            rows.append(self.admin.execute(query.encode(), ([f"x-{self.agent}", f"r-{self.agent}"],)).fetchone())
         assert len(tables) >= 9
         return str(rows)
 
@@ -163,6 +196,30 @@ class Other:
             "rollback_prompt": {"agent": self.agent, "reason": "mine now"},
             "notifications": {"agent": self.agent},
             "create_experiment": {"agent": self.agent, "prompt_version": "0" * 64},
+            "plan_experiment": {"agent": self.agent},
+            "experiments": {"agent": self.agent},
+            "experiment_looks": {"experiment_id": self.test},
+            "experiment_decision": {"experiment_id": self.test},
+            **{
+                name: {"experiment_id": self.test, "reason": "mine now"}
+                for name in (
+                    "stop_experiment",
+                    "abandon_experiment",
+                    "pause_experiment",
+                    "resume_experiment",
+                    "extend_experiment",
+                )
+            },
+            "start_rollout": {"agent": self.agent, "kind": "model", "version": "mine", "reason": "mine now"},
+            "rollouts": {"agent": self.agent},
+            "rollout_history": {"experiment_id": self.ramp},
+            **{
+                name: {"experiment_id": self.ramp, "reason": "mine now"}
+                for name in ("approve_rollout", "pause_rollout", "resume_rollout", "roll_back")
+            },
+            "create_holdout": {"holdout": "mine", "holdout_ppm": 5, "agent": self.agent},
+            "end_holdout": {"holdout": f"h-{self.agent}"},
+            "holdouts": {"agent": self.agent},
             "request_training_run": {"agent": self.agent},
             "request_status": {"request_id": self.request},
             "cancel_request": {"request_id": self.request},
@@ -229,7 +286,14 @@ class Other:
             "rollback_prompt",
             "notifications",
         }
-        shared = [
+        tenantless |= EXPERIMENTS
+        shared: list[tuple[str, Arguments]] = [
+            ("experiments", {}),
+            ("rollouts", {}),
+            ("holdouts", {}),
+            ("create_holdout", {"holdout": "of-all", "holdout_ppm": 5}),
+            ("roll_back", {"experiment_id": self.test, "reason": "mine now"}),
+            ("stop_experiment", {"experiment_id": self.ramp, "reason": "mine now"}),
             ("feedback_stats", {"agent": AGENT}),
             ("common_issues", {"agent": AGENT}),
             ("withdraw_feedback", {"agent": AGENT, "execution_id": f"{self.execution}-shared", "user_id": self.user}),

@@ -27,6 +27,11 @@ READERS = {"glow_engineer", "glow_pipeline"}
 # The whole matrix, written down a second time: whoever grants something changes it here too.
 PATTERNS = {"correction_patterns"}
 PROMPTS = {"prompts", "prompt_history", "prompt_lineage", "rollback_prompt", "notifications"}
+EXPERIMENTS = {"plan_experiment", "experiments", "experiment_looks", "experiment_decision", "stop_experiment"}
+EXPERIMENTS |= {"abandon_experiment", "pause_experiment", "resume_experiment", "extend_experiment"}
+EXPERIMENTS |= {"create_holdout", "end_holdout", "holdouts"}
+ROLLOUTS = {"start_rollout", "rollouts", "rollout_history", "approve_rollout", "pause_rollout", "resume_rollout"}
+ROLLOUTS |= {"roll_back"}
 MAY: dict[str, set[str]] = {
     "glow_app": WRITE
     | BATCHES
@@ -42,6 +47,8 @@ MAY: dict[str, set[str]] = {
     "glow_engineer": FIGURES
     | ASKING
     | PROMPTS
+    | EXPERIMENTS
+    | ROLLOUTS
     | LINEAGE
     | SUPERVISING
     | PATTERNS

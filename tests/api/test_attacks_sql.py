@@ -15,7 +15,7 @@ from psycopg.types.json import Jsonb
 from glow_pipelines.database import connect
 from tests.api.calling import GOOD, call, execution, one, refusal, register
 from tests.api.logins import Logins
-from tests.api.test_attacks import FIGURES, LINEAGE, MAY, fingerprint
+from tests.api.test_attacks import EXPERIMENTS, FIGURES, LINEAGE, MAY, ROLLOUTS, fingerprint
 
 INJECTIONS = [
     "'; drop table glow.agents cascade; --",
@@ -42,6 +42,7 @@ select coalesce(jsonb_agg(row), '[]') from (
   union all select to_jsonb(t) from glow.agents t union all select to_jsonb(t) from glow.prompt_versions t
   union all select to_jsonb(t) from glow.requests t union all select to_jsonb(t) from glow.execution_keys t
   union all select to_jsonb(t) from glow.review_items t union all select to_jsonb(t) from glow.review_slots t
+  union all select to_jsonb(t) from glow.holdouts t
   union all select to_jsonb(t) from glow.review_events t union all select to_jsonb(t) from glow.comparisons t) r(row)
 """
 TEXTS = """
@@ -171,6 +172,7 @@ def test_sql_in_a_text_is_kept_as_it_is_or_refused(seeded: psycopg.Connection, l
         connection.rollback()
     readers = FIGURES | LINEAGE | {"apply_import", "resolve_prompt", "request_status", "submit_feedback_with_token"}
     readers |= {"cancel_request", "create_experiment", "rollback_prompt"}  # of what is not there
+    readers |= EXPERIMENTS | ROLLOUTS  # of what is not there, or with no word but its own
     readers |= {"prompts", "prompt_history", "prompt_lineage", "notifications"}
     readers |= {"extend_lease", "set_review_policy", "unset_gold"}  # no text but ids that must be known
     readers |= {"correction_patterns", "curation_policy", "set_curation_policy"}  # which takes no word but its own

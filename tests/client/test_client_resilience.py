@@ -28,7 +28,9 @@ from glow_pipelines.client import (
     TooLarge,
     Unavailable,
     batches,
+    experimenting,
     reading,
+    rolling,
     writing,
 )
 from glow_pipelines.client.errors import blames_the_row, from_sqlstate
@@ -209,7 +211,7 @@ def test_retries_are_bounded_in_number_and_length(
 def test_both_clients_have_every_call_with_one_signature() -> None:
     defined = {
         name: build
-        for module in (writing, reading, batches)
+        for module in (writing, reading, batches, experimenting, rolling)
         for name, build in inspect.getmembers(module, inspect.isfunction)
         if build.__module__ == module.__name__ and not name.startswith("_") and name not in ("batch", "row_of")
     }
@@ -227,13 +229,23 @@ def test_every_call_fits_a_function_of_the_database(database_url: str) -> None:
     samples |= {"goals": ["accuracy"], "cost_usd": 0.1, "withdrawn": True, "rows": []}
     for each in ("thumbs", "rating", "latency_ms", "prompt_tokens", "completion_tokens", "valid_seconds", "most"):
         samples[each] = 1
-    samples |= {"feedback": 1, "request_id": 1}
-    for each in ("dimensions", "metadata", "evaluation", "prompt"):
+    samples |= {
+        "feedback": 1,
+        "request_id": 1,
+        "effect": 0.05,
+        "days": 7,
+        "until_day": 14,
+        "stage": 1,
+        "approval": True,
+    }
+    for each in ("enroll_ppm", "treatment_ppm", "holdout_ppm", "slot_from", "slot_to"):
+        samples[each] = 10
+    for each in ("dimensions", "metadata", "evaluation", "prompt", "config", "control_config"):
         samples[each] = {"a": 1}
-    for each in ("since", "occurred_at", "started_at"):
+    for each in ("since", "occurred_at", "started_at", "ends_at"):
         samples[each] = psycopg.TimestampFromTicks(0).astimezone()
     with GlowClient(database_url) as client:
-        for module in (writing, reading):
+        for module in (writing, reading, experimenting, rolling):
             for name, build in inspect.getmembers(module, inspect.isfunction):
                 if build.__module__ == module.__name__ and not name.startswith("_"):
                     arguments = {each: samples.get(each, "x") for each in inspect.signature(build).parameters}
