@@ -1,15 +1,25 @@
-"""`Experiment`: plan, assign and look in one object, for the assets and for a person in a notebook alike.
+"""`Experiment`: plan, assign and look in one object, for a person in a notebook.
 
-It holds nothing but its plan; exposures, looks and their history belong to the store.
+It holds nothing but its plan; exposures, looks and their history belong to the store. Assets call plan_experiment and
+take_look themselves.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
 
 from glow_pipelines.learning.experiments.assignment import Assignment, assign
+from glow_pipelines.learning.experiments.estimates import ArmMoments
 from glow_pipelines.learning.experiments.looks import take_look
+from glow_pipelines.learning.experiments.moments import Moments
+from glow_pipelines.learning.experiments.plan import ExperimentPlan
 from glow_pipelines.learning.experiments.planning import plan_experiment
-from glow_pipelines.learning.experiments.types import ArmStatistics, ExperimentPlan, Look, Traffic
+from glow_pipelines.learning.experiments.types import Look, Statistics, Traffic
+
+PerUser = tuple[ArrayLike, ArrayLike]
 
 
 @dataclass(frozen=True)
@@ -27,6 +37,24 @@ class Experiment:
         """The variant of a unit, or None where it is not enrolled. The same for ever."""
         return assign(self.plan.salt, unit, enrolled_ppm=self.plan.enrolled_ppm, treatment_ppm=self.plan.treatment_ppm)
 
-    def look(self, day: float, control: ArmStatistics, treatment: ArmStatistics) -> Look:
-        """What the data of `day` (days since start) say. Look as often as you like."""
-        return take_look(self.plan, day, control, treatment)
+    def statistics(self, day: float, **metrics: tuple[PerUser, PerUser]) -> Statistics:
+        """What a look reads, from per-user sums: name=((S, N) of control users, (S, N) of treatment users).
+
+        Every exposed user has one entry in each, also where he rated nothing (0 of 0).
+        """
+        arms = {name: ArmMoments(*(_moments(arm) for arm in pair)) for name, pair in metrics.items()}
+        first = arms[self.plan.primary.metric]
+        return Statistics(day, (first.control.n, first.treatment.n), metrics=arms)
+
+    def look(
+        self,
+        statistics: Statistics,
+        history: Sequence[Look] = (),
+        kind: Literal["decision", "guardrail"] = "decision",
+    ) -> Look:
+        """What the statistics say under the plan, given the looks taken before."""
+        return take_look(self.plan, statistics, history, kind)
+
+
+def _moments(per_user: PerUser) -> Moments:
+    return Moments.of(("s", "n"), np.column_stack([np.asarray(each, dtype=float) for each in per_user]))

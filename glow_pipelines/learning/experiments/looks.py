@@ -1,155 +1,173 @@
-"""One look at a running experiment: the difference, how sure it is however often one looks, and what follows from it.
+"""One look at a running experiment: everything measured, what the plan lets it ask, and what follows.
 
-Votes of one user are not independent (execution by execution, an A/A test wins in 57–86 % of runs), so all errors are
-over users; looking every day is peeking, so the interval is an always-valid confidence sequence. Not here yet: group-
-sequential ship decision, guardrails and the harm stop. Planning belongs to planning.py.
+Decision looks, daily, spend the error of the group-sequential plan at their fraction of its information; guardrail
+looks, as often as one likes, only watch. Belongs here: which boundary holds when, and replay. Does not: estimates and
+evidence (observations.py), gates (gates.py), the table (decisions.py).
 """
 
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Literal
 
+from glow_pipelines.learning.experiments import gates
 from glow_pipelines.learning.experiments.assignment import MILLION
-from glow_pipelines.learning.experiments.types import ArmStatistics, Decision, ExperimentPlan, Look
+from glow_pipelines.learning.experiments.decisions import Facts, Verdict, alarmed, decide
+from glow_pipelines.learning.experiments.group_sequential import next_boundary
+from glow_pipelines.learning.experiments.observations import arrived, drifted, harm_threshold, observe
+from glow_pipelines.learning.experiments.plan import HARM_ALPHA, ExperimentPlan
+from glow_pipelines.learning.experiments.types import Look, MetricLook, Statistics
 
-SAMPLE_RATIO_ALARM = 0.001
-EFFECTIVE_USERS = 50  # nominal 95 % intervals cover 91 % at 13 effective users, 94.5 % at 70
-EVENTS = 25
-
-
-@dataclass(frozen=True)
-class Difference:
-    """Treatment minus control with its user-clustered standard error (delta method over per-user sums)."""
-
-    control_rate: float
-    treatment_rate: float
-    estimate: float
-    standard_error: float
+GUARDRAIL_ALPHA = 0.1
+"""Two-sided, so one-sided .05: a guardrail only has to be shown not to be worse."""
+SMALLEST_RISE = 0.001
+"""Of the information fraction. Below it a look is skipped: it could learn nothing."""
+DECIDED = "Decided on day "
 
 
-def rate_and_variance(arm: ArmStatistics) -> tuple[float, float] | None:
-    """Rate R = S̄/N̄ and its variance [V(S) − 2R·Cov(S,N) + R²·V(N)] / (n·N̄²), or None below two users or no rating."""
-    if arm.users < 2 or arm.mean_n <= 0:
-        return None
-    rate = arm.mean_s / arm.mean_n
-    scatter = (arm.ss - 2 * rate * arm.sn + rate * rate * arm.nn) / (arm.users - 1)
-    return rate, max(0.0, scatter) / (arm.users * arm.mean_n**2)
+def take_look(
+    plan: ExperimentPlan,
+    statistics: Statistics,
+    history: Sequence[Look] = (),
+    kind: Literal["decision", "guardrail"] = "decision",
+) -> Look:
+    """The look at `statistics`; equal input gives an equal look for ever, bit for bit.
 
-
-def difference(control: ArmStatistics, treatment: ArmStatistics) -> Difference | None:
-    """The difference of the arms' rates, or None where an arm gives no rate yet."""
-    c, t = rate_and_variance(control), rate_and_variance(treatment)
-    return Difference(c[0], t[0], t[0] - c[0], math.sqrt(c[1] + t[1])) if c and t else None
-
-
-def effective_users(arm: ArmStatistics) -> float:
-    """(ΣN)²/ΣN²: how many users of equal activity the arm is worth."""
-    squares = arm.nn + arm.users * arm.mean_n**2
-    return (arm.users * arm.mean_n) ** 2 / squares if squares > 0 else 0.0
-
-
-def boundary(standard_error: float, tau: float, alpha: float) -> float:
-    """Standard errors the difference must reach, however often one looks: √((1+1/x)(ln(1+x) − 2·ln α)), x=τ²/SE²."""
-    x = (tau / standard_error) ** 2
-    return math.sqrt((1 + 1 / x) * (math.log1p(x) - 2 * math.log(alpha)))
-
-
-def log_evidence(z: float, standard_error: float, tau: float) -> float:
-    """ln e of the two-sided normal mixture: −½·ln(1+x) + ½·z²·x/(1+x). The always-valid p is min(1, 1/e)."""
-    x = (tau / standard_error) ** 2
-    return -0.5 * math.log1p(x) + 0.5 * z * z * x / (1 + x)
-
-
-def sample_ratio_p(observed: Sequence[int], weights: Sequence[float]) -> float:
-    """χ² probability of user counts so far from their weights, 1 without users.
-
-    Fixed-sample: looked at daily at .001 it raises a false alarm in about 2 % of experiments. The sequential version
-    comes with issue 6.
+    `history` are the looks of the same phase in any order; later ones are ignored. A look taken again keeps the
+    boundary it had, so its share of α is spent once. After a decision that ends the experiment every look repeats it.
     """
-    from scipy.special import gammaincc  # here: scipy costs a second that code loading must not pay
-
-    total, weight = sum(observed), sum(weights)
-    expected = [total * w / weight for w in weights]
-    if not total:
-        return 1.0
-    if any(e == 0 and o > 0 for o, e in zip(observed, expected, strict=True)):
-        return 0.0
-    squares = sum((o - e) ** 2 / e for o, e in zip(observed, expected, strict=True) if e > 0)
-    return float(gammaincc((sum(e > 0 for e in expected) - 1) / 2, squares / 2))
-
-
-def take_look(plan: ExperimentPlan, day: float, control: ArmStatistics, treatment: ArmStatistics) -> Look:
-    """The look of a day (days since start) over all users exposed so far; equal inputs give an equal look for ever."""
-    found = difference(control, treatment)
-    ratio_p = sample_ratio_p((control.users, treatment.users), (MILLION - plan.treatment_ppm, plan.treatment_ppm))
-    alpha = 1 - plan.confidence
-    z = edge = low = high = log_e = None
-    if found and found.standard_error > 0:
-        z = found.estimate / found.standard_error
-        edge = boundary(found.standard_error, plan.tau, alpha)
-        low, high = (found.estimate + side * edge * found.standard_error for side in (-1, 1))
-        log_e = log_evidence(z, found.standard_error, plan.tau)
-    ended = day >= plan.maximum_days
-    decision, reason = _decide(plan, day, control, treatment, ratio_p, low, high)
-    if ended and decision == "running":
-        reason += "; the last planned day is reached: keep control, new data means a new experiment"
-    return Look(
+    weights = (float(MILLION - plan.treatment_ppm), float(plan.treatment_ppm))
+    day = statistics.day
+    earlier = sorted((look for look in history if _before(look, day, kind)), key=lambda look: look.day)
+    arrival = arrived(statistics, weights)
+    metrics = observe(plan.metrics, statistics, earlier, plan.alpha)
+    lacks = gates.missing(plan, statistics, metrics[0])
+    ended = next((look for look in earlier if look.terminal), None)
+    over = day >= plan.maximum_days - gates.MINUTE
+    error = metrics[0].standard_error
+    information = None if error is None else 1 / error**2
+    t = None if information is None else min(1.0, 1.0 if over else information / plan.information_max)
+    facts = Facts(
+        plan=plan,
+        kind=kind,
         day=day,
-        control_users=control.users,
-        treatment_users=treatment.users,
-        control_rate=found.control_rate if found else None,
-        treatment_rate=found.treatment_rate if found else None,
-        difference=found.estimate if found else None,
-        standard_error=found.standard_error if found else None,
-        z=z,
-        boundary=edge,
-        low=low,
-        high=high,
-        log_e=log_e,
-        p_value=None if log_e is None else min(1.0, math.exp(-log_e)),
-        sample_ratio_p=ratio_p,
-        maximum_reached=ended,
-        decision=decision,
-        reason=reason,
+        units=statistics.units,
+        multiple=statistics.multiple,
+        arrival=arrival,
+        metrics=metrics,
+        harm_threshold=harm_threshold(len(plan.watched), HARM_ALPHA),
+        missing=lacks,
+        boundary=None,
+        t=t,
+        final=over,
+        extension_due=_extension_due(plan, day, earlier),
+    )
+    guardrail_boundary = None
+    # An alarm asks nothing of the primary: what it could win is not spent while a person looks at the alarm.
+    if kind == "decision" and ended is None and not lacks and not alarmed(facts) and t is not None:
+        again = next((look for look in history if look.kind == kind and look.day == day), None)
+        t, boundary, guardrail_boundary = _boundaries(plan, earlier, again, t)
+        facts = _asked(facts, t, boundary, guardrail_boundary)
+    verdict = decide(facts) if ended is None else _repeat(ended)
+    return Look(
+        kind=kind,
+        day=day,
+        units=statistics.units,
+        multiple_share=arrival.multiple_share,
+        sample_ratio_log_e=arrival.log_e,
+        sample_ratio_p=arrival.p,
+        metrics=facts.metrics,
+        row=verdict.row,
+        action=verdict.action,
+        reason=verdict.reason,
+        information=information,
+        t=t,
+        boundary=facts.boundary,
+        guardrail_boundary=guardrail_boundary,
+        missing=lacks,
+        alarms=_alarms(plan, facts),
     )
 
 
-def _decide(
-    plan: ExperimentPlan,
-    day: float,
-    control: ArmStatistics,
-    treatment: ArmStatistics,
-    ratio_p: float,
-    low: float | None,
-    high: float | None,
-) -> tuple[Decision, str]:
-    missing = _missing(plan, day, control, treatment, ratio_p)
-    if missing or low is None or high is None:
-        return "insufficient_data", "no decision yet: " + "; ".join(missing or ["no user differs from another"])
-    interval = f"treatment minus control is between {100 * low:+.1f} and {100 * high:+.1f} points"
-    if low <= 0 <= high:
-        return "running", f"{interval}, which includes no difference"
-    better: Decision = "treatment_better" if (low > 0) == plan.higher_is_better else "control_better"
-    return better, f"{interval}, {100 * plan.confidence:g} % sure however often one looked"
+def replay(plan: ExperimentPlan, looks: Iterable[tuple[Statistics, Look]]) -> list[str]:
+    """Every recorded look of a phase taken again, in order, from what it read: differences in words, or none."""
+    differences: list[str] = []
+    history: list[Look] = []
+    for statistics, recorded in looks:
+        if recorded.kind == "ramp":
+            continue
+        again = take_look(plan, statistics, history, recorded.kind)
+        was, now = recorded.to_json(), again.to_json()
+        changed = [name for name in was if was[name] != now[name]]
+        differences += [
+            f"{recorded.kind} look of day {recorded.day:g}: {name} was {was[name]!r}, is {now[name]!r}"
+            for name in changed
+        ]
+        history.append(recorded)
+    return differences
 
 
-def _missing(
-    plan: ExperimentPlan, day: float, control: ArmStatistics, treatment: ArmStatistics, ratio_p: float
-) -> list[str]:
-    missing = []
-    if ratio_p < SAMPLE_RATIO_ALARM:
-        missing.append(
-            f"{control.users:,} against {treatment.users:,} users is not the planned split (p={ratio_p:.1g})"
-        )
-    if day < plan.minimum_days:
-        missing.append(f"day {day:g} of at least {plan.minimum_days}")
-    if (users := control.users + treatment.users) < plan.minimum_users:
-        missing.append(f"{users:,} of at least {plan.minimum_users:,} users")
-    for name, arm in (("control", control), ("treatment", treatment)):
-        ups, downs = arm.users * arm.mean_s, arm.users * (arm.mean_n - arm.mean_s)
-        if (worth := effective_users(arm)) < EFFECTIVE_USERS:
-            missing.append(f"votes in {name} are worth {worth:.0f} of at least {EFFECTIVE_USERS} users")
-        # Half a vote of slack: a count rebuilt from a mean may come out as 24.999999.
-        if min(ups, downs) < EVENTS - 0.5:
-            missing.append(f"{name} has {ups:.0f} up and {downs:.0f} down votes, at least {EVENTS} of each are needed")
-    return missing
+def _before(look: Look, day: float, kind: str) -> bool:
+    return look.day < day or (look.day == day and look.kind != kind)
+
+
+def _boundaries(
+    plan: ExperimentPlan, earlier: Sequence[Look], again: Look | None, t: float
+) -> tuple[float, float | None, float | None]:
+    """Fraction and boundaries of this look, or none where it may not ask: what was spent stays spent."""
+    if again is not None and again.boundary is not None and again.t is not None:
+        return again.t, again.boundary, again.guardrail_boundary
+    taken = [look for look in earlier if look.kind == "decision" and look.boundary is not None and look.t is not None]
+    last = taken[-1].t or 0.0 if taken else 0.0
+    if t <= last or (t < 1 and t < last + SMALLEST_RISE):
+        return t, None, None
+    boundary = next_boundary([(look.t or 0.0, look.boundary or 0.0) for look in taken], t, plan.alpha)
+    other = next_boundary([(look.t or 0.0, look.guardrail_boundary or 0.0) for look in taken], t, GUARDRAIL_ALPHA)
+    return (t, boundary, other) if max(boundary, other) < float("inf") else (t, None, None)
+
+
+def _asked(facts: Facts, t: float, boundary: float | None, guardrail_boundary: float | None) -> Facts:
+    """The facts with what the planned look asks, or as they are where it may not ask."""
+    if boundary is None or guardrail_boundary is None:
+        return facts
+    looks = tuple(_repeated(facts.plan, i, look, boundary, guardrail_boundary) for i, look in enumerate(facts.metrics))
+    return replace(facts, metrics=looks, boundary=boundary, t=t, final=facts.final or t == 1.0)
+
+
+def _repeated(plan: ExperimentPlan, i: int, look: MetricLook, boundary: float, guardrail_boundary: float) -> MetricLook:
+    """The metric with its repeated confidence interval δ ± c·SE, and whether harm stays below the margin."""
+    metric = plan.metrics[i]
+    if metric.role == "secondary" or look.difference is None or look.standard_error is None:
+        return look
+    edge = boundary if metric.role == "primary" else guardrail_boundary
+    width = edge * look.standard_error
+    enough = look.effective is not None and min(look.effective) >= gates.EFFECTIVE
+    return replace(
+        look,
+        repeated_low=look.difference - width,
+        repeated_high=look.difference + width,
+        non_inferior=enough and metric.sign * look.difference - width > -metric.margin,
+    )
+
+
+def _extension_due(plan: ExperimentPlan, day: float, earlier: Sequence[Look]) -> bool:
+    """Whether another planned period is over, time is left, and nobody was told yet."""
+    periods = int((day + gates.MINUTE) // plan.planned_days)
+    if periods < 1 or day >= plan.maximum_days - gates.MINUTE:
+        return False
+    over = periods * plan.planned_days - gates.MINUTE
+    return not any(look.action == "extend" and look.day >= over for look in earlier)
+
+
+def _alarms(plan: ExperimentPlan, facts: Facts) -> tuple[str, ...]:
+    found = []
+    if facts.arrival.suspicious and not facts.arrival.invalid:
+        found.append("users do not quite arrive as planned: look into it before it becomes certain")
+    for metric, look in zip(plan.metrics, facts.metrics, strict=True):
+        if drifted(look):
+            found.append(f"{metric.about.words} has drifted: what is measured now contradicts what was measured before")
+    return tuple(found)
+
+
+def _repeat(ended: Look) -> Verdict:
+    reason = ended.reason if ended.reason.startswith(DECIDED) else f"{DECIDED}{ended.day:.3g}. {ended.reason}"
+    return Verdict(ended.row, ended.action, reason)

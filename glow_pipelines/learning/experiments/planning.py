@@ -1,145 +1,221 @@
-"""Before an experiment starts: how many users it needs, how long that takes, and what these users could show at all.
+"""Before an experiment starts: what it can show in its time, how long it takes, and everything that must be frozen.
 
-Looking at a running experiment belongs to looks.py. Plans are for a rate compared between two arms of users.
+Belongs here: one call from traffic to a frozen plan. Does not: the formulas of precision (precision.py), what to say
+about a weak plan (feasibility.py), looking at a running experiment (looks.py).
 """
 
 import math
-from statistics import NormalDist
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
 
-import numpy as np
-from numpy.typing import ArrayLike
-
+from glow_pipelines.learning.experiments.always_valid import mixture_tau
 from glow_pipelines.learning.experiments.assignment import MILLION
-from glow_pipelines.learning.experiments.types import ExperimentPlan, Traffic
+from glow_pipelines.learning.experiments.feasibility import Course, Precision, assess
+from glow_pipelines.learning.experiments.metrics import COST, FEEDBACK_RATE, METRICS, Metric, MetricPlan, Role
+from glow_pipelines.learning.experiments.plan import HARM_ALPHA, ExperimentPlan, Objective, Unit
+from glow_pipelines.learning.experiments.precision import (
+    design_effect,
+    information_needed,
+    possible,
+    standard_error,
+    users_needed,
+)
+from glow_pipelines.learning.experiments.types import Traffic
+
+LONGEST_DAYS = 28
+"""A plan never counts on more: users, models and prompts around it do not stand still longer."""
 
 
-def users_for_two_proportions(p1: float, p2: float, *, alpha: float = 0.05, power: float = 0.8) -> int:
-    """Independent observations per arm that tell p1 from p2 with the given power; two-sided z-test, pooled under H0.
+@dataclass(frozen=True)
+class Judged:
+    """A metric the experiment is judged by. What is None comes from the registry, or is derived from the primary's.
 
-    n = (z(1−α/2)·√(2p̄q̄) + z(power)·√(p1q1 + p2q2))² / (p1−p2)², rounded up. .70 against .75 gives 1 251.
+    `cap` and `threshold` must be frozen before the start, from the time before.
     """
-    if not (0 <= p1 <= 1 and 0 <= p2 <= 1 and p1 != p2 and 0 < alpha < 1 and 0 < power < 1):
-        raise ValueError(f"two different rates in [0, 1], alpha and power in (0, 1): got {p1}, {p2}, {alpha}, {power}")
-    mean = (p1 + p2) / 2
-    normal = NormalDist()
-    null = normal.inv_cdf(1 - alpha / 2) * math.sqrt(2 * mean * (1 - mean))
-    other = normal.inv_cdf(power) * math.sqrt(p1 * (1 - p1) + p2 * (1 - p2))
-    return math.ceil(((null + other) / (p1 - p2)) ** 2)
 
-
-def intra_user_correlation(successes: ArrayLike, rated: ArrayLike) -> float:
-    """How alike two votes of one user are, from each user's successes and rated executions (one-way ANOVA estimator).
-
-    In [0, 1]. Where nobody rated twice nothing is known and the answer is 1: repeats then count for nothing.
-    """
-    s, n = np.asarray(successes, dtype=float), np.asarray(rated, dtype=float)
-    s, n = s[n > 0], n[n > 0]
-    users, total = len(n), float(n.sum())
-    if users < 2 or total <= users:
-        return 1.0
-    within = float((s * (1 - s / n)).sum()) / (total - users)
-    between = float((n * (s / n - s.sum() / total) ** 2).sum()) / (users - 1)
-    size = (total - float((n * n).sum()) / total) / (users - 1)
-    spread = between + (size - 1) * within
-    return min(1.0, max(0.0, (between - within) / spread)) if spread > 0 else 0.0
-
-
-def design_effect(traffic: Traffic) -> float:
-    """By how much votes of the same users carry less than independent votes: 1 + (m(1+cv²) − 1)·ρ, never below 1."""
-    weighted = traffic.rated_per_user * (1 + traffic.rated_per_user_cv**2)
-    return max(1.0, 1 + (weighted - 1) * traffic.intra_user_correlation)
-
-
-def detectable_effect(traffic: Traffic, users_per_arm: float, *, alpha: float = 0.05, power: float = 0.8) -> float:
-    """The smallest absolute difference that so many users per arm would show with the given power (fixed sample)."""
-    p = traffic.baseline_rate
-    error = math.sqrt(2 * p * (1 - p) * design_effect(traffic) / (users_per_arm * traffic.rated_per_user))
-    return (NormalDist().inv_cdf(1 - alpha / 2) + NormalDist().inv_cdf(power)) * error
-
-
-def mixture_tau(standard_error: float, alpha: float) -> float:
-    """The mixture's scale that makes the interval narrowest when the standard error is what is given.
-
-    τ = SE·√x with x = −W₋₁(−α²/e) − 1; x is 8.2120 at α = .05. Freeze it before the first look.
-    """
-    from scipy.special import lambertw  # here: scipy costs a second that code loading must not pay
-
-    return standard_error * math.sqrt(-float(lambertw(-(alpha**2) / math.e, -1).real) - 1)
+    metric: str
+    traffic: Traffic | None = None
+    role: Role = "signal"
+    tolerance: float | None = None
+    margin: float | None = None
+    cap: float | None = None
+    threshold: float | None = None
+    key: str | None = None
+    cuped: bool = False
+    higher_is_better: bool | None = None
 
 
 def plan_experiment(
     salt: str,
     traffic: Traffic,
     *,
+    primary: Judged | str = "thumbs_up_rate",
+    judged: Sequence[Judged] = (),
     effect: float = 0.05,
+    smallest_worthwhile: float | None = None,
+    objective: Objective = "superiority",
     confidence: float = 0.95,
     power: float = 0.8,
     minimum_users: int = 1000,
     minimum_days: int = 7,
+    extensions: int | None = None,
     enrolled_ppm: int = MILLION,
     treatment_ppm: int = MILLION // 2,
-    higher_is_better: bool = True,
+    unit: Unit = "user",
+    hash: Literal["pg1", "gb2"] = "pg1",
+    maturation_hours: int = 24,
 ) -> ExperimentPlan:
-    """The plan of an experiment; `minimum_users` counts users of both arms together and is never undercut.
+    """The frozen plan of an experiment on an agent with this traffic (the primary metric's).
 
-    `users_per_arm` is the smaller arm's. The last day allows for twice the planned users: an always-valid look pays for
-    looking every day with up to 1.7 times the fixed sample. Raises ValueError for rates, shares or traffic outside
-    their range.
+    `effect` is the improvement worth finding, or with objective non_inferiority the loss that still counts as none;
+    `minimum_users` counts users of both arms together and is never undercut. The planned time is what the effect needs,
+    between `minimum_days` and 28; `extensions` of the same length are bought with it (by default up to day 28, at least
+    one), so waiting for slow traffic costs no error. A hopeless plan is made all the same and says so in `warnings`.
+    Raises ValueError for numbers outside their range.
     """
-    target = traffic.baseline_rate + (effect if higher_is_better else -effect)
-    if effect <= 0 or not 0 < traffic.baseline_rate < 1 or not 0 < target < 1:
-        raise ValueError(
-            f"baseline {traffic.baseline_rate} and effect {effect} must leave both rates strictly in (0, 1)"
+    first = Judged(primary, role="primary") if isinstance(primary, str) else replace(primary, role="primary")
+    about = _known(first)
+    if objective == "non_inferiority":
+        first = replace(first, margin=effect)
+    _check(about, traffic, effect, objective, confidence, power, minimum_users, enrolled_ppm, treatment_ppm)
+    alpha, treated = round(1 - confidence, 12), treatment_ppm / MILLION
+    alone = standard_error(traffic, 1, unit=unit, treated=treated, scale=about.scale, cuped=first.cuped)
+    daily = traffic.users_per_day * enrolled_ppm / MILLION
+    users, looks = _users(alone, effect, alpha, power, daily, minimum_users, minimum_days)
+    days = min(max(minimum_days, math.ceil(users / daily)), max(LONGEST_DAYS, minimum_days))
+    bought = max(1, LONGEST_DAYS // days - 1) if extensions is None else extensions
+    population = math.inf if traffic.population is None else traffic.population * enrolled_ppm / MILLION
+    course = Course(users, daily, population, days, days * (1 + bought), looks, alpha, power)
+    precision = Precision(traffic, about, unit, treated, first.cuped, effect)
+    metrics = _metrics(first, judged, traffic, course.expected, unit, treated, alpha)
+    if objective == "non_inferiority" and all(metric.metric != COST for metric in metrics):
+        raise ValueError(f"objective non_inferiority asks whether {COST} wins: judge the experiment by it too")
+    seen = assess(course, precision, metrics, minimum_users, objective)
+    return ExperimentPlan(
+        salt=salt,
+        unit=unit,
+        hash=hash,
+        enrolled_ppm=enrolled_ppm,
+        treatment_ppm=treatment_ppm,
+        objective=objective,
+        metrics=metrics,
+        effect=effect,
+        smallest_worthwhile=effect if smallest_worthwhile is None else smallest_worthwhile,
+        alpha=alpha,
+        power=power,
+        users_per_arm=math.ceil(users * min(treated, 1 - treated)),
+        minimum_users=minimum_users,
+        minimum_days=minimum_days,
+        planned_days=course.planned_days,
+        maximum_days=course.maximum_days,
+        information_max=information_needed(effect, alpha, power, looks),
+        design_effect=design_effect(traffic, unit),
+        reachable=seen.reachable,
+        detectable=seen.detectable,
+        summary=seen.summary,
+        maturation_hours=maturation_hours,
+        warnings=seen.warnings,
+        options=seen.options,
+    )
+
+
+def _users(
+    alone: float, effect: float, alpha: float, power: float, daily: float, minimum_users: int, minimum_days: int
+) -> tuple[int, int]:
+    """Users of both arms and daily looks of the planned time: more users mean more days, more days more looks."""
+    looks = 1
+    for _ in range(3):
+        users = max(users_needed(alone, information_needed(effect, alpha, power, looks)), minimum_users)
+        days = min(max(minimum_days, math.ceil(users / daily)), max(LONGEST_DAYS, minimum_days))
+        if days - minimum_days + 1 <= looks:
+            break
+        looks = days - minimum_days + 1
+    return users, looks
+
+
+def _metrics(
+    first: Judged, judged: Sequence[Judged], traffic: Traffic, users: float, unit: Unit, treated: float, alpha: float
+) -> tuple[MetricPlan, ...]:
+    """Every metric frozen; the feedback rate comes along unasked, because nothing else shows a change in who rates."""
+    others = [replace(each, role="signal") if each.role == "primary" else each for each in judged]
+    if FEEDBACK_RATE not in {first.metric, *(each.metric for each in others)}:
+        others.insert(0, Judged(FEEDBACK_RATE))
+    if any(each.metric == FEEDBACK_RATE and each.role == "secondary" for each in others):
+        raise ValueError(f"{FEEDBACK_RATE} is a guardrail of every experiment: its role is critical or signal")
+    watched = 1 + sum(each.role in ("critical", "signal") for each in others)
+    found = []
+    for each in (first, *others):
+        about = _known(each)
+        known = each.traffic or (traffic if each is first else _derived(about, traffic))
+        error = standard_error(known, users, unit=unit, treated=treated, scale=about.scale, cuped=each.cuped)
+        found.append(
+            MetricPlan(
+                metric=each.metric,
+                role=each.role,
+                higher_is_better=about.higher_is_better,
+                scale=about.scale,
+                tolerance=about.tolerance if each.tolerance is None else each.tolerance,
+                margin=about.margin if each.margin is None else each.margin,
+                tau=mixture_tau(error, alpha),
+                tau_harm=mixture_tau(error, HARM_ALPHA / watched, sides=1),
+                cap=each.cap,
+                threshold=each.threshold,
+                key=each.key,
+                cuped=each.cuped,
+                baseline=known.baseline_rate,
+                standard_error=error,
+            )
         )
+    return tuple(found)
+
+
+def _derived(about: Metric, traffic: Traffic) -> Traffic:
+    """Traffic of a metric nobody measured: the feedback rate follows from ratings, other shares are taken as ½."""
+    executions = traffic.executions_per_user or max(1.0, traffic.rated_per_user)
+    if not about.share:
+        raise ValueError(f"{about.name} needs traffic of its own: its mean and deviation follow from nothing else")
+    rate = 0.5
+    if about.name == FEEDBACK_RATE and traffic.executions_per_user:
+        rate = min(0.99, max(0.01, traffic.rated_per_user / executions))
+    return replace(
+        traffic,
+        rated_per_user=executions,
+        baseline_rate=rate,
+        deviation=None,
+        pre_post_correlation=None,
+    )
+
+
+def _known(judged: Judged) -> Metric:
+    if judged.metric not in METRICS:
+        raise ValueError(f"metric: one of {', '.join(METRICS)} is needed, got {judged.metric!r:.80}")
+    about = METRICS[judged.metric]
+    better = judged.higher_is_better
+    return about if better is None else replace(about, higher_is_better=better)
+
+
+def _check(
+    about: Metric,
+    traffic: Traffic,
+    effect: float,
+    objective: Objective,
+    confidence: float,
+    power: float,
+    minimum_users: int,
+    enrolled_ppm: int,
+    treatment_ppm: int,
+) -> None:
+    base, positive = traffic.baseline_rate, about.share or about.scale == "log_ratio"
+    if effect <= 0 or (positive and base <= 0) or (about.share and base >= 1):
+        raise ValueError(f"baseline {base} and effect {effect} must leave both rates strictly in (0, 1)")
+    if objective == "superiority" and not possible(about, base, effect):
+        raise ValueError(f"baseline {base} and effect {effect} must leave both rates strictly in (0, 1)")
+    if not about.share and not traffic.deviation:
+        raise ValueError(f"{about.name} needs the deviation of one value, got {traffic}")
     if not (0 < treatment_ppm < MILLION and 0 < enrolled_ppm <= MILLION):
         raise ValueError(f"shares in parts per million: got enrolled {enrolled_ppm}, treatment {treatment_ppm}")
     if traffic.users_per_day <= 0 or traffic.rated_per_user <= 0 or not 0 <= traffic.intra_user_correlation <= 1:
         raise ValueError(f"users and ratings must be above 0 and the correlation in [0, 1]: got {traffic}")
-    alpha, penalty = 1 - confidence, design_effect(traffic)
-    share = min(treatment_ppm, MILLION - treatment_ppm) / MILLION
-    votes = users_for_two_proportions(traffic.baseline_rate, target, alpha=alpha, power=power)
-    users = max(math.ceil(votes * penalty / traffic.rated_per_user), math.ceil(minimum_users * share))
-    daily = traffic.users_per_day * enrolled_ppm / MILLION
-    total = math.ceil(users / share)
-    days = max(minimum_days, math.ceil(total / daily))
-    spread = traffic.baseline_rate * (1 - traffic.baseline_rate) + target * (1 - target)
-    error = math.sqrt(spread * penalty / (users * traffic.rated_per_user))
-    available = math.inf if traffic.population is None else traffic.population * enrolled_ppm / MILLION
-    return ExperimentPlan(
-        salt=salt,
-        enrolled_ppm=enrolled_ppm,
-        treatment_ppm=treatment_ppm,
-        baseline_rate=traffic.baseline_rate,
-        effect=effect,
-        higher_is_better=higher_is_better,
-        confidence=confidence,
-        users_per_arm=users,
-        minimum_users=minimum_users,
-        minimum_days=minimum_days,
-        planned_days=days,
-        maximum_days=max(days, math.ceil(2 * total / daily)),
-        design_effect=penalty,
-        standard_error=error,
-        tau=mixture_tau(error, alpha),
-        reachable=total <= available,
-        summary=_summary(traffic, effect, users, total, days, available, share, alpha, power),
-    )
-
-
-def _summary(
-    traffic: Traffic,
-    effect: float,
-    users: int,
-    total: int,
-    days: int,
-    available: float,
-    share: float,
-    alpha: float,
-    power: float,
-) -> str:
-    text = f"a difference of {100 * effect:.1f} points needs {users:,} users in the smaller arm, about {days} days"
-    if total <= available:
-        return text
-    seen = detectable_effect(traffic, available * share, alpha=alpha, power=power)
-    enough = f"enough for a difference of {100 * seen:.1f} points" if seen < 1 else "too few to show any difference"
-    return f"{text}; only {available:,.0f} users are there, {enough}"
+    if not (0.5 < confidence < 1 and 0.5 <= power < 1 and minimum_users >= 0):
+        raise ValueError(f"confidence and power in (0.5, 1): got {confidence}, {power}, minimum users {minimum_users}")

@@ -1,24 +1,32 @@
-"""What goes into the experiment engine and what comes out: traffic, plan, the moments of an arm, a look.
+"""What goes into the experiment engine and what comes out: traffic, the statistics of a moment, a look.
 
-Values only; how they are computed belongs to planning.py and looks.py, who draws a variant to assignment.py.
+Values only: plans are in plan.py, how looks are computed in looks.py, who draws a variant in assignment.py.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
-import numpy as np
-from numpy.typing import ArrayLike
+from glow_pipelines.learning.experiments.estimates import ArmMoments, CrossedMoments
+from glow_pipelines.learning.experiments.metrics import Role
+from glow_pipelines.learning.experiments.records import Record
 
-Decision = Literal["running", "treatment_better", "control_better", "insufficient_data"]
+Kind = Literal["decision", "guardrail", "ramp"]
+Action = Literal["hold", "stop_harm", "pause", "continue", "ship", "keep", "ask", "extend"]
+TERMINAL: frozenset[str] = frozenset({"hold", "stop_harm", "ship", "keep", "ask"})
+"""Actions that end what an experiment can say: later looks of the same phase repeat them."""
 
 
 @dataclass(frozen=True)
-class Traffic:
-    """What is known of an agent's users before an experiment starts, measured over about the planned time.
+class Traffic(Record):
+    """What is known of an agent's users and one metric before an experiment, measured over about the planned time.
 
-    `rated_per_user` is the mean number of rated executions of a user who rates at all, `rated_per_user_cv` its
-    coefficient of variation (a few heavy users make votes worth less), `intra_user_correlation` how alike two votes of
-    one user are (0 independent, 1 always equal), `population` all users there are, where that is known.
+    `rated_per_user` is the mean of the metric's denominator per user who comes, users without any included (rated
+    executions for a rate over ratings, executions for cost), `rated_per_user_cv` its coefficient of variation: a few
+    heavy users make votes worth less. `baseline_rate` is the metric's value, `deviation` the standard deviation of one
+    value (None for a share: √(p(1−p))). `intra_user_correlation` says how alike two values of one user are (0
+    independent, 1 always equal), `pre_post_correlation` how alike the same user's value is before and after (what CUPED
+    can use), `population` how many users there are, where that is known.
     """
 
     users_per_day: float
@@ -27,103 +35,94 @@ class Traffic:
     intra_user_correlation: float
     rated_per_user_cv: float = 0.0
     population: int | None = None
+    deviation: float | None = None
+    executions_per_user: float | None = None
+    sessions_per_user: float | None = None
+    pre_post_correlation: float | None = None
 
 
 @dataclass(frozen=True)
-class ExperimentPlan:
-    """All that is frozen when an experiment starts. A look uses nothing else, so every look can be replayed.
+class Statistics(Record):
+    """All that a look reads: who was exposed by `day` (days since the start), and the moments of every metric.
 
-    `salt` is "<experiment>#<phase>"; shares are in parts per million; `effect` is the smallest absolute difference
-    worth finding; `tau` is the scale of the normal mixture on the metric's own scale, never re-tuned (re-tuning
-    it at every look takes the guarantee away). `reachable` is False where the known users cannot give the
-    planned sample.
-    """
-
-    salt: str
-    enrolled_ppm: int
-    treatment_ppm: int
-    baseline_rate: float
-    effect: float
-    higher_is_better: bool
-    confidence: float
-    users_per_arm: int
-    minimum_users: int
-    minimum_days: int
-    planned_days: int
-    maximum_days: int
-    design_effect: float
-    standard_error: float
-    tau: float
-    reachable: bool
-    summary: str
-
-
-@dataclass(frozen=True)
-class ArmStatistics:
-    """Moments of one arm over its users: S per user (successes) and N per user (rated executions).
-
-    `users` counts every exposed user, also those who rated nothing. `ss`, `nn`, `sn` are centred sums of squares and
-    products (what regr_sxx and regr_sxy give): sums of raw squares lose all digits when values are large.
-    """
-
-    users: int
-    mean_s: float
-    mean_n: float
-    ss: float
-    nn: float
-    sn: float
-
-    @classmethod
-    def from_users(cls, successes: ArrayLike, rated: ArrayLike) -> "ArmStatistics":
-        """Moments from one number of successes and one of rated executions per user, in the same order."""
-        s, n = np.asarray(successes, dtype=float), np.asarray(rated, dtype=float)
-        if s.shape != n.shape or s.ndim != 1:
-            raise ValueError(f"one number per user in both: got shapes {s.shape} and {n.shape}")
-        if not len(s):
-            return cls(0, 0.0, 0.0, 0.0, 0.0, 0.0)
-        ds, dn = s - s.mean(), n - n.mean()
-        return cls(len(s), float(s.mean()), float(n.mean()), float(ds @ ds), float(dn @ dn), float(ds @ dn))
-
-    def merge(self, other: "ArmStatistics") -> "ArmStatistics":
-        """The moments of both groups of users together; the groups must not share a user. Order does not matter."""
-        users = self.users + other.users
-        if not users:
-            return self
-        ds, dn = other.mean_s - self.mean_s, other.mean_n - self.mean_n
-        weight = self.users * other.users / users
-        return ArmStatistics(
-            users,
-            self.mean_s + ds * other.users / users,
-            self.mean_n + dn * other.users / users,
-            self.ss + other.ss + ds * ds * weight,
-            self.nn + other.nn + dn * dn * weight,
-            self.sn + other.sn + ds * dn * weight,
-        )
-
-
-@dataclass(frozen=True)
-class Look:
-    """One look at a running experiment: an append-only row that says what was seen and what follows.
-
-    `difference` is treatment minus control; `low`/`high` is its always-valid interval; `z` and `boundary` are in
-    standard errors; `p_value` and `log_e` are always-valid too. All of these are None where an arm gives no rate yet.
-    `maximum_reached` says that the plan's last day has come: undecided then means keep control.
+    `units` are exposed units, control then treatment, without the `multiple` ones that saw both variants.
+    `earlier_log_e` is the evidence on the sample ratio that earlier phases left.
     """
 
     day: float
-    control_users: int
-    treatment_users: int
-    control_rate: float | None
-    treatment_rate: float | None
-    difference: float | None
-    standard_error: float | None
-    z: float | None
-    boundary: float | None
-    low: float | None
-    high: float | None
-    log_e: float | None
-    p_value: float | None
+    units: tuple[int, int]
+    multiple: int = 0
+    earlier_log_e: float = 0.0
+    metrics: Mapping[str, ArmMoments | CrossedMoments] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class MetricLook(Record):
+    """One metric at one look. `difference` is treatment minus control on the metric's scale; positive `z` is better.
+
+    `low` and `high` are the running intersection of its confidence sequence (low > high: the sequence is empty, the
+    metric has drifted), `p_value` is always-valid; `log_e` is the two-sided evidence now, `harm_log_e` the one-sided
+    evidence that harm exceeds the tolerance. `repeated_low` and `repeated_high` are the group-sequential interval of a
+    decision look. `effective` is how many clusters of equal activity each arm is worth. None: not known yet.
+    `non_inferior` says whether harm is shown to stay below the margin, `found` whether a secondary metric differs with
+    the false discovery rate controlled.
+    """
+
+    metric: str
+    role: Role
+    control: float | None = None
+    treatment: float | None = None
+    difference: float | None = None
+    standard_error: float | None = None
+    z: float | None = None
+    low: float | None = None
+    high: float | None = None
+    log_e: float | None = None
+    p_value: float | None = None
+    harm_log_e: float | None = None
+    effective: tuple[float, float] | None = None
+    repeated_low: float | None = None
+    repeated_high: float | None = None
+    non_inferior: bool | None = None
+    found: bool = False
+
+
+@dataclass(frozen=True)
+class Look(Record):
+    """One look at an experiment: an append-only row that says what was seen, which row of the table held, and why.
+
+    `row` is 1…10, or 0 where no row held and the experiment goes on. `information` is 1/SE² of the primary, `t` its
+    fraction of the plan's maximum, `boundary` and `guardrail_boundary` what z had to reach (None where nothing was
+    spent at this look). `missing` are the gates not met, `alarms` what a person should see though it decides nothing.
+    """
+
+    kind: Kind
+    day: float
+    units: tuple[int, int]
+    multiple_share: float
+    sample_ratio_log_e: float | None
     sample_ratio_p: float
-    maximum_reached: bool
-    decision: Decision
+    metrics: tuple[MetricLook, ...]
+    row: int
+    action: Action
     reason: str
+    information: float | None = None
+    t: float | None = None
+    boundary: float | None = None
+    guardrail_boundary: float | None = None
+    missing: tuple[str, ...] = ()
+    alarms: tuple[str, ...] = ()
+
+    @property
+    def primary(self) -> MetricLook:
+        """The metric the experiment is about."""
+        return self.metrics[0]
+
+    @property
+    def terminal(self) -> bool:
+        """Whether the experiment's question is answered by this look."""
+        return self.action in TERMINAL
+
+    def metric(self, name: str) -> MetricLook:
+        """One metric by name. Raises KeyError."""
+        return next(metric for metric in self.metrics if metric.metric == name)

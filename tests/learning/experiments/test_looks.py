@@ -1,180 +1,224 @@
-"""Looks: reference numbers, validity under daily peeking with clustered votes, and decisions with their reasons."""
+"""Looks over time: what is spent stays spent, decisions stay made, every recorded look replays bit for bit."""
 
 import json
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glow_pipelines.learning.experiments import ArmStatistics, Experiment, Look, Traffic
-from glow_pipelines.learning.experiments.looks import (
-    boundary,
-    difference,
-    effective_users,
-    log_evidence,
-    sample_ratio_p,
+from glow_pipelines.learning.experiments import (
+    ArmMoments,
+    CrossedMoments,
+    Experiment,
+    Judged,
+    Look,
+    Moments,
+    Statistics,
+    Traffic,
+    plan_experiment,
+    replay,
+    take_look,
+)
+from glow_pipelines.learning.experiments.group_sequential import boundaries, spent
+from glow_pipelines.learning.experiments.metrics import FEEDBACK_RATE
+
+PLAN = plan_experiment("e#1", Traffic(130, 1, 0.6, 0.0, executions_per_user=2), minimum_users=200)
+
+
+def share(users: int, rate: float) -> Moments:
+    """Users of whom each was asked once."""
+    spread = users * rate * (1 - rate)
+    return Moments(users, ("s", "n"), (rate, 1.0), ((spread, 0.0), (0.0, 0.0)))
+
+
+def at(day: float, users: int, lift: float = 0.02) -> Statistics:
+    metrics = {
+        "thumbs_up_rate": ArmMoments(share(users, 0.6), share(users, 0.6 + lift)),
+        FEEDBACK_RATE: ArmMoments(share(users, 0.5), share(users, 0.5)),
+    }
+    return Statistics(day, (users, users), metrics=metrics)
+
+
+def looked(*given: Statistics, **options: Any) -> list[Look]:
+    history: list[Look] = []
+    for each in given:
+        history.append(take_look(PLAN, each, history, **options))
+    return history
+
+
+def test_boundaries_are_those_of_the_looks_really_taken() -> None:
+    looks = looked(*(at(day, 65 * day) for day in range(7, 20)))
+    fractions, edges = [look.t for look in looks], [look.boundary for look in looks]
+    assert edges == pytest.approx(boundaries(np.array(fractions), 0.05).tolist(), abs=1e-9)
+    assert [look.guardrail_boundary for look in looks] == pytest.approx(
+        boundaries(np.array(fractions), 0.10).tolist(), abs=1e-9
+    )
+    assert looks[0].t == pytest.approx(looks[0].information / PLAN.information_max)
+
+
+def test_looks_before_the_gates_spend_nothing() -> None:
+    early = looked(*(at(day, 65 * day) for day in range(1, 8)))
+    assert [look.boundary for look in early[:-1]] == [None] * 6
+    assert early[-1].boundary == take_look(PLAN, at(7, 65 * 7)).boundary
+
+
+def test_a_look_without_new_information_is_skipped() -> None:
+    looks = looked(at(8, 520), at(9, 520), at(10, 500), at(11, 715))
+    assert [look.boundary is None for look in looks] == [False, True, True, False]
+    assert "nothing was asked" in looks[1].reason
+    assert looks[3].boundary == pytest.approx(boundaries(np.array([looks[0].t, looks[3].t]), 0.05)[1], abs=1e-9)
+
+
+def test_the_calendar_maximum_spends_the_rest() -> None:
+    looks = looked(at(8, 300), at(PLAN.maximum_days, 300))
+    assert (looks[1].t, looks[1].row) == (1.0, 10)
+    assert looks[1].boundary == pytest.approx(boundaries(np.array([looks[0].t, 1.0]), 0.05)[1], abs=1e-9)
+    assert spent(1.0) == pytest.approx(0.05)
+
+
+def test_more_information_than_planned_ends_it() -> None:
+    look = take_look(PLAN, at(12, 4000, lift=0.03))
+    assert (look.t, look.row) == (1.0, 5)
+    inconclusive = take_look(replace(PLAN, smallest_worthwhile=0.0), at(12, 4000, lift=0.01))
+    assert (inconclusive.t, inconclusive.row) == (1.0, 10)
+
+
+def test_a_look_taken_again_keeps_its_boundary() -> None:
+    looks = looked(at(8, 520), at(9, 585), at(10, 650))
+    again = take_look(PLAN, at(9, 585), looks)
+    assert again == looks[1]
+    recounted = take_look(PLAN, at(9, 590), looks)
+    assert (recounted.t, recounted.boundary) == (looks[1].t, looks[1].boundary)
+
+
+def test_extensions_are_told_once_a_period() -> None:
+    plan = replace(PLAN, planned_days=10, maximum_days=30)
+    history: list[Look] = []
+    for day in range(7, 31):
+        history.append(take_look(plan, at(day, 300 + 6 * day, lift=0.01), history))
+    assert [look.day for look in history if look.action == "extend"] == [10, 20]
+    assert history[-1].row == 10
+
+
+def test_a_decision_stays_made() -> None:
+    looks = looked(at(12, 1200, lift=0.08), at(13, 1300, lift=-0.2), at(14, 1400), at(15, 1500))
+    assert [(look.row, look.action) for look in looks] == [(5, "ship")] * 4
+    assert looks[1].reason == f"Decided on day 12. {looks[0].reason}"
+    assert looks[3].reason == looks[1].reason
+    assert looks[3].boundary is None
+    assert take_look(PLAN, at(13, 1300), looks[:1], kind="guardrail").action == "ship"
+
+
+def test_a_pause_does_not_end_it_and_costs_nothing() -> None:
+    hurt = at(8, 520)
+    hurt = replace(hurt, metrics={**hurt.metrics, FEEDBACK_RATE: ArmMoments(share(520, 0.5), share(520, 0.3))})
+    looks = looked(hurt, at(9, 1500, lift=0.09))
+    assert [(look.row, look.boundary is None) for look in looks] == [(3, True), (5, False)]
+
+
+def test_the_confidence_sequence_only_narrows_and_drift_empties_it() -> None:
+    looks = looked(at(1, 400, 0.1), at(2, 800, 0.02), at(3, 6000, -0.02), kind="guardrail")
+    lows, highs = ([getattr(look.primary, side) for look in looks] for side in ("low", "high"))
+    assert lows == sorted(lows)
+    assert highs == sorted(highs, reverse=True)
+    later = take_look(PLAN, at(4, 20_000, 0.30), looks, kind="guardrail")
+    assert later.primary.low is not None
+    assert later.primary.low > (later.primary.high or 0)
+    assert "has drifted" in later.alarms[0]
+    assert [look.primary.p_value for look in looks] == sorted((look.primary.p_value for look in looks), reverse=True)
+
+
+def test_session_units_are_judged_by_their_users() -> None:
+    rng, users = np.random.default_rng(5), 700
+    own = rng.beta(2.4, 1.6, users)
+    n = rng.binomial(6, 0.5, users)
+    rows = np.column_stack([rng.binomial(n, own), n, rng.binomial(6 - n, np.minimum(1, own + 0.1)), 6 - n])
+    crossed = CrossedMoments(Moments.of(("sc", "nc", "st", "nt"), rows), users, users)
+    rates = CrossedMoments(Moments.of(("sc", "nc", "st", "nt"), rows * [0, 1, 0, 1] + [1, 1, 1, 1]), users, users)
+    plan = plan_experiment("e#1", Traffic(130, 6, 0.6, 0.3, sessions_per_user=6), unit="session")
+    given_ = Statistics(8, (2100, 2100), metrics={"thumbs_up_rate": crossed, FEEDBACK_RATE: rates})
+    look = take_look(plan, given_)
+    assert "700 of at least 1,000 users" in look.reason
+    assert take_look(replace(plan, minimum_users=600), given_).boundary is not None
+
+
+DAYS = st.lists(
+    st.tuples(
+        st.sampled_from(["decision", "guardrail"]),
+        st.integers(1, 30),
+        st.integers(50, 900),
+        st.floats(-0.12, 0.12),
+        st.integers(0, 12),
+    ),
+    min_size=1,
+    max_size=9,
+    unique_by=lambda each: each[:2],
 )
 
-VECTORS = Path(__file__).parents[3].parent / "shared" / "specs" / "experiments_vectors.json"
-EXPERIMENT = Experiment.planned("e", Traffic(100, 4, 0.6, 0.2), effect=0.05)
-needs_vectors = pytest.mark.skipif(not VECTORS.exists(), reason="shared reference vectors are not beside this checkout")
+
+@given(DAYS)
+@settings(deadline=None, max_examples=40)
+def test_every_look_replays_bit_for_bit(days: list[tuple[Any, int, int, float, int]]) -> None:
+    """Whatever is seen in whatever order: what a look read and said, through JSON, gives the same look again."""
+    plan, history, recorded = replace(PLAN, maximum_days=28, planned_days=9), [], []
+    for kind, day, users, lift, multiple in sorted(days, key=lambda each: each[1]):
+        seen = replace(at(day, users, lift), multiple=multiple)
+        look = take_look(plan, seen, history, kind)
+        history.append(look)
+        pair = json.loads(json.dumps([seen.to_json(), look.to_json()]))
+        recorded.append((Statistics.from_json(pair[0]), Look.from_json(pair[1])))
+        assert look == recorded[-1][1]
+    assert replay(type(plan).from_json(json.loads(json.dumps(plan.to_json()))), recorded) == []
+    ended = [look for look in history if look.terminal]
+    assert len({(look.row, look.action) for look in ended}) <= 1
+    assert not ended or history[history.index(ended[0]) :] == ended
 
 
-def arm(rate: float, users: int = 1000, rated: int = 4, seed: int = 0) -> ArmStatistics:
-    """Users with rates of their own around `rate` (correlation about .2), each with so many rated executions."""
-    rng = np.random.default_rng(seed)
-    own = rng.beta(4 * rate, 4 * (1 - rate), users)
-    return ArmStatistics.from_users(rng.binomial(rated, own).tolist(), [rated] * users)
+def test_replay_tells_what_differs() -> None:
+    seen = at(9, 600)
+    look = take_look(PLAN, seen)
+    forged = replace(look, action="ship", row=5)
+    assert replay(PLAN, [(seen, look)]) == []
+    assert [each.partition(" was ")[0] for each in replay(PLAN, [(seen, forged)])] == [
+        "decision look of day 9: row",
+        "decision look of day 9: action",
+    ]
+    assert replay(PLAN, [(at(9, 601), look)])
 
 
-def decided(look: Look) -> tuple[str, str]:
-    return look.decision, look.reason
-
-
-@needs_vectors
-def test_reference_vectors() -> None:
-    known = json.loads(VECTORS.read_text())
-    vectors: dict[str, Any] = {v["id"]: v for v in known["vectors"]}
-    rows, people = known["data"]["clustered"]["executions"], known["data"]["clustered"]["users"]
-    arms = {}
-    for name in ("control", "treatment"):
-        units = [p["unit"] for p in people if p["arm"] == name]
-        mine = [[r["up"] for r in rows if r["unit"] == unit] for unit in units]
-        arms[name] = ArmStatistics.from_users([sum(m) for m in mine], [len(m) for m in mine])
-        expected = vectors["clustered.moments"]["expected"][name]
-        assert arms[name].users == expected["n"]
-        assert [arms[name].mean_s, arms[name].mean_n] == pytest.approx(expected["mean"][:2], abs=1e-8)
-        (ss, sn, *_), (_, nn, *_) = expected["comoment"][:2]
-        assert [arms[name].ss, arms[name].sn, arms[name].nn] == pytest.approx([ss, sn, nn], abs=1e-8)
-        assert effective_users(arms[name]) == pytest.approx(vectors["clustered.n_eff"]["expected"][name], abs=1e-8)
-    found = difference(arms["control"], arms["treatment"])
-    assert found is not None
-    ratio = vectors["clustered.ratio_delta"]["expected"]
-    assert [found.estimate, found.standard_error] == pytest.approx([ratio["diff"], ratio["se"]], abs=1e-8)
-    for case in vectors["clustered.always_valid_two_sided"]["expected"]:
-        z, se = found.estimate / found.standard_error, found.standard_error
-        assert log_evidence(z, se, case["tau"]) == pytest.approx(case["log_e"], abs=1e-8)
-        assert boundary(se, case["tau"], case["alpha"]) * se == pytest.approx(case["halfwidth"], abs=1e-8)
-    for vector in (v for name, v in vectors.items() if name.startswith("srm.")):
-        given_ = vector["input"]
-        assert sample_ratio_p(given_["observed"], given_["weights"]) == pytest.approx(vector["expected"]["p"], abs=1e-8)
-
-
-def test_boundary_at_its_optimum_is_the_published_one() -> None:
-    assert boundary(1.0, 8.2120**0.5, 0.05) == pytest.approx(3.035, abs=5e-4)
-
-
-@given(st.floats(0.001, 10), st.floats(0.001, 10), st.sampled_from([0.01, 0.05, 0.1]))
-def test_the_boundary_is_where_the_evidence_reaches_one_in_alpha(error: float, tau: float, alpha: float) -> None:
-    assert log_evidence(boundary(error, tau, alpha), error, tau) == pytest.approx(-np.log(alpha), rel=1e-9)
-
-
-USERS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=12)
-
-
-@given(USERS, USERS, USERS)
-def test_moments_merge_in_any_order_to_the_moments_of_all(a: Any, b: Any, c: Any) -> None:
-    def of(users: Any) -> ArmStatistics:
-        return ArmStatistics.from_users([min(s, n) for s, n in users], [n for _, n in users])
-
-    whole = of(a + b + c)
-    for merged in (of(a).merge(of(b)).merge(of(c)), of(c).merge(of(a).merge(of(b)))):
-        assert np.allclose(list(vars(merged).values()), list(vars(whole).values()), atol=1e-9)
-
-
-def test_moments_stay_exact_far_from_zero() -> None:
-    far = ArmStatistics.from_users([1e9 + i for i in range(4)], [1] * 4)
-    assert far.ss == pytest.approx(5.0, abs=1e-9)
-
-
-def test_no_winner_in_an_a_a_test_looked_at_every_day() -> None:
-    rng, wins, naive_wins, repetitions = np.random.default_rng(7), 0, 0, 400
+@pytest.mark.parametrize(("lift", "bar"), [(0.0, 0.05), (0.08, 0.75)])
+def test_few_false_ships_and_many_true_ones_under_daily_looks(lift: float, bar: float) -> None:
+    """Users with votes of their own, looked at daily: at most α/2 ship without a difference, most do with one."""
+    rng, ships, repetitions = np.random.default_rng(11), 0, 60
+    experiment = Experiment.planned(
+        "e", Traffic(300, 3, 0.6, 0.25, executions_per_user=6), effect=0.08, judged=[Judged(FEEDBACK_RATE, margin=0.1)]
+    )
     for _ in range(repetitions):
-        pair = []
-        for _arm in range(2):
-            rated = rng.poisson(4, 1200)
-            pair.append((rng.binomial(rated, rng.beta(2.4, 1.6, 1200)), rated))
-        crossed = naive = False
-        for users in range(100, 1201, 100):
-            found = difference(*(ArmStatistics.from_users(s[:users], n[:users]) for s, n in pair))
-            assert found is not None
-            edge = boundary(found.standard_error, EXPERIMENT.plan.tau, 0.05)
-            crossed |= abs(found.estimate) > edge * found.standard_error
-            naive |= abs(found.estimate) > 1.96 * found.standard_error
-        wins, naive_wins = wins + crossed, naive_wins + naive
-    assert wins / repetitions <= 0.05
-    assert naive_wins / repetitions >= 0.15  # the same looks with a fixed-sample bound: what the boundary is for
-
-
-def test_a_real_difference_is_found_and_an_inverted_metric_reads_the_other_way() -> None:
-    look = EXPERIMENT.look(10, arm(0.55), arm(0.70, seed=1))
-    assert look.decision == "treatment_better"
-    assert look.low is not None
-    assert look.low > 0
-    assert look.p_value is not None
-    assert look.p_value < 0.05
-    errors = Experiment(replace(EXPERIMENT.plan, higher_is_better=False))
-    assert errors.look(10, arm(0.55), arm(0.70, seed=1)).decision == "control_better"
-    assert EXPERIMENT.look(10, arm(0.70), arm(0.55, seed=1)).decision == "control_better"
-
-
-def test_no_difference_keeps_running_and_the_last_day_says_so() -> None:
-    running = EXPERIMENT.look(10, arm(0.6), arm(0.6, seed=1))
-    assert running.decision == "running"
-    assert not running.maximum_reached
-    last = EXPERIMENT.look(EXPERIMENT.plan.maximum_days, arm(0.6), arm(0.6, seed=1))
-    assert last.maximum_reached
-    assert "keep control" in last.reason
-
-
-@pytest.mark.parametrize(
-    ("day", "control", "treatment", "said"),
-    [
-        (3, arm(0.2), arm(0.8), "day 3 of at least 7"),
-        (10, arm(0.2, 200), arm(0.8, 200), "400 of at least 1,000 users"),
-        (10, arm(0.2, 1000), arm(0.8, 1300), "not the planned split"),
-        (10, arm(0.005), arm(0.8), "up and"),
-        (10, arm(0.2, rated=0), arm(0.8), "worth 0 of at least 50"),
-        (10, ArmStatistics.from_users([], []), arm(0.8), "control"),
-    ],
-)
-def test_no_decision_before_the_data_can_carry_one(
-    day: float, control: ArmStatistics, treatment: ArmStatistics, said: str
-) -> None:
-    decision, reason = decided(EXPERIMENT.look(day, control, treatment))
-    assert decision == "insufficient_data"
-    assert said in reason
-
-
-def test_one_heavy_user_is_one_user() -> None:
-    crowd = ArmStatistics.from_users([1] * 999 + [40_000], [1] * 999 + [40_000])
-    assert effective_users(crowd) < 1.1
-
-
-def test_equal_users_give_no_interval_and_no_crash() -> None:
-    same = ArmStatistics.from_users([1, 1] * 500, [2, 2] * 500)
-    look = EXPERIMENT.look(10, same, same)
-    assert look.low is None
-    assert look.decision == "insufficient_data"
-
-
-def test_sample_ratio_corner_cases() -> None:
-    assert sample_ratio_p((0, 0), (1, 1)) == 1.0
-    assert sample_ratio_p((10, 1), (1, 0)) == 0.0
-    assert sample_ratio_p((5000, 5000), (1, 1)) == 1.0
-
-
-def test_looks_replay() -> None:
-    assert EXPERIMENT.look(9, arm(0.6), arm(0.7)) == EXPERIMENT.look(9, arm(0.6), arm(0.7))
+        arms = []
+        for extra in (0.0, lift):
+            rated = rng.binomial(6, 0.5, 4200)
+            own = np.clip(rng.beta(1.8, 1.2, 4200) + extra, 0, 1)
+            arms.append((rng.binomial(rated, own), rated))
+        history: list[Look] = []
+        for day in range(1, 29):
+            cut = [(s[: 150 * day], n[: 150 * day]) for s, n in arms]
+            rates = [(n, np.full(len(n), 6)) for _, n in cut]
+            seen = experiment.statistics(day, thumbs_up_rate=(cut[0], cut[1]), feedback_rate=(rates[0], rates[1]))
+            history.append(experiment.look(seen, history))
+            if history[-1].terminal:
+                break
+        assert history[-1].terminal
+        ships += history[-1].action == "ship"
+    assert ships / repetitions <= bar if lift == 0 else ships / repetitions >= bar
 
 
 def test_experiment_assigns_by_its_plan() -> None:
-    shares = [EXPERIMENT.assign(f"u{i}") for i in range(2000)]
-    treated = sum(found.variant == "treatment" for found in shares if found)
+    experiment = Experiment(PLAN)
+    shares = [experiment.assign(f"u{i}") for i in range(2000)]
     assert all(shares)
-    assert 900 < treated < 1100
-    assert EXPERIMENT.assign("u1") != Experiment.planned("e", Traffic(1, 1, 0.5, 0), phase=2).assign("u1")
+    assert 900 < sum(found.variant == "treatment" for found in shares if found) < 1100
+    other = Experiment(replace(PLAN, salt="e#2"))
+    assert [experiment.assign(f"u{i}") for i in range(20)] != [other.assign(f"u{i}") for i in range(20)]

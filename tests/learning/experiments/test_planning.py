@@ -1,103 +1,188 @@
-"""Planning: published sample sizes, what clustering costs, and honesty about small traffic."""
+"""Planning: the specification's numbers, what clustering and looking cost, and honesty about small traffic."""
 
+import json
 import math
+from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glow_pipelines.learning.experiments import Traffic, intra_user_correlation, plan_experiment
-from glow_pipelines.learning.experiments.planning import (
+from glow_pipelines.learning.experiments import ExperimentPlan, Judged, Traffic, intra_user_correlation, plan_experiment
+from glow_pipelines.learning.experiments.metrics import COST, FEEDBACK_RATE, METRICS
+from glow_pipelines.learning.experiments.precision import (
     design_effect,
     detectable_effect,
-    mixture_tau,
-    users_for_two_proportions,
+    information_needed,
+    looks_cost,
+    standard_error,
+    users_needed,
 )
 
-
-@pytest.mark.parametrize(("p1", "p2", "users"), [(0.70, 0.75, 1251), (0.75, 0.70, 1251), (0.5, 0.6, 388)])
-def test_users_for_two_proportions(p1: float, p2: float, users: int) -> None:
-    assert users_for_two_proportions(p1, p2) == users
+SMALL = Traffic(50, 1.16, 0.6, 0.3, population=600)
+COST_TRAFFIC = Traffic(400, 8, 0.02, 0.2, deviation=0.02)
 
 
-@pytest.mark.parametrize("arguments", [(0.5, 0.5), (-0.1, 0.5), (0.5, 1.1), (math.nan, 0.5)])
-def test_impossible_questions_are_refused(arguments: tuple[float, float]) -> None:
-    with pytest.raises(ValueError, match="two different rates"):
-        users_for_two_proportions(*arguments)
+def test_the_specification_on_six_hundred_users() -> None:
+    error = standard_error(SMALL, 600)
+    assert error == pytest.approx(0.038, abs=5e-4)
+    assert detectable_effect(error) == pytest.approx(0.106, abs=1e-3)
+    alone = standard_error(SMALL, 1)
+    needed = [users_needed(alone, information_needed(effect, 0.05, 0.8)) for effect in (0.05, 0.02)]
+    assert needed == [pytest.approx(2700, rel=0.02), pytest.approx(17_000, rel=0.02)]
+
+
+def test_the_specification_on_session_units() -> None:
+    # 300 users, correlation .3, heavy users: SE .051 with users, .021 with executions (simulation 10).
+    heavy = Traffic(20, 7.3, 0.6, 0.3, rated_per_user_cv=math.sqrt(17.5 / 7.3 - 1), sessions_per_user=4)
+    assert standard_error(heavy, 300) == pytest.approx(0.051, abs=1e-3)
+    assert standard_error(heavy, 300, unit="execution") == pytest.approx(0.021, abs=1e-3)
+    assert design_effect(heavy, "execution") == 1
+    assert 1 < design_effect(heavy, "session") < design_effect(heavy)
 
 
 def test_power_is_what_was_asked_for() -> None:
-    rng, users = np.random.default_rng(1), 1251
-    c, t = rng.binomial(users, 0.70, 20_000) / users, rng.binomial(users, 0.75, 20_000) / users
-    pooled = (c + t) / 2
-    won = np.abs(t - c) > 1.959964 * np.sqrt(2 * pooled * (1 - pooled) / users)
-    assert abs(won.mean() - 0.80) < 0.012  # four standard errors of 20 000 repetitions
+    rng, plan = np.random.default_rng(1), plan_experiment("e#1", Traffic(400, 1, 0.70, 0), effect=0.05)
+    assert plan.planned_days == 7  # one planned look, so a test of one look
+    users, wins = plan.users_per_arm, 20_000
+    c, t = rng.binomial(users, 0.70, wins) / users, rng.binomial(users, 0.75, wins) / users
+    error = np.sqrt((c * (1 - c) + t * (1 - t)) / users)
+    assert abs((np.abs(t - c) > 1.959964 * error).mean() - 0.80) < 0.02
 
 
-def test_mixture_tau_of_the_specification() -> None:
-    assert mixture_tau(1.0, 0.05) ** 2 == pytest.approx(8.2120, abs=5e-5)
+def test_looking_daily_costs_what_the_specification_says() -> None:
+    assert looks_cost(1, 0.05, 0.8) == 1
+    assert looks_cost(7, 0.05, 0.8) == pytest.approx(1.073, abs=2e-3)
+    assert looks_cost(14, 0.05, 0.8) == pytest.approx(1.087, abs=2e-3)
+    one, many = (plan_experiment("e#1", Traffic(d, 1, 0.7, 0.0), effect=0.05) for d in (400, 130))
+    assert one.information_max == pytest.approx((2.8016 / 0.05) ** 2, rel=1e-4)
+    assert many.information_max / one.information_max == pytest.approx(looks_cost(16, 0.05, 0.8), abs=0.01)
 
 
-def test_independent_votes_need_the_textbook_sample() -> None:
-    plan = plan_experiment("e#1", Traffic(100, 1, 0.70, 0.3), effect=0.05)
-    assert (plan.users_per_arm, plan.planned_days, plan.maximum_days) == (1251, 26, 51)
-    assert plan.design_effect == 1
-    assert plan.reachable
-
-
-def test_equal_votes_of_a_user_count_once() -> None:
-    assert plan_experiment("e#1", Traffic(100, 5, 0.70, 1.0)).users_per_arm == 1251
-    assert plan_experiment("e#1", Traffic(100, 5, 0.70, 0.0), minimum_users=2).users_per_arm == math.ceil(1251 / 5)
+def test_extensions_are_bought_in_advance() -> None:
+    week = plan_experiment("e#1", Traffic(1000, 1, 0.6, 0.0))
+    assert (week.planned_days, week.maximum_days) == (7, 28)
+    longer = plan_experiment("e#1", Traffic(130, 1, 0.6, 0.0))
+    assert longer.maximum_days == 2 * longer.planned_days
+    assert plan_experiment("e#1", Traffic(1000, 1, 0.6, 0.0), extensions=0).maximum_days == 7
+    slow = plan_experiment("e#1", Traffic(70, 1, 0.6, 0.0))
+    assert (slow.planned_days, slow.reachable) == (28, True)
+    assert any(warning.startswith("slow") for warning in slow.warnings)
 
 
 def test_never_below_the_minimum_of_users_and_days() -> None:
     plan = plan_experiment("e#1", Traffic(10_000, 20, 0.5, 0.0), effect=0.2, minimum_users=1000)
-    assert plan.users_per_arm == 500
-    assert plan.planned_days == 7
+    assert (plan.users_per_arm, plan.planned_days) == (500, 7)
 
 
-def test_small_arm_decides_when_the_split_is_uneven() -> None:
-    plan = plan_experiment("e#1", Traffic(100, 1, 0.70, 0), treatment_ppm=100_000)
-    assert plan.users_per_arm == 1251
-    assert plan.planned_days == math.ceil(12_510 / 100)
+def test_equal_votes_of_a_user_count_once() -> None:
+    once, five = (plan_experiment("e#1", Traffic(1000, rated, 0.7, 1.0)) for rated in (1, 5))
+    assert once.users_per_arm == five.users_per_arm
+    free = plan_experiment("e#1", Traffic(1000, 5, 0.7, 0.0), minimum_users=2)
+    assert free.users_per_arm == pytest.approx(once.users_per_arm / 5, abs=1)
 
 
-def test_small_populations_are_told_what_they_can_see() -> None:
-    plan = plan_experiment("e#1", Traffic(50, 1.16, 0.6, 0.3, population=600))
+def test_an_uneven_split_needs_more_users() -> None:
+    even = plan_experiment("e#1", Traffic(5000, 1, 0.7, 0))
+    uneven = plan_experiment("e#1", Traffic(5000, 1, 0.7, 0), treatment_ppm=100_000)
+    assert uneven.users_per_arm / 0.1 == pytest.approx(2 * even.users_per_arm * 0.25 / 0.09, rel=0.02)
+
+
+def test_a_hopeless_plan_says_so_before_it_starts() -> None:
+    plan = plan_experiment("e#1", SMALL)
     assert not plan.reachable
-    assert "only 600 users" in plan.summary
-    # the specification's example: 600 users, correlation .3, base 60 % see 10.6 points
-    assert detectable_effect(Traffic(50, 1.16, 0.6, 0.3), 300) == pytest.approx(0.106, abs=0.001)
-    assert "enough for a difference of" in plan.summary
+    assert plan.detectable == pytest.approx(0.106 * math.sqrt(looks_cost(22, 0.05, 0.8)), abs=2e-3)
+    assert "only 600 users are there" in plan.summary
+    assert plan.warnings[0].startswith("hopeless as planned: 5.0 points needs 2,9")
+    assert any("AB_TEST_MIN_SAMPLE_SIZE" in warning for warning in plan.warnings)
+    none = plan_experiment("e#1", Traffic(2, 1, 0.5, 1, population=2))
+    assert none.detectable is None
+    assert "too few to show any difference" in none.summary
 
 
-def test_too_few_users_are_not_told_of_a_difference_that_cannot_be() -> None:
-    assert "too few to show any difference" in plan_experiment("e#1", Traffic(2, 1, 0.5, 1, population=2)).summary
+def test_what_would_help_is_told_with_its_numbers() -> None:
+    traffic = Traffic(40, 8, 0.6, 0.4, population=1100, sessions_per_user=5, pre_post_correlation=0.8)
+    plan = plan_experiment("e#1", traffic)
+    options = {option.name: option for option in plan.options}
+    assert options["cuped"].error_ratio == pytest.approx(0.6)  # √(1−.8²)
+    expected = math.sqrt((1 + (8 / 5 - 1) * 0.4) / (1 + 7 * 0.4))
+    assert options["session units"].error_ratio == pytest.approx(expected)
+    assert plan.detectable is not None
+    for option in options.values():
+        assert option.detectable == pytest.approx(plan.detectable * option.error_ratio)
+        assert any(option.words == warning for warning in plan.warnings)
+    assert plan_experiment("e#1", traffic, unit="session").reachable
+    assert plan_experiment("e#1", traffic, primary=Judged("thumbs_up_rate", cuped=True)).users_per_arm < (
+        plan.users_per_arm
+    )
+
+
+def test_the_feedback_rate_is_a_guardrail_of_every_experiment() -> None:
+    plan = plan_experiment("e#1", Traffic(400, 2, 0.6, 0.2, executions_per_user=8))
+    rate = plan.guardrails[0]
+    assert (rate.metric, rate.role, rate.baseline) == (FEEDBACK_RATE, "signal", 0.25)
+    chosen = plan_experiment("e#1", Traffic(400, 2, 0.6, 0.2), judged=[Judged(FEEDBACK_RATE, role="critical")])
+    assert [metric.role for metric in chosen.guardrails] == ["critical"]
+    with pytest.raises(ValueError, match="guardrail of every experiment"):
+        plan_experiment("e#1", Traffic(400, 2, 0.6, 0.2), judged=[Judged(FEEDBACK_RATE, role="secondary")])
+    assert not plan_experiment("e#1", Traffic(400, 8, 0.3, 0.2), primary=FEEDBACK_RATE).guardrails
+
+
+def test_every_guardrail_is_frozen() -> None:
+    judged = [Judged(COST, COST_TRAFFIC, margin=0.1), Judged("latency_slo", threshold=3000.0, role="critical")]
+    plan = plan_experiment("e#1", Traffic(400, 4, 0.6, 0.2), judged=judged)
+    assert [metric.metric for metric in plan.guardrails] == [FEEDBACK_RATE, COST, "latency_slo"]
+    for metric in plan.metrics:
+        assert min(metric.tau, metric.tau_harm, metric.standard_error, metric.margin) > 0
+        assert metric.tau / metric.standard_error == pytest.approx(8.2120**0.5, abs=1e-4)
+    cost = plan.guardrails[1]
+    assert (cost.scale, cost.margin, cost.tolerance) == ("log_ratio", 0.1, METRICS[COST].tolerance)
+    assert plan.guardrails[2].threshold == 3000.0
+    tight = plan_experiment("e#1", Traffic(400, 4, 0.6, 0.2), judged=[Judged(COST, COST_TRAFFIC, margin=0.001)])
+    assert any("guardrail cost" in warning for warning in tight.warnings)
+
+
+def test_non_inferiority_plans_by_its_margin_and_asks_for_a_cost() -> None:
+    options: dict[str, Any] = {"objective": "non_inferiority", "effect": 0.03}
+    plan = plan_experiment("e#1", Traffic(400, 4, 0.6, 0.2), judged=[Judged(COST, COST_TRAFFIC)], **options)
+    assert plan.primary.margin == 0.03
+    assert plan.cost is not None
+    with pytest.raises(ValueError, match="cost_mean"):
+        plan_experiment("e#1", Traffic(400, 4, 0.6, 0.2), **options)
 
 
 @pytest.mark.parametrize(
-    ("traffic", "options"),
+    ("traffic", "options", "said"),
     [
-        (Traffic(10, 1, 0.97, 0), {"effect": 0.05}),
-        (Traffic(10, 1, 0.0, 0), {}),
-        (Traffic(10, 1, 0.5, 0), {"effect": 0.0}),
-        (Traffic(0, 1, 0.5, 0), {}),
-        (Traffic(10, 1, 0.5, 2), {}),
-        (Traffic(10, 1, 0.5, 0), {"treatment_ppm": 1_000_000}),
+        (Traffic(10, 1, 0.97, 0), {"effect": 0.05}, "must leave both rates"),
+        (Traffic(10, 1, 0.0, 0), {}, "must leave"),
+        (Traffic(10, 1, 0.5, 0), {"effect": 0.0}, "must leave"),
+        (Traffic(0, 1, 0.5, 0), {}, "got"),
+        (Traffic(10, 1, 0.5, 2), {}, "got"),
+        (Traffic(10, 1, 0.5, 0), {"treatment_ppm": 1_000_000}, "got"),
+        (Traffic(10, 1, 0.5, 0), {"confidence": 1.0}, "got"),
+        (Traffic(10, 1, 0.5, 0), {"primary": "happiness"}, "metric: one of"),
+        (Traffic(10, 1, 4.0, 0), {"primary": "mean_rating"}, "needs the deviation"),
+        (Traffic(10, 1, 0.5, 0), {"judged": [Judged(COST)]}, "traffic of its own"),
+        (Traffic(10, 1, 0.5, 0), {"judged": [Judged("score"), Judged("score")]}, "traffic of its own"),
+        (Traffic(10, 1, 0.5, 0), {"judged": [Judged("thumbs_up_rate")]}, "named once"),
     ],
 )
-def test_impossible_plans_are_refused(traffic: Traffic, options: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match=r"got|must leave"):
-        plan_experiment("e#1", traffic, **options)  # type: ignore[arg-type]
+def test_impossible_plans_are_refused(traffic: Traffic, options: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        plan_experiment("e#1", traffic, **options)
 
 
-@given(st.floats(0.05, 0.9), st.floats(0, 1), st.floats(1, 30))
+@given(st.floats(0.05, 0.9), st.floats(0, 1), st.floats(0.2, 30))
+@settings(deadline=None, max_examples=25)
 def test_correlation_never_makes_an_experiment_cheaper(base: float, correlation: float, rated: float) -> None:
-    alone = plan_experiment("e#1", Traffic(50, rated, base, 0.0))
-    alike = plan_experiment("e#1", Traffic(50, rated, base, correlation))
+    # One planned look: what more looks cost is solved once a number of them, and tested above.
+    alone = plan_experiment("e#1", Traffic(5e4, rated, base, 0.0))
+    alike = plan_experiment("e#1", Traffic(5e4, rated, base, correlation))
     assert alike.users_per_arm >= alone.users_per_arm
     assert design_effect(Traffic(50, rated, base, correlation)) >= 1
+    assert ExperimentPlan.from_json(json.loads(json.dumps(alike.to_json()))) == alike
 
 
 @pytest.mark.parametrize("truth", [0.0, 0.1, 0.4])
@@ -113,3 +198,23 @@ def test_correlation_without_repeats_is_the_worst_case() -> None:
     assert intra_user_correlation([1, 0, 1], [1, 1, 1]) == 1.0
     assert intra_user_correlation([], []) == 1.0
     assert intra_user_correlation([3, 3], [3, 3]) == 0.0  # nothing varies at all
+
+
+def test_the_planned_error_is_what_users_show() -> None:
+    """Users who never rate count as users: the formula over E[N] with zeros included gives the simulated error."""
+    rng, traffic_n = np.random.default_rng(3), rng_rated(np.random.default_rng(4), 200_000)
+    mean, cv = float(traffic_n.mean()), float(traffic_n.std() / traffic_n.mean())
+    planned = standard_error(Traffic(1, mean, 0.6, 0.3, rated_per_user_cv=cv), 800)
+    found = []
+    for _ in range(1500):
+        rates = []
+        for _arm in range(2):
+            n = rng_rated(rng, 400)
+            own = rng.beta(0.6 * (1 / 0.3 - 1), 0.4 * (1 / 0.3 - 1), 400)
+            rates.append(rng.binomial(n, own).sum() / n.sum())
+        found.append(rates[1] - rates[0])
+    assert np.std(found) == pytest.approx(planned, rel=0.06)
+
+
+def rng_rated(rng: np.random.Generator, users: int) -> Any:
+    return np.where(rng.random(users) < 0.4, 0, rng.geometric(0.3, users))

@@ -1,0 +1,80 @@
+"""Stages of a gradual rollout: shares, how long, how many users at least, and the plan they make.
+
+Values only: which move is due belongs to ramp.py.
+"""
+
+from dataclasses import dataclass
+
+from glow_pipelines.learning.experiments.assignment import MILLION
+from glow_pipelines.learning.experiments.metrics import MetricPlan
+from glow_pipelines.learning.experiments.plan import HARM_ALPHA, ExperimentPlan
+from glow_pipelines.learning.experiments.records import Record
+
+
+@dataclass(frozen=True)
+class Stage(Record):
+    """One stage: shares in parts per million (who is in neither sees what is in force), how long and how many at least.
+
+    `phase_offset` counts strata from the first; `units` are exposed units of the stratum, both arms together;
+    `approval` says that a person must agree before the stage begins.
+    """
+
+    treatment_ppm: int
+    control_ppm: int
+    phase_offset: int
+    hours: float
+    units: int
+    approval: bool = False
+
+
+@dataclass(frozen=True)
+class RampPlan(Record):
+    """A frozen ramp: its stages, and the metrics its monitor watches with their tolerances and scales."""
+
+    stages: tuple[Stage, ...]
+    metrics: tuple[MetricPlan, ...]
+    alpha: float = HARM_ALPHA
+    version: int = 1
+
+    def __post_init__(self) -> None:
+        shares = [stage.treatment_ppm for stage in self.stages]
+        if not shares or shares != sorted(shares) or shares[0] <= 0 or shares[-1] != MILLION:
+            raise ValueError(f"stages: the treatment's share must rise to {MILLION}, got {shares}")
+        for here, there in zip(self.stages, self.stages[1:], strict=False):
+            same = here.treatment_ppm * there.control_ppm == there.treatment_ppm * here.control_ppm
+            if there.phase_offset < here.phase_offset or (there.phase_offset == here.phase_offset and not same):
+                raise ValueError("stages: another ratio of the arms needs a later phase_offset (a stratum of its own)")
+
+    @classmethod
+    def of(cls, plan: ExperimentPlan, stages: tuple[Stage, ...]) -> "RampPlan":
+        """The ramp after (or instead of) an experiment: the same metrics are watched."""
+        return cls(stages, plan.watched)
+
+
+def default_stages(
+    after_test: bool,
+    *,
+    tested_ppm: int = MILLION // 2,
+    users: float | None = None,
+    hours: float = 24.0,
+    approval: bool = False,
+) -> tuple[Stage, ...]:
+    """50 → 75 → 95 → 100 % after a test, from 5 % without one. 95 % lasts a week at least: the rest is the hold-back.
+
+    `users` are those there are, where known: a stage asks for 200 exposed, or for half of those it can reach. With
+    `approval` a person lets every stage begin but the first.
+    """
+    shares = (50, 75, 95, 100) if after_test else (5, 10, 25, 50, 75, 95, 100)
+    first = 1 if after_test and tested_ppm != MILLION // 2 else 0
+    stages = []
+    for i, share in enumerate(shares):
+        treatment = share * MILLION // 100
+        control = treatment if share <= 50 else MILLION - treatment
+        reach = 400.0 if users is None else users * (treatment + control) / MILLION
+        if share == 100:
+            least, needed = 0.0, 0
+        else:
+            least, needed = (max(hours, 168.0) if share == 95 else hours), int(min(200, reach / 2))
+        offset = first if share <= 50 else first + (75, 95, 100).index(share) + 1
+        stages.append(Stage(treatment, control, offset, least, needed, approval and i > 0))
+    return tuple(stages)
