@@ -62,3 +62,13 @@ def _lines(text: str) -> list[str]:
 def percent(value: float | None) -> str:
     """A share for people."""
     return "–" if value is None else f"{100 * value:.1f} %"
+
+
+def sql(statement: str) -> dg.MarkdownMetadataValue:
+    """A statement to copy; it must hold no text of users."""
+    return dg.MetadataValue.md(f"```sql\n{statement}\n```")
+
+
+def bullets(lines: Sequence[str], empty: str = "none") -> dg.MarkdownMetadataValue:
+    """Lines of text, one each."""
+    return dg.MetadataValue.md("\n".join(f"- {plain(each, 300)}" for each in lines) or f"*{empty}*")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from glow_pipelines.defs.metadata import counts, percent, table
-from glow_pipelines.defs.prompts.common import COMMON, bullets, usage, with_optimization
+from glow_pipelines.defs.metadata import bullets, counts, percent, table
+from glow_pipelines.defs.prompts.common import COMMON, usage, with_optimization
 from glow_pipelines.services import Services
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ Belongs here: the asset and its checks. Does not: the hand-over itself (steps/ha
 
 import dagster as dg
 
-from glow_pipelines.defs.metadata import diff, line, table
-from glow_pipelines.defs.prompts.common import COMMON, sql, waiting
+from glow_pipelines.defs.metadata import diff, line, sql, table
+from glow_pipelines.defs.prompts.common import COMMON, waiting
 from glow_pipelines.services import Services
 
 CHECKS = ("candidate_has_gate", "lineage")

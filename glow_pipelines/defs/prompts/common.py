@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from glow_pipelines.defs.metadata import line, plain
+from glow_pipelines.defs.metadata import line
 from glow_pipelines.defs.partitions import agents
 from glow_pipelines.defs.requests import asked
 from glow_pipelines.services import Services
@@ -69,13 +69,3 @@ def budget_check(work: "Optimization") -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         check_name="budget", passed=over == 0, description=words, metadata={"overshoot": float(over)}
     )
-
-
-def sql(statement: str) -> dg.MarkdownMetadataValue:
-    """A statement to copy."""
-    return dg.MetadataValue.md(f"```sql\n{statement}\n```")
-
-
-def bullets(lines: "tuple[str, ...] | list[str]", empty: str = "none") -> dg.MarkdownMetadataValue:
-    """Lines of text, one each."""
-    return dg.MetadataValue.md("\n".join(f"- {plain(each, 300)}" for each in lines) or f"*{empty}*")

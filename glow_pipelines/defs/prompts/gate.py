@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from glow_pipelines.defs.metadata import line, percent, table
-from glow_pipelines.defs.prompts.common import COMMON, budget_check, bullets, usage, waiting, with_optimization
+from glow_pipelines.defs.metadata import bullets, line, percent, table
+from glow_pipelines.defs.prompts.common import COMMON, budget_check, usage, waiting, with_optimization
 from glow_pipelines.defs.prompts.drawing import evidence_plot
 from glow_pipelines.services import Services
 
