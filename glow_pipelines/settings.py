@@ -51,7 +51,10 @@ class Settings:
     """All settings. Database URLs are libpq URLs without a driver; database/urls.py names one where one is wanted."""
 
     learning_enabled: bool = setting(
-        "LEARNING_ENABLED", BOOLEAN, "true", "false stops every schedule and sensor that learns"
+        "LEARNING_ENABLED",
+        BOOLEAN,
+        "true",
+        "false stops every schedule and sensor that learns; guardrails and rollbacks of what is on users go on",
     )
     learning_auto_optimize: bool = setting(
         "LEARNING_AUTO_OPTIMIZE", BOOLEAN, "true", "optimize prompts by schedule and threshold, not only on request"
@@ -81,13 +84,13 @@ class Settings:
         "AB_TEST_MIN_SAMPLE_SIZE",
         whole(2, 1_000_000_000),
         "1000",
-        "users (not executions) an experiment needs before it may decide",
+        "users (not executions) of both arms together that an experiment needs before it may decide",
     )
     ab_test_confidence_threshold: float = setting(
         "AB_TEST_CONFIDENCE_THRESHOLD",
         number(0.5, 1, open_ends=True),
         "0.95",
-        "confidence of an experiment's interval and decision",
+        "confidence of an experiment's intervals and of its decision, over all looks together",
     )
     rag_learning_enabled: bool = setting(
         "RAG_LEARNING_ENABLED", BOOLEAN, "true", "learn retrieval from clicks, citations and feedback"

@@ -77,6 +77,8 @@ STATUSES = {
     "set": "it holds from now on",
     "erased": "the person is gone from the tables; files and Dagster's own tables follow",
     "rolled_back": "what was in force before is in force again",
+    "created": "it holds from now on",
+    "ended": "it holds no more",
     "merged": "a search known before: what is new in it was added",
     "refused": "only in batches: this row was not written; `code`, `field`, `message` and `hint` say why",
 }
@@ -98,6 +100,7 @@ SHARED = {
     "item_id": "what `claim_annotation` answered: an execution that waits for reviews",
     "reviewer": "who judges; null means the person this login speaks for",
     "filters": "which items: `agent`, `kind` (judgement, comparison), `reason` (where not blind), `state` (adjudicate)",
+    "experiment_id": "the experiment, as `experiments` answers it",
     "lease": "for how long a review is a reviewer's own, such as `20 minutes`; null means as long as the policy says",
 }
 

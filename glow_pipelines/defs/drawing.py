@@ -6,7 +6,7 @@ names of ours and numbers only.
 
 import base64
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 
 import dagster as dg
@@ -43,6 +43,11 @@ class Frame:
         dots = self.dot(points[0], colour) if len(points) == 1 else ""
         return f'<polyline points="{placed}" fill="none" stroke="{colour}" stroke-width="{width}"{dash}/>{dots}'
 
+    def band(self, low: Sequence[Point], high: Sequence[Point], colour: str) -> str:
+        """The area between two lines over the same x."""
+        placed = " ".join(f"{x:.1f},{y:.1f}" for x, y in map(self.at, (*low, *reversed(high))))
+        return f'<polygon points="{placed}" fill="{colour}" fill-opacity="0.16"/>'
+
     def dot(self, point: Point, colour: str) -> str:
         x, y = self.at(point)
         return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" fill="{colour}"/>'
@@ -55,15 +60,14 @@ class Frame:
         return f'<text x="{x + 7:.1f}" y="{y + 4:.1f}" fill="{colour}">{escape(text[:24])}</text>'
 
     def svg(self, drawn: Sequence[str]) -> str:
-        ticks = []
+        ticks, told = [], self._ticks()
         for step in range(5):
             x = self.x[0] + step / 4 * (self.x[1] - self.x[0])
             y = self.y[0] + step / 4 * (self.y[1] - self.y[0])
             (across, _), (_, up) = self.at((x, self.y[0])), self.at((self.x[0], y))
-            told = f"{100 * y:.0f} %" if self._percent else f"{y:.1f}"
             ticks.append(
                 f'<line x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{up:.1f}" y2="{up:.1f}" stroke="#e4e4e4"/>'
-                f'<text x="{_LEFT - 6}" y="{up + 4:.1f}" text-anchor="end">{told}</text>'
+                f'<text x="{_LEFT - 6}" y="{up + 4:.1f}" text-anchor="end">{told(y)}</text>'
                 f'<text x="{across:.1f}" y="{HEIGHT - _BOTTOM + 16}" text-anchor="middle">{x:.0f}</text>'
             )
         names = (
@@ -75,6 +79,13 @@ class Frame:
             f'font-size="12" fill="#333"><rect width="100%" height="100%" fill="#ffffff"/>'
             f"{''.join(ticks)}{names}{''.join(drawn)}</svg>"
         )
+
+    def _ticks(self) -> Callable[[float], str]:
+        """Numbers with as many digits as tell two ticks apart."""
+        scale, unit = (100, " %") if self._percent else (1, "")
+        gap = scale * (self.y[1] - self.y[0]) / 4 or 1
+        digits = max(0 if self._percent else 1, math.ceil(-math.log10(gap)))
+        return lambda y: f"{scale * y + 0.0:.{digits}f}{unit}"
 
 
 def around(values: Sequence[float], within: tuple[float, float] = (-math.inf, math.inf)) -> tuple[float, float]:

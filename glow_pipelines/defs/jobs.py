@@ -8,11 +8,12 @@ import dagster as dg
 _UPKEEP = dg.AssetSelection.assets("storage_upkeep")
 _REPORTS = dg.AssetSelection.assets("annotation_report", "judge_calibration")
 _ERASURES = dg.AssetSelection.assets("erasures")
+_WATCH = dg.AssetSelection.assets("experiment_guardrails", "rollout")
 
 turn = dg.define_asset_job(
     "turn",
     description="One whole turn of the loop for one agent: curate, check, optimize, gate, experiment, measure.",
-    selection=dg.AssetSelection.all() - _UPKEEP - _REPORTS - _ERASURES,
+    selection=dg.AssetSelection.all() - _UPKEEP - _REPORTS - _ERASURES - _WATCH,
 )
 curation = dg.define_asset_job(
     "curation",
@@ -26,8 +27,13 @@ training = dg.define_asset_job(
 )
 experimentation = dg.define_asset_job(
     "experimentation",
-    description="The experiment of one agent: the one asked for is started, the one that runs is looked at.",
+    description="The experiments of one agent: what was asked for is started, what runs is looked at and decided.",
     selection=dg.AssetSelection.assets("experiment"),
+)
+watch = dg.define_asset_job(
+    "watch",
+    description="What is on users: guardrails of one agent's experiments, and its rollouts by at most one stage.",
+    selection=_WATCH,
 )
 upkeep = dg.define_asset_job(
     "upkeep", description="Months made ahead, old ones dropped as the settings say.", selection=_UPKEEP

@@ -1,29 +1,20 @@
 """From a passed gate to users: the alias `candidate`, an experiment large enough to tell, and word to people.
 
-Belongs here: one transaction that does all three or none, and changes nothing when repeated; and an experiment that an
-engineer asks for without a gate. Does not: the gate
-(optimization), who sees what (glow_api.resolve_prompt), looking at the experiment (defs/experiments).
+Belongs here: one transaction that does all three or none, and changes nothing when repeated. Does not: the gate
+(optimization), starting an experiment, which is the same for who asks for one by hand (experiments/start).
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
-from glow_pipelines.errors import Actionable
-from glow_pipelines.learning.experiments import Experiment, ExperimentPlan, Traffic, intra_user_correlation
+from glow_pipelines.learning.experiments import ExperimentPlan
 from glow_pipelines.learning.prompts.types import Gate
 from glow_pipelines.settings import Settings
+from glow_pipelines.steps.experiments.changes import Change
+from glow_pipelines.steps.experiments.start import start
 from glow_pipelines.store.noun import Row
 from glow_pipelines.store.store import Transaction
-
-PLANNED_EFFECT = 0.05
-"""The smallest difference in the share of thumbs up worth finding: the charter's five points."""
-FAINT_PRIOR = 0.5
-"""Added to up and down votes so that a rate of 0 or 1 from few votes does not make planning impossible."""
-
-
-class CannotStart(Actionable):
-    """An experiment that was asked for cannot start, and why."""
 
 
 @dataclass(frozen=True)
@@ -46,15 +37,15 @@ def hand_over(t: Transaction, settings: Settings, agent: str) -> HandOver | None
         return None
     finalist = row["finalist"]
     version = t.prompts.find(agent, finalist)
-    plan = plan_experiment(t, settings, agent, finalist)
-    named = plan.salt.partition("#")[0]
     hypothesis = f"{version['operator']}: more thumbs up than the prompt in force"
-    t.experiments.create(named, agent, hypothesis, production.prompt.sha256, finalist, asdict(plan), row["gate_id"])
-    running = t.experiments.running(agent)
-    experiment_id = running["experiment_id"] if running and running["treatment"] == finalist else None
-    t.prompts.move_alias(
-        agent, "candidate", finalist, "pipeline", "passed the gate", row["gate_id"], experiment_id=experiment_id
-    )
+    change = Change(agent, "prompt", production.prompt.sha256, finalist)
+    started = start(t, settings, change, hypothesis, gate_id=row["gate_id"])
+    plan, begun = started.plan, t.experiments.find(started.experiment_id)
+    experiment_id = started.experiment_id if begun is not None and begun["active"] else None
+    if begun is None or begun["active"]:  # what users have judged is no candidate again
+        t.prompts.move_alias(
+            agent, "candidate", finalist, "pipeline", "passed the gate", row["gate_id"], experiment_id=experiment_id
+        )
     gate = Gate.from_json(row["evidence"])
     told = t.notifications.add(
         agent,
@@ -64,43 +55,6 @@ def hand_over(t: Transaction, settings: Settings, agent: str) -> HandOver | None
         key=row["gate_id"],
     )
     return HandOver(row["gate_id"], finalist, experiment_id, plan, told)
-
-
-def start_asked(t: Transaction, settings: Settings, agent: str, request_id: int, asked: Mapping[str, Any]) -> None:
-    """Start the experiment that an engineer asked for (glow_api.create_experiment). Raises CannotStart."""
-    production, treatment = t.prompts.in_force(agent), asked["prompt_version"]
-    version = t.prompts.find(agent, treatment)
-    if production is None or treatment == production.prompt.sha256:
-        raise CannotStart(f"{agent}: the prompt asked for is in production by now, or nothing is")
-    plan = plan_experiment(t, settings, agent, treatment, asked["effect"])
-    hypothesis = asked.get("hypothesis") or f"{version['operator']}: more thumbs up than the prompt in force"
-    control, named = production.prompt.sha256, plan.salt.partition("#")[0]
-    if not t.experiments.create(named, agent, hypothesis, control, treatment, asdict(plan), None, request_id):
-        raise CannotStart(f"{agent}: another experiment runs, or {named} was run before")
-
-
-def plan_experiment(
-    t: Transaction, settings: Settings, agent: str, finalist: str, effect: float = PLANNED_EFFECT
-) -> ExperimentPlan:
-    """As many users as the effect needs with this agent's traffic, and never fewer than the settings say."""
-    votes, traffic = t.experiments.votes_per_user(agent), t.experiments.traffic(agent)
-    up, cast = sum(row["up"] for row in votes), sum(row["votes"] for row in votes)
-    plan: ExperimentPlan = Experiment.planned(
-        f"{agent}-{finalist[:12]}",
-        Traffic(
-            users_per_day=max(1, traffic["users"]) / traffic["days"],
-            population=max(1, traffic["users"]),
-            rated_per_user=max(1.0, cast / max(1, len(votes))),
-            baseline_rate=(up + FAINT_PRIOR) / (cast + 2 * FAINT_PRIOR),
-            intra_user_correlation=intra_user_correlation(
-                [row["up"] for row in votes], [row["votes"] for row in votes]
-            ),
-        ),
-        effect=effect,
-        confidence=settings.ab_test_confidence_threshold,
-        minimum_users=settings.ab_test_min_sample_size,
-    ).plan
-    return plan
 
 
 def _body(
@@ -119,4 +73,5 @@ def _body(
         "planned_days": plan.planned_days,
         "reachable": plan.reachable,
         "plan": plan.summary,
+        "warnings": list(plan.warnings),
     }

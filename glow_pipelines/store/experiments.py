@@ -99,6 +99,52 @@ class Experiments(Noun):
     def running_agents(self) -> list[str]:
         return [row["agent"] for row in self._rows("running_agents")]
 
+    def now(self) -> datetime:
+        """The time by the clock that executions are recorded by."""
+        row = self._row("now")
+        assert row is not None
+        now: datetime = row["now"]
+        return now
+
+    def of_request(self, request_id: int) -> str | None:
+        """The experiment that a request has started."""
+        row = self._row("experiment_of_request", request_id=request_id)
+        return None if row is None else row["experiment_id"]
+
+    def begun(self, name: str) -> int:
+        """How many experiments of this name were begun: `name`, `name-2`, …"""
+        row = self._row("begun_experiments", named=name)
+        assert row is not None
+        begun: int = row["begun"]
+        return begun
+
+    def in_force(self, agent: str, kind: Kind) -> str | None:
+        """The version of a kind that an agent uses now, held until commit; None where nothing is decided here."""
+        row = self._row("in_force", agent=agent, kind=kind)
+        assert row is not None
+        version: str | None = row["version"]
+        return version
+
+    def config_in_force(self, agent: str) -> Mapping[str, object] | None:
+        """The settings an agent uses now, where they are decided here."""
+        row = self._row("config_in_force", agent=agent)
+        return None if row is None else row["config"]
+
+    def config_version(self, config: Mapping[str, object]) -> str:
+        """The name of settings: the hash of their JSON."""
+        row = self._row("config_version", config=json(config))
+        assert row is not None
+        version: str = row["version"]
+        return version
+
+    def lock_looks(self, experiment_id: str) -> None:
+        """Until commit, nobody else looks at this experiment. Units go on entering it: its row is not locked."""
+        self._run("lock_looks", experiment_id=experiment_id)
+
+    def looks(self, experiment_id: str, phase: int) -> list[Row]:
+        """The looks of a phase, the oldest first: kind, as_of, day, result, decision, reason."""
+        return self._rows("looks", experiment_id=experiment_id, phase=phase)
+
     def exposures(self, experiment_id: str, phase: int) -> dict[str, int]:
         rows = self._rows("exposure_counts", experiment_id=experiment_id, phase=phase)
         return {row["variant"]: row["units"] for row in rows}

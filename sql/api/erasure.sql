@@ -103,6 +103,8 @@ create function glow_api.personal_places() returns setof glow_api.personal_place
     ('review_policies', '{set_by}', 'pseudonym', null, null, null, null, 'Stays.'),
     ('review_slots', '{reviewer}', 'pseudonym', null, null, null, null, 'Stays; deleted with its item.'),
     ('reviewer_reliability', null, null, null, null, null, null, 'What the person''s word counts goes on under the pseudonym.'),
+    ('rollout_moves', '{moved_by}', 'pseudonym', null, null, null, 'leaves', 'Stays; what a reason quotes is emptied.'),
+    ('rollouts', null, null, null, null, null, null, 'Written by engineers: not personal. What a reason quotes stands in rollout_moves too.'),
     ('score_cache', null, null, null, null, null, null, 'Hashes and numbers.'),
     ('split_assignments', null, null, null, null, null, null, 'Hashes only; a group keeps its split for ever.'),
     ('stale_inputs', null, null, null, null, null, null, 'Numbers and our own words.'),

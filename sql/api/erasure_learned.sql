@@ -238,9 +238,14 @@ begin
     delete from glow.evaluations e where e.agent = old.agent and e.prompt_version = old.prompt_version;
     get diagnostics n = row_count;
     receipt := glow_api.counted(receipt, 'evaluations', n);
-    update glow.learning_experiments x
-       set state = 'stopped', stopped_at = clock_timestamp(), reason = 'a prompt under test lost a part: erasure ' || the_id
-     where x.agent = old.agent and x.active and old.prompt_version in (x.control_prompt, x.treatment_prompt);
+    perform glow.roll_back(x.experiment_id, 'erasure', 'a prompt under test lost a part: erasure ' || the_id, '{}', 'abandoned')
+       from glow.learning_experiments x join glow.rollouts r using (experiment_id)
+      where x.agent = old.agent and x.active and old.prompt_version in (x.control_prompt, x.treatment_prompt);
+    get diagnostics n = row_count;
+    receipt := glow_api.counted(receipt, 'learning_experiments', n);
+    perform glow.stop_experiment(x.experiment_id, 'abandoned', 'erasure', 'a prompt under test lost a part: erasure ' || the_id)
+       from glow.learning_experiments x
+      where x.agent = old.agent and x.active and old.prompt_version in (x.control_prompt, x.treatment_prompt);
     get diagnostics n = row_count;
     receipt := glow_api.counted(receipt, 'learning_experiments', n);
     -- By compare-and-swap like every move: whoever reads the alias before sees the old revision and fails.

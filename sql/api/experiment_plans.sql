@@ -19,7 +19,7 @@ declare
   detectable double precision;
   needed double precision;     -- independent votes for the effect
   users_needed bigint;
-  days_needed integer;
+  days_needed bigint;
 begin
   -- Who came in the last days is who would come: users come back, so the days are not summed.
   with asked as (
@@ -79,17 +79,18 @@ begin
     continue when choice.left_over is null;
     effective := effects.recent * share * split / choice.design / choice.left_over;
     detectable := case when effective > 0 then wanted * sqrt(4 * effects.p * (1 - effects.p) / effective) end;
+    if detectable > 1 then detectable := null; end if;  -- no share differs by so much
     needed := 4 * effects.p * (1 - effects.p) * (wanted / effect) ^ 2;
     users_needed := case when effects.recent > 0 and seen.users > 0
       then ceil(needed * choice.design * choice.left_over / split / (effects.recent::double precision / seen.users)) end;
     -- By whom the days brought; beyond the month by its average.
     days_needed := case when users_needed is not null then greatest(plan_of.days, case
-      when users_needed <= seen.month * share then ceil(seen.ages[ceil(users_needed / share)::integer])
+      when users_needed <= seen.month * share then ceil(seen.ages[least(ceil(users_needed / share), seen.month)::integer])
       else ceil(28 * users_needed / (seen.month * share)) end) end;
     options := options || jsonb_build_object('way', choice.named, 'design_effect', choice.design, 'detectable', detectable,
       'users_needed', users_needed, 'days_needed', days_needed, 'variance_left', choice.left_over);
     if choice.named = unit or choice.named = 'user' and unit = 'org' then
-      warnings := case when detectable is null then jsonb_build_array('nobody of this agent voted in the last ' || days || ' days: there is nothing to compare')
+      warnings := case when detectable is null then jsonb_build_array(format('users of this agent cast %s votes in the last %s days: that shows no difference at all', effects.recent, days))
         when detectable > effect then jsonb_build_array(format(
           'in %s days %s users cast %s votes: that shows a difference of %s points or more with 80 %% power, not the %s asked for; that takes %s days',
           days, seen.users, effects.recent, round(100 * detectable::numeric, 1), round(100 * effect::numeric, 1), days_needed))
@@ -106,7 +107,7 @@ begin
     'design_effect', c -> 'design_effect', 'detectable', c -> 'detectable', 'users_needed', c -> 'users_needed', 'days_needed', c -> 'days_needed',
     'reachable', coalesce((c ->> 'users_needed')::bigint <= seen.month * share, false),
     'warnings', warnings, 'options', options,
-    'summary', case when c ->> 'detectable' is null then 'Nothing to plan from: no votes in ' || days || ' days.' else format(
+    'summary', case when c ->> 'detectable' is null then format('%s votes in %s days show no difference at all.', effects.recent, days) else format(
       '%s days with about %s users show a difference of %s points in the share of thumbs up (now %s %%) with 80 %% power; %s points take %s days.',
       days, seen.users, round(100 * (c ->> 'detectable')::numeric, 1), round(100 * effects.p::numeric, 1), round(100 * effect::numeric, 1),
       c ->> 'days_needed') end)

@@ -12,7 +12,9 @@ insert into glow.learning_experiments (
   unit, hash, treatment_ppm, control_ppm, enroll_ppm, plan, gate_id, request_id, state, planned_end)
 select %(experiment_id)s, %(agent)s::text, %(kind)s::text, %(design)s, %(hypothesis)s, %(control)s::text, %(treatment)s, %(control_config)s,
        %(treatment_config)s, %(layer)s, %(slot_from)s, %(slot_to)s, %(unit)s, %(hash)s, %(treatment_ppm)s, %(control_ppm)s,
-       %(enroll_ppm)s, %(plan)s, %(gate_id)s, %(request_id)s, %(state)s, %(planned_end)s
+       %(enroll_ppm)s, %(plan)s, %(gate_id)s, %(request_id)s, %(state)s,
+       coalesce(%(planned_end)s::timestamptz, case %(design)s when 'ab' then
+         clock_timestamp() + (%(plan)s::jsonb ->> 'planned_days')::double precision * interval '1 day' end)
  where coalesce(glow.in_force(%(agent)s::text, %(kind)s::text), case when %(kind)s::text <> 'prompt' then %(control)s::text end)
        = %(control)s::text
 on conflict do nothing
@@ -30,6 +32,40 @@ select * from glow.learning_experiments
 -- running_agents --
 -- Agents with an experiment in which units may see an arm.
 select distinct agent from glow.learning_experiments where active order by agent
+
+-- now --
+-- The time by the clock that executions are recorded by.
+select clock_timestamp() as now
+
+-- experiment_of_request --
+-- The experiment that a request has started.
+select experiment_id from glow.learning_experiments where request_id = %(request_id)s
+
+-- begun_experiments --
+-- How many experiments of a name were begun: the name itself, and with a number behind it.
+select count(*) as begun from glow.learning_experiments
+ where experiment_id = %(named)s::text or starts_with(experiment_id, %(named)s::text || '-')
+
+-- in_force --
+-- The version of a kind that an agent uses now, held until commit.
+select glow.in_force(%(agent)s, %(kind)s) as version
+
+-- config_in_force --
+-- The settings that an agent uses now.
+select config from glow.agent_configs where agent = %(agent)s and kind = 'config' and alias = 'production'
+
+-- config_version --
+-- The name of settings.
+select glow.config_version(%(config)s) as version
+
+-- lock_looks --
+-- Until commit, nobody else looks at an experiment. Not its row: resolve_prompt would wait for every look.
+select pg_advisory_xact_lock(hashtextextended('experiment look ' || %(experiment_id)s, 0))
+
+-- looks --
+-- The looks of a phase of an experiment, the oldest first.
+select kind, as_of, day, result, decision, reason from glow.experiment_looks
+ where experiment_id = %(experiment_id)s and phase = %(phase)s order by as_of, look_id
 
 -- exposure_counts --
 -- Units by variant.

@@ -70,7 +70,8 @@ def open_optimization(
         )
         known = t.optimizations.has(optimization_id)
         if not known and (running := t.experiments.running(agent)) is not None:
-            raise NotOptimizable(f"waits for experiment {running['experiment_id']}: one candidate at a time")
+            told = f"experiment {running['experiment_id']}, which is {running['state']}"
+            raise NotOptimizable(f"waits for {told}: one candidate at a time")
         t.optimizations.start(
             optimization_id,
             agent,

@@ -1,0 +1,80 @@
+"""The plan of an experiment from what its agent's users did in the weeks before.
+
+Belongs here: which metrics judge an experiment, and what to plan with where little was measured. Does not: measuring
+(store/experiment_statistics), the arithmetic (learning/experiments/planning).
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from glow_pipelines.learning.experiments import METRICS, ExperimentPlan, Judged, Traffic, plan_experiment
+from glow_pipelines.learning.experiments.metrics import COST, FEEDBACK_RATE
+from glow_pipelines.learning.experiments.plan import Unit
+from glow_pipelines.settings import Settings
+from glow_pipelines.store.experiment_statistics import Frozen
+from glow_pipelines.store.store import Transaction
+
+PRIMARY = "thumbs_up_rate"
+GUARDRAILS = (FEEDBACK_RATE, "correction_rate", "latency_slo", COST)
+"""Beside the primary: what a better-liked treatment must not pay with. The first always, the others where measured."""
+PLANNED_EFFECT = 0.05
+"""The smallest difference in the share of thumbs up worth finding: the charter's five points."""
+DAYS = 28
+"""Measured before the start: four whole weeks, so that weekdays count alike."""
+NOTHING = Traffic(users_per_day=1 / DAYS, rated_per_user=1, baseline_rate=0.5, intra_user_correlation=1, population=1)
+"""An agent that nobody used: one user in four weeks. It warns, and goes on."""
+MOST = 0.9
+"""Of what there is to gain, an effect may ask so much: from 97 % of thumbs up there are no five points upwards."""
+FAINT_PRIOR = 0.5
+"""Added to yes and no, so that a share of 0 or 1 among few does not make planning impossible."""
+
+
+def freeze(
+    t: Transaction, settings: Settings, agent: str, name: str, asked: Mapping[str, Any] | None = None
+) -> tuple[ExperimentPlan, Traffic]:
+    """The plan of a new experiment of this name, with all that its looks will ever use, and the traffic behind it."""
+    asked = asked or {}
+    unit: Unit = asked.get("unit", "user")
+    now = t.experiments.now()
+    frozen = t.experiment_statistics.freeze(agent, (PRIMARY, *GUARDRAILS), now - timedelta(days=DAYS), now, unit=unit)
+    primary = _traffic(t, agent, PRIMARY, unit, now, frozen[PRIMARY])
+    plan = plan_experiment(
+        f"{name}#1",
+        primary,
+        primary=PRIMARY,
+        judged=tuple(_judged(t, agent, unit, now, frozen)),
+        effect=min(asked.get("effect", PLANNED_EFFECT), MOST * (1 - primary.baseline_rate)),
+        objective=asked.get("objective", "superiority"),
+        confidence=settings.ab_test_confidence_threshold,
+        minimum_users=settings.ab_test_min_sample_size,
+        unit=unit,
+        treatment_ppm=asked.get("treatment_ppm", 500_000),
+        enrolled_ppm=asked.get("enroll_ppm", 1_000_000),
+    )
+    return plan, primary
+
+
+def _judged(t: Transaction, agent: str, unit: Unit, now: datetime, frozen: Mapping[str, Frozen]) -> Iterator[Judged]:
+    """The guardrails that something is known of; who gives feedback is watched whatever is known."""
+    for name in GUARDRAILS:
+        before = frozen[name]
+        if before.baseline is None and name != FEEDBACK_RATE:
+            continue
+        traffic = _traffic(t, agent, name, unit, now, before)
+        if METRICS[name].share or traffic.deviation:  # what never varied cannot be compared
+            yield Judged(name, traffic, cap=before.cap, threshold=before.threshold)
+
+
+def _traffic(t: Transaction, agent: str, metric: str, unit: Unit, now: datetime, frozen: Frozen) -> Traffic:
+    known = t.experiment_statistics.traffic(agent, metric, unit, DAYS, now, frozen=frozen)
+    if known is None:
+        return NOTHING
+    if not known.rated_per_user:  # they came and said nothing
+        return replace(NOTHING, users_per_day=known.users_per_day, population=known.population)
+    if not METRICS[metric].share:
+        return known
+    values = known.rated_per_user * (known.population or 1)
+    rate = (known.baseline_rate * values + FAINT_PRIOR) / (values + 2 * FAINT_PRIOR)
+    return replace(known, baseline_rate=rate)

@@ -1,0 +1,71 @@
+"""Which move follows from the action of a look.
+
+Belongs here: the choice, by what an experiment is when the look is made. Does not: the action (learning/experiments),
+the move itself, which is one statement with its audit row and its notification (store/rollouts).
+"""
+
+import math
+from datetime import timedelta
+
+from glow_pipelines.learning.experiments import ExperimentPlan, Look, RampPlan, default_stages
+from glow_pipelines.store.noun import Row
+from glow_pipelines.store.store import Transaction
+
+MOVER = "pipeline"
+
+
+def follow(t: Transaction, experiment: Row, rollout: Row | None, plan: ExperimentPlan, seen: Look) -> str:
+    """Make the move that a look of a test calls for; returns its name, "" where all stays as it is."""
+    experiment_id, state = experiment["experiment_id"], experiment["state"]
+    said = (MOVER, seen.reason, evidence(seen))
+    action = seen.action
+    if action in ("stop_harm", "hold") and rollout is not None:  # it awaits approval: there is nothing to approve now
+        return made(t.rollouts.roll_back(experiment_id, *said, decision="harm" if action == "stop_harm" else "invalid"))
+    if action == "stop_harm":
+        return made(t.rollouts.stop_experiment(experiment_id, "harm", *said))
+    if action == "hold":
+        return made(t.rollouts.hold_experiment(experiment_id, *said))
+    if state == "held" or rollout is not None:
+        return ""
+    if action == "pause":
+        return made(t.rollouts.pause_experiment(experiment_id, *said))
+    if action == "ship":
+        return _ship(t, experiment, plan, seen)
+    if action in ("keep", "ask"):
+        return made(t.rollouts.stop_experiment(experiment_id, "keep", *said))
+    if action == "extend":
+        return _extend(t, experiment, plan, seen)
+    return ""
+
+
+def evidence(seen: Look) -> dict[str, object]:
+    """What the audit row of a move keeps of its look; the look itself is a row of its own."""
+    return {"look": seen.kind, "day": seen.day, "row": seen.row, "action": seen.action, "units": list(seen.units)}
+
+
+def _ship(t: Transaction, experiment: Row, plan: ExperimentPlan, seen: Look) -> str:
+    before = t.rollouts.rolled_back_before(experiment["agent"], experiment["kind"], experiment["treatment"])
+    if before is not None:
+        reason = f"{seen.reason} But its rollout was rolled back in {before}: what mends it is a new version."
+        return made(t.rollouts.stop_experiment(experiment["experiment_id"], "keep", MOVER, reason, evidence(seen)))
+    stages = default_stages(after_test=True, tested_ppm=plan.treatment_ppm, users=sum(seen.units))
+    # The monitor goes on with the test's users: what they showed before the rollout is taken off.
+    carried = {each.metric: -each.harm_log_e for each in seen.metrics if each.harm_log_e is not None}
+    told = {**evidence(seen), "carried": carried if stages[0].phase_offset == 0 else {}}
+    rollout = RampPlan.of(plan, stages).to_json()
+    return made(t.rollouts.open(experiment["experiment_id"], rollout, MOVER, seen.reason, told))
+
+
+def _extend(t: Transaction, experiment: Row, plan: ExperimentPlan, seen: Look) -> str:
+    """To the next multiple of the planned days, unless somebody has extended it further by hand."""
+    day = min(plan.maximum_days, plan.planned_days * (math.floor(seen.day / plan.planned_days) + 1))
+    ends = experiment["planned_end"]
+    if ends is not None and ends >= experiment["started_at"] + timedelta(days=day, seconds=-1):
+        return ""
+    return made(t.rollouts.extend_experiment(experiment["experiment_id"], day, MOVER, seen.reason, evidence(seen)))
+
+
+def made(receipt: Row) -> str:
+    """The move a receipt tells of, "" where nothing moved."""
+    status: str = receipt["status"]
+    return "" if status == "unchanged" else status

@@ -1,0 +1,173 @@
+"""Looks and what follows: made once for a moment, recorded with the move in one transaction, in words for people."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from glow_pipelines.learning.experiments import ExperimentPlan, Look, Statistics, replay
+from glow_pipelines.settings import Settings
+from glow_pipelines.steps.experiments import Seen, due, look_at, start_asked
+from glow_pipelines.store.noun import Row
+from tests.steps.experimenting import AGENT, BEGAN, OTHER, PROMPT, World
+from tests.steps.experimenting import make_world as make_world
+from tests.steps.experimenting import settings as settings
+from tests.steps.experimenting import world as world
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def begun(world: World, settings: Settings) -> str:
+    """An experiment that began forty days ago; what its users did comes with the test."""
+    world.before()
+    request = world.client.create_experiment(AGENT, OTHER.sha256, effect=0.1)
+    with world.store.transaction() as t:
+        asked = t.requests.parameters(request.request_id)
+        named = start_asked(t, settings, AGENT, request.request_id, asked)
+    world.begin(named)
+    return named
+
+
+def days(world: World, experiment_id: str, last: int, kind: str = "decision") -> list[Seen]:
+    """A look a day, up to the one something follows from."""
+    seen = []
+    for day in range(1, last + 1):
+        seen.append(look_at(world.store, experiment_id, kind, BEGAN + day * DAY + timedelta(minutes=7)))  # type: ignore[arg-type]
+        if seen[-1].moved not in ("", "experiment_extended"):
+            break
+    return seen
+
+
+def recorded(world: World, experiment_id: str) -> list[Row]:
+    with world.store.transaction() as t:
+        return t.connection.execute(
+            "select kind, as_of, day, statistics, result, decision, reason from glow.experiment_looks"
+            " where experiment_id = %s order by look_id",
+            (experiment_id,),
+        ).fetchall()
+
+
+def test_a_win_is_shipped_into_a_rollout_with_its_sentence(world: World, begun: str) -> None:
+    world.during(begun, up=(0.55, 0.75))
+    seen = days(world, begun, 20)
+    last = seen[-1]
+    assert last.look is not None
+    assert (last.look.action, last.moved) == ("ship", "rollout_started")
+    assert last.look.day >= 7
+    assert (last.experiment["state"], last.experiment["decision"]) == ("ramping", "ship")
+    assert last.rollout is not None
+    assert last.rollout["plan"]["stages"][0]["treatment_ppm"] == 500_000
+    assert last.experiment["phase"] == 1  # who has an arm keeps it
+    (told,) = [each for each in world.client.notifications(AGENT) if each.kind == "rollout_started"]
+    assert told.body["reason"] == last.look.reason
+    rows = recorded(world, begun)
+    assert [row["decision"] for row in rows] == [each.look.action for each in seen if each.look is not None]
+
+
+def test_looks_replay_bit_for_bit(world: World, begun: str) -> None:
+    world.during(begun, up=(0.6, 0.6), days=21)
+    days(world, begun, 10)
+    days(world, begun, 4, "guardrail")
+    rows = recorded(world, begun)
+    with world.store.transaction() as t:
+        row = t.experiments.find(begun)
+    assert row is not None
+    looks = [(Statistics.from_json(each["statistics"]), Look.from_json(each["result"])) for each in rows]
+    looks.sort(key=lambda pair: pair[1].day)
+    assert replay(ExperimentPlan.from_json(row["plan"]), looks) == []
+
+
+def test_the_same_moment_is_one_look_and_moves_once(world: World, begun: str) -> None:
+    world.during(begun, up=(0.55, 0.75))
+    last = days(world, begun, 20)[-1]
+    assert last.look is not None
+    at = BEGAN + last.look.day * DAY
+    moves, told = len(recorded(world, begun)), len(world.client.notifications(AGENT))
+    for late in (timedelta(minutes=8), timedelta(hours=5), timedelta(hours=23)):
+        again = look_at(world.store, begun, "decision", at + late)
+        assert (again.new, again.moved, again.look) == (False, "", last.look)
+    assert (len(recorded(world, begun)), len(world.client.notifications(AGENT))) == (moves, told)
+
+
+def test_harm_is_stopped_by_an_hourly_look_and_everybody_is_back_at_once(world: World, begun: str) -> None:
+    world.during(begun, up=(0.8, 0.3))
+    for hour in range(30, 24 * 7):
+        seen = look_at(world.store, begun, "guardrail", BEGAN + timedelta(hours=hour))
+        if seen.moved:
+            break
+    assert seen.look is not None
+    assert (seen.look.action, seen.moved) == ("stop_harm", "experiment_stopped")
+    assert (seen.experiment["state"], seen.experiment["decision"]) == ("stopped", "harm")
+    assert hour < 24 * 5  # not at the end of the week
+    assert {world.client.resolve_prompt(AGENT, f"u{n}").prompt_version for n in range(50)} == {PROMPT.sha256}
+    later = look_at(world.store, begun, "guardrail", BEGAN + timedelta(hours=hour + 1))
+    assert (later.new, later.look) == (False, seen.look)
+
+
+def test_units_that_do_not_fall_as_planned_hold_it(world: World, begun: str) -> None:
+    world.during(begun, up=(0.55, 0.75))
+    world.admin.execute(
+        "delete from glow.exposures where experiment_id = %s and variant = 'control' and bucket %% 3 = 0", (begun,)
+    )
+    last = days(world, begun, 20, "guardrail")[-1]
+    assert (last.moved, last.experiment["state"]) == ("experiment_held", "held")
+    assert last.look is not None
+    assert last.look.row == 1
+    # It cannot ship, whatever its numbers say.
+    after = look_at(world.store, begun, "decision", BEGAN + 12 * DAY)
+    assert (after.new, after.moved, after.experiment["state"]) == (False, "", "held")
+    with world.store.transaction() as t:
+        t.rollouts.stop_experiment(begun, "invalid", "somebody", "the cause is a proxy")
+
+
+def test_a_null_is_extended_within_its_plan_and_then_kept(world: World, begun: str) -> None:
+    world.during(begun, users=500, up=(0.6, 0.6), days=34)
+    seen = days(world, begun, 38)
+    last = seen[-1]
+    assert last.look is not None
+    assert (last.look.action, last.experiment["state"], last.experiment["decision"]) == ("keep", "stopped", "keep")
+    plan = ExperimentPlan.from_json(last.experiment["plan"])
+    assert last.look.day <= plan.maximum_days
+    extended = [each for each in seen if each.moved == "experiment_extended"]
+    if last.look.day > plan.planned_days:
+        assert extended
+    for each in extended:
+        assert each.experiment["planned_end"] <= BEGAN + plan.maximum_days * DAY + timedelta(seconds=1)
+    assert world.client.resolve_prompt(AGENT, "u1").prompt_version == PROMPT.sha256
+
+
+def test_feedback_given_more_rarely_lets_nobody_new_in(world: World, begun: str) -> None:
+    world.during(begun, up=(0.6, 0.6), rated=(0.9, 0.5))
+    last = days(world, begun, 20, "guardrail")[-1]
+    assert last.look is not None
+    assert (last.look.action, last.experiment["state"]) == ("pause", "paused")
+    assert "feedback" in last.look.reason
+
+
+def test_a_person_who_was_faster_wins(world: World, begun: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from glow_pipelines.steps.experiments import look
+
+    world.during(begun, up=(0.55, 0.75))
+    taken = look.take_look
+
+    def slow(*arguments: object, **options: object) -> Look:
+        found = taken(*arguments, **options)  # type: ignore[arg-type]
+        if found.action == "ship":
+            world.client.abandon_experiment(begun, "the prompt has a typo")
+        return found
+
+    monkeypatch.setattr(look, "take_look", slow)
+    last = days(world, begun, 20)[-1]
+    assert (last.new, last.experiment["state"], last.experiment["decision"]) == (False, "stopped", "abandoned")
+    assert last.rollout is None
+
+
+def test_a_look_is_due_at_whole_hours_after_the_start_and_a_decision_once_a_day(world: World, begun: str) -> None:
+    row: Row = {"started_at": datetime.fromisoformat("2026-11-01T10:20:30+00:00")}
+    now = row["started_at"] + timedelta(days=3, hours=4, minutes=59)
+    assert due(row, now) == row["started_at"] + timedelta(days=3, hours=4)
+    assert due(row, row["started_at"] - timedelta(seconds=2)) == row["started_at"]  # clocks differ
+    at = BEGAN + 2 * DAY
+    looks = [look_at(world.store, begun, "decision", at + timedelta(hours=n)) for n in (1, 9, 23, 25)]
+    assert [each.new for each in looks] == [True, False, False, True]
+    assert [each.look.day if each.look else None for each in looks] == pytest.approx([49 / 24] * 3 + [73 / 24])
