@@ -67,8 +67,8 @@ def print_experiments(console: Console, rows: "Sequence[Row]") -> None:
 def print_experiment(console: Console, row: "Row", sentence: str, look: "Look | None", plan: "ExperimentPlan") -> None:
     """One experiment: what it tries, where it is, and every metric at the newest look."""
     facts = _facts()
-    for name in ("experiment_id", "agent", "hypothesis", "kind", "control", "treatment", "unit", "layer", "phase"):
-        facts.add_row(name.replace("_", " "), cell(str(row[name])))
+    for name in ("experiment_id", "agent_name", "hypothesis", "kind", "control", "treatment", "unit", "layer", "phase"):
+        facts.add_row(name.partition("_")[0], cell(str(row[name])))
     facts.add_row("shares", f"{_share(row['treatment_ppm'])} treatment of {_share(row['enroll_ppm'])} enrolled")
     facts.add_row("days", f"{row['day']:.1f} of {plan.planned_days}, at most {plan.maximum_days}")
     facts.add_row("plan", cell(plan.summary))

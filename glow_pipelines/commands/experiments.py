@@ -24,6 +24,7 @@ from glow_pipelines.commands.prompts import plain, who
 from glow_pipelines.project import open_services
 
 if TYPE_CHECKING:
+    from glow_pipelines.store.experiment_views import Change
     from glow_pipelines.store.store import Store
 
 KINDS = ("prompt", "model", "retrieval", "config")
@@ -32,6 +33,11 @@ MOST = click.option(
     "--most", default=20, show_default=True, type=click.IntRange(1, 1000), help="how many, the newest first"
 )
 REASON = click.option("--reason", required=True, metavar="TEXT", help="kept in the history")
+CONTROL = click.option(
+    "--control",
+    metavar="NAME",
+    help="what the app uses now, where nothing of the kind is in production; of settings a file, as of --config",
+)
 EXPERIMENT = click.argument("experiment_id", metavar="EXPERIMENT")
 UNIT = click.option(
     "--unit",
@@ -104,6 +110,7 @@ def plan(agent: str, effect: float, unit: str, metric: str, days: int) -> None:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="a file with the settings to try, instead of VERSION; makes it --kind config",
 )
+@CONTROL
 @_EFFECT
 @UNIT
 @click.option("--hypothesis", default="", metavar="TEXT", help="what you expect, and why")
@@ -120,6 +127,7 @@ def create(
     version: str | None,
     kind: str,
     config: Path | None,
+    control: str | None,
     effect: float,
     unit: str,
     hypothesis: str,
@@ -131,10 +139,10 @@ def create(
     VERSION is, of a prompt, an alias or the beginning of a version (default: candidate); else the name of a model or
     of a retrieval configuration.
     """
-    kind, treatment, settings = change_of(agent, version, kind, config)
+    change = change_of(agent, version, kind, config, control)
     with _store().transaction() as t:
         receipt = t.experiment_views.ask_experiment(
-            agent, kind, treatment, settings, hypothesis, effect, unit, objective, reason or f"asked for by {who()}"
+            change, hypothesis, effect, unit, objective, reason or f"asked for by {who()}"
         )
     asked(receipt)
     print_list(Console(), "Warnings", receipt.get("warnings") or ())
@@ -234,29 +242,30 @@ def given(reason: str) -> str:
     return reason
 
 
-def change_of(
-    agent: str, version: str | None, kind: str, config: Path | None
-) -> tuple[str, str | None, dict[str, Any] | None]:
-    """What is to be tried: its kind, its version or None, its settings or None."""
+def change_of(agent: str, version: str | None, kind: str, config: Path | None, control: str | None) -> "Change":
+    """What is to be tried instead of what."""
+    from glow_pipelines.store.experiment_views import Change
+
     if config is not None:
         if version is not None:
             raise click.BadParameter("takes the place of VERSION: one of the two", param_hint="'--config'")
-        return "config", None, _settings(config)
+        before = None if control is None else _settings(Path(control), "'--control'")
+        return Change(agent, "config", config=_settings(config, "'--config'"), control_config=before)
     if kind == "config":
         raise click.BadParameter("kind config takes its settings from --config", param_hint="'--kind'")
     if kind == "prompt":
         with _store().transaction() as t:
-            return kind, t.prompts.find(agent, version or "candidate")["prompt_version"], None
+            version = t.prompts.find(agent, version or "candidate")["prompt_version"]
     if version is None:
         raise click.BadParameter(f"name the {kind} to try", param_hint="'VERSION'")
-    return kind, version, None
+    return Change(agent, kind, version, control)
 
 
-def _settings(path: Path) -> dict[str, Any]:
+def _settings(path: Path, hint: str) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text("utf-8"))
     except ValueError as error:
-        raise click.BadParameter(f"{path} is no JSON: {error}", param_hint="'--config'") from error
+        raise click.BadParameter(f"{path} is no JSON: {error}", param_hint=hint) from error
     if not isinstance(found, dict):
-        raise click.BadParameter(f"{path} must hold an object, as {{...}}", param_hint="'--config'")
+        raise click.BadParameter(f"{path} must hold an object, as {{...}}", param_hint=hint)
     return found

@@ -11,7 +11,17 @@ import click
 from rich.console import Console
 
 from glow_pipelines.commands.experiment_texts import asked, print_rollout, print_rollouts, told
-from glow_pipelines.commands.experiments import EXPERIMENT, KINDS, MOST, REASON, UNIT, MoveGroup, change_of, given
+from glow_pipelines.commands.experiments import (
+    CONTROL,
+    EXPERIMENT,
+    KINDS,
+    MOST,
+    REASON,
+    UNIT,
+    MoveGroup,
+    change_of,
+    given,
+)
 from glow_pipelines.commands.prompts import who
 from glow_pipelines.project import open_services
 
@@ -62,16 +72,24 @@ def show(experiment_id: str) -> None:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="a file with the settings to roll out, instead of VERSION; makes it --kind config",
 )
+@CONTROL
 @UNIT
 @click.option("--approval", is_flag=True, help="a person lets each stage begin")
 @REASON
 def start(
-    agent: str, version: str | None, kind: str, config: Path | None, unit: str, approval: bool, reason: str
+    agent: str,
+    version: str | None,
+    kind: str,
+    config: Path | None,
+    control: str | None,
+    unit: str,
+    approval: bool,
+    reason: str,
 ) -> None:
     """Ask for a rollout of VERSION without a test before it: 5 % of the users first."""
-    kind, treatment, settings = change_of(agent, version, kind, config)
+    change = change_of(agent, version, kind, config, control)
     with _store().transaction() as t:
-        receipt = t.experiment_views.ask_rollout(agent, kind, treatment, settings, unit, approval, given(reason))
+        receipt = t.experiment_views.ask_rollout(change, unit, approval, given(reason))
     asked(receipt)
 
 

@@ -5,9 +5,28 @@ not: what the pipeline reads to look and to decide (experiments), moves (rollout
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from glow_pipelines.store.noun import Noun, Row, json
 from glow_pipelines.store.prompts import refusals
+
+
+@dataclass(frozen=True)
+class Change:
+    """What is to be tried: a version of a kind, or settings; and instead of what, where nothing is in production."""
+
+    agent: str
+    kind: str
+    version: str | None = None
+    control: str | None = None
+    config: Mapping[str, object] | None = None
+    control_config: Mapping[str, object] | None = None
+
+    def parameters(self) -> dict[str, object]:
+        """As the functions take it."""
+        settings = {"config": self.config, "control_config": self.control_config}
+        named = {"agent": self.agent, "kind": self.kind, "version": self.version, "control": self.control}
+        return named | {name: None if each is None else json(dict(each)) for name, each in settings.items()}
 
 
 class ExperimentViews(Noun):
@@ -44,57 +63,20 @@ class ExperimentViews(Noun):
             return self._rows("moves", experiment_id=experiment_id, most=most)
 
     def ask_experiment(
-        self,
-        agent: str,
-        kind: str,
-        treatment: str | None,
-        config: Mapping[str, object] | None,
-        hypothesis: str,
-        effect: float,
-        unit: str,
-        objective: str,
-        reason: str,
+        self, change: Change, hypothesis: str, effect: float, unit: str, objective: str, reason: str
     ) -> Row:
         """Ask for an experiment; a run starts it. Returns request_id, status, warnings."""
+        more = {"hypothesis": hypothesis, "effect": effect, "unit": unit, "objective": objective, "reason": reason}
         with refusals():
-            row = self._row(
-                "ask_experiment",
-                agent=agent,
-                kind=kind,
-                treatment=treatment,
-                config=None if config is None else json(dict(config)),
-                hypothesis=hypothesis,
-                effect=effect,
-                unit=unit,
-                objective=objective,
-                reason=reason,
-            )
+            row = self._row("ask_experiment", **change.parameters(), **more)
         assert row is not None
         receipt: Row = row["receipt"]
         return receipt
 
-    def ask_rollout(
-        self,
-        agent: str,
-        kind: str,
-        version: str | None,
-        config: Mapping[str, object] | None,
-        unit: str,
-        approval: bool,
-        reason: str,
-    ) -> Row:
+    def ask_rollout(self, change: Change, unit: str, approval: bool, reason: str) -> Row:
         """Ask for a rollout without a test before it; a run begins it. Returns request_id, status."""
         with refusals():
-            row = self._row(
-                "ask_rollout",
-                agent=agent,
-                kind=kind,
-                version=version,
-                config=None if config is None else json(dict(config)),
-                unit=unit,
-                approval=approval,
-                reason=reason,
-            )
+            row = self._row("ask_rollout", **change.parameters(), unit=unit, approval=approval, reason=reason)
         assert row is not None
         receipt: Row = row["receipt"]
         return receipt

@@ -23,11 +23,13 @@ select * from glow_api.rollout_history(experiment_id => %(experiment_id)s, most 
 -- ask_experiment --
 -- Asks for an experiment.
 select glow_api.create_experiment(
-  agent => %(agent)s, kind => %(kind)s, treatment => %(treatment)s, config => %(config)s, hypothesis => %(hypothesis)s,
+  agent => %(agent)s, kind => %(kind)s, treatment => %(version)s, config => %(config)s,
+  control => %(control)s, control_config => %(control_config)s, hypothesis => %(hypothesis)s,
   effect => %(effect)s, unit => %(unit)s, objective => %(objective)s, reason => %(reason)s) as receipt
 
 -- ask_rollout --
 -- Asks for a rollout without a test.
 select glow_api.start_rollout(
-  agent => %(agent)s, kind => %(kind)s, version => %(version)s, config => %(config)s, unit => %(unit)s, approval => %(approval)s,
+  agent => %(agent)s, kind => %(kind)s, version => %(version)s, config => %(config)s, control => %(control)s,
+  control_config => %(control_config)s, unit => %(unit)s, approval => %(approval)s,
   reason => %(reason)s) as receipt
