@@ -122,12 +122,11 @@ def differences(expected: Any, found: Any, tolerance: float, at: str = "") -> li
             return [f"{at or 'value'}: expected {len(expected)} values, computed {values!r}"]
         pairs = enumerate(zip(expected, values, strict=True))
         return [line for i, (e, f) in pairs for line in differences(e, f, tolerance, f"{at}[{i}]")]
+    found = found.item() if hasattr(found, "item") and getattr(found, "size", 1) == 1 else found
     return [] if _equal(expected, found, tolerance) else [f"{at or 'value'}: expected {expected!r}, computed {found!r}"]
 
 
 def _equal(expected: Any, found: Any, tolerance: float) -> bool:
-    if hasattr(found, "item"):
-        found = found.item()
     numbers = isinstance(expected, int | float) and isinstance(found, int | float)
     if isinstance(expected, bool) != isinstance(found, bool):
         return False
@@ -150,4 +149,13 @@ def _look_up(found: Mapping[str, Any], key: str) -> tuple[bool, Any]:
     for name in (key, canonical(key)):
         if name in found:
             return True, found[name]
-    return False, None
+    # The same words in another order, or with another word for one of them ("ci_lift", "delta_unadjusted").
+    words = _words(key)
+    alike = [value for name, value in found.items() if _words(name) == words]
+    return (True, alike[0]) if len(alike) == 1 else (False, None)
+
+
+def _words(key: str) -> frozenset[str]:
+    return frozenset(
+        _CANONICAL.get(word, word) for word in canonical(key).split("_") if word not in ("95", "value", "")
+    )

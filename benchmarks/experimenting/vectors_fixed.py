@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.experimenting.vectors import World
+from benchmarks.experimenting.vectors import Readings, World
 from benchmarks.experimenting.vectors_clustered import arm_moments, per_user
 from benchmarks.experimenting.vectors_peers import Arm, effect, tuned_sequence
 from glow_pipelines.learning.experiments import multiplicity, proportions
@@ -99,6 +99,7 @@ def sample_size(name: str, given: Any, expected: Any, world: World) -> Any:
     ratio = float(given.get("ratio", 1.0))
     p_c = given.get("p_c", given.get("p1", given.get("base", given.get("baseline"))))
     found: dict[str, Any] = {}
+    others: list[float] = []
     d = given.get("effect_sd", given.get("effect_size", given.get("d", given.get("h"))))
     if p_c is not None:
         p_t = given.get("p_t", given.get("p2"))
@@ -109,13 +110,13 @@ def sample_size(name: str, given: Any, expected: Any, world: World) -> Any:
         z = [float(stats.norm.ppf(x)) for x in (1 - alpha / 2, power)]
         both = (p_c + ratio * p_t) / (1 + ratio)
         null = z[0] * math.sqrt(both * (1 - both) * (1 + 1 / ratio)) + z[1] * math.sqrt(q_c + q_t / ratio)
+        separate = sum(z) ** 2 * (q_c + q_t / ratio) / (p_t - p_c) ** 2
+        others = [separate, null**2 / (p_t - p_c) ** 2]
         found |= {
             "h": d,
             "effect_size": d,
             "cohen_h": d,
-            "n_per_arm_unpooled": sum(z) ** 2 * (q_c + q_t / ratio) / (p_t - p_c) ** 2,
-            "n_per_arm_normal": sum(z) ** 2 * (q_c + q_t / ratio) / (p_t - p_c) ** 2,
-            "n_per_arm_wald": sum(z) ** 2 * (q_c + q_t / ratio) / (p_t - p_c) ** 2,
+            **dict.fromkeys(("n_per_arm_unpooled", "n_per_arm_normal", "n_per_arm_wald"), separate),
             "n_per_arm_pooled": null**2 / (p_t - p_c) ** 2,
         }
 
@@ -147,8 +148,20 @@ def sample_size(name: str, given: Any, expected: Any, world: World) -> Any:
     def closed() -> float:
         return proportions.units_per_arm(d, 1.0, alpha, power, ratio)
 
-    names = ("n_per_arm_z", "n_per_arm", "n", "n_per_arm_arcsine", "n_per_arm_h", "n_z")
+    if d is None:
+        return _reached(given, alpha, power, ratio)
+    names = ("n_per_arm_z", "n_per_arm_arcsine", "n_per_arm_h", "n_z")
+    found |= dict.fromkeys(("n_per_arm", "n", "n_c", "n1", "n_control"), lambda: Readings([by_z(), closed(), *others]))
     return found | dict.fromkeys(names, by_z) | {"n_per_arm_t": by_t, "n_t": by_t, "n_per_arm_closed": closed}
+
+
+def _reached(given: Any, alpha: float, power: float, ratio: float) -> dict[str, Any]:
+    """The smallest detectable effect of so many units in control."""
+    from scipy.stats import norm
+
+    n, sd = float(given.get("n_per_arm", given.get("n"))), float(given.get("sd", given.get("sigma", 1.0)))
+    mde = float(norm.ppf(1 - alpha / 2) + norm.ppf(power)) * sd * math.sqrt((1 + 1 / ratio) / n)
+    return dict.fromkeys(("mde", "mde_sd", "effect_sd", "detectable"), mde)
 
 
 def growthbook(name: str, given: Any, expected: Any, world: World) -> Any:

@@ -36,12 +36,9 @@ def _namespace(given: Any, expected: Any, world: World) -> Any:
     inside = _both(world, statement, (part, unit, low, high), lambda: hashing.in_namespace(part, unit, low, high))
     if not isinstance(expected, dict):
         return inside
-    # Named differently by everybody; all of them mean whether the unit is in.
+    # Named differently by everybody: whatever is true or false there means whether the unit is in.
     hashed = hashing.gb_hash(f"__{part}", unit, 1)
-    return {key: hashed if key in ("hash", "n") else inside for key in expected if key in _MEMBERSHIP}
-
-
-_MEMBERSHIP = ("in", "inside", "in_namespace", "inNamespace", "result", "expected", "member", "hash", "n")
+    return {"hash": hashed, "n": hashed} | {key: inside for key, value in expected.items() if isinstance(value, bool)}
 
 
 def _bulk(given: Any, expected: Any, world: World) -> Any:

@@ -18,14 +18,14 @@ def group_sequential(name: str, given: Any, expected: Any, world: World) -> Any:
     """Boundaries, crossing probabilities, classical constants or inflation, by what the input holds."""
     alpha, wanted = float(given.get("alpha", 0.05)), float(given.get("power", 0.8))
     if "rule" in given or "classical" in name or re.search(r"pocock|obf|o.?brien", " ".join(expected).lower()):
-        return {key: _constants(key, value, alpha) for key, value in expected.items()}
+        return _classical(name, given, expected, alpha)
     t = given.get("info_fractions", given.get("t"))
     looks = given.get("looks", given.get("K", given.get("k")))
     if t is None and looks is not None:
         t = [k / int(looks) for k in range(1, int(looks) + 1)]
     if t is None:
         raise LookupError(f"no info_fractions and no number of looks in the input {sorted(given)}")
-    spending, one_sided = _spending(name, str(given.get("spending", "alpha*t^2"))), given.get("sides", 2) == 1
+    spending, one_sided = _spending(name, str(given.get("spending", name))), given.get("sides", 2) == 1
     z = given.get("z", given.get("bounds", given.get("boundaries")))
     result: dict[str, Any] = {}
     if z is None:
@@ -66,20 +66,31 @@ def group_sequential(name: str, given: Any, expected: Any, world: World) -> Any:
     return result | dict.fromkeys(names, lambda: planned.mean_fraction(t, z, drift))
 
 
+def _classical(name: str, given: Any, expected: Any, alpha: float) -> dict[str, Any]:
+    found = {key: _constants(key, value, alpha) for key, value in expected.items() if isinstance(value, Mapping)}
+    looks = given.get("looks", given.get("K", given.get("k")))
+    delta = given.get("delta", _shape(f"{name} {given.get('rule', '')}"))
+    if looks is not None and delta is not None:
+        c = planned.classical_constant(int(looks), alpha, float(delta))
+        z = [c * ((k + 1) / int(looks)) ** (float(delta) - 0.5) for k in range(int(looks))]
+        found |= {"c": c, "C": c, "constant": c, "z": Readings([z, c]), "bounds": z}
+    return found
+
+
+def _shape(text: str) -> float | None:
+    short = text.lower()
+    if "pocock" in short:
+        return 0.5
+    if "obf" in short or "brien" in short:
+        return 0.0
+    found = re.search(r"(?:wt|wang|delta)\D*([\d.]+)", short)
+    return float(found[1]) if found else None
+
+
 def _constants(name: str, value: Any, alpha: float) -> Any:
     """Classical constants for each number of looks asked for."""
-    short, delta = name.lower(), None
-    if "pocock" in short:
-        delta = 0.5
-    elif "obf" in short or "brien" in short:
-        delta = 0.0
-    elif found := re.search(r"(?:wt|wang|delta)\D*([\d.]+)", short):
-        delta = float(found[1])
-    if delta is None:
-        return None
-    if isinstance(value, Mapping):
-        return {k: planned.classical_constant(int(k), alpha, delta) for k in value}
-    return None
+    delta = _shape(name)
+    return None if delta is None else {k: planned.classical_constant(int(k), alpha, delta) for k in value}
 
 
 def _spending(name: str, text: str) -> str:
@@ -171,11 +182,14 @@ def _lil(t: float, alpha: float, t_min: float, a: float) -> float:
 def stepwise(name: str, given: Any, expected: Any, world: World) -> Any:
     """Sequential sample ratio, batch by batch, with the orders of arrival inside a batch counted."""
     batches = np.asarray(given.get("batches", given.get("data")), dtype=float)
-    theta = np.asarray(given["theta"], dtype=float)
+    null = given.get("theta", given.get("null_probabilities", given.get("weights")))
+    theta = np.asarray(null, dtype=float)
     theta = theta / theta.sum()
     prior = given.get("dirichlet", given.get("alpha"))
     if prior is None:
-        prior = float(given.get("concentration", sample_ratio.CONCENTRATION)) * theta
+        centre = np.asarray(given.get("dirichlet_probability", theta), dtype=float)
+        size = given.get("concentration", given.get("dirichlet_concentration", sample_ratio.CONCENTRATION))
+        prior = float(size) * centre
     prior = np.asarray(prior, dtype=float)
     totals = np.cumsum(batches, axis=0)
     orders = np.cumsum(special.gammaln(batches.sum(axis=1) + 1) - special.gammaln(batches + 1).sum(axis=1))
@@ -183,7 +197,14 @@ def stepwise(name: str, given: Any, expected: Any, world: World) -> Any:
     null = (totals * np.log(theta)).sum(axis=1) + orders
     log_e = sample_ratio.dirichlet_log_e(totals, theta, prior)
     running = np.exp(-np.maximum(0, np.maximum.accumulate(log_e)))
-    result = {"log_M1": one, "log_M0": null, "log_bayes_factor": log_e, "log_e": log_e, "bayes_factor": np.exp(log_e)}
+    result = {
+        "log_M1": one,
+        "log_M0": null,
+        "log_bayes_factor": log_e,
+        "log_e": log_e,
+        "log_posterior_odds": log_e,
+        "bayes_factor": np.exp(log_e),
+    }
     names = ("p", "sequential_p", "sequential_p_values", "p_values")
     odds = special.expit(log_e)
     return result | dict.fromkeys(names, running) | {"posterior": odds, "posterior_probability": odds}

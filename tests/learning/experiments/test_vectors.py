@@ -152,6 +152,9 @@ def test_asos_holds() -> None:
         "both_directions": 13,
     }
     holds("real.asos", "shared/data/asos", counts, 0)
+    one = {"experiment_id": "036afc", "variant_id": 2, "metric_id": 1}
+    said = str(failure({"id": "real.asos.one", "input": one, "expected": {"z": [9.0]}}, World({}, [SHARED / "data"])))
+    assert "z: expected 1 values, computed [0.0" in said
 
 
 def test_what_is_not_known_fails_with_its_name() -> None:
@@ -186,3 +189,16 @@ def test_a_file_that_is_none_ends_with_two(tmp_path: Path, capsys: pytest.Captur
     (tmp_path / "no.json").write_text("[]")
     assert show(tmp_path / "no.json") == 2
     assert "not a file of vectors" in capsys.readouterr().err
+
+
+def test_the_same_numbers_are_found_under_other_names() -> None:
+    arms = {
+        "control": {"n": 44700, "ret7": 8502, "ret1": 20034},
+        "treatment": {"n": 45489, "ret7": 8279, "ret1": 20119},
+    }
+    expected = {"ret7": {"z": -3.164, "p_value": 0.001554}, "ret1": {"p": 0.0744}, "p_srm": 0.0086}
+    holds("real.cookie_cats", arms, expected, 1e-3)
+    holds("srm.phases", {"phases": [{"observed": [5000, 5400], "weights": [1, 1]}] * 2}, {"log_e": 11.60513150}, 1e-8)
+    holds("power.prop", {"p1": 0.6, "p2": 0.65, "alpha": 0.05, "power": 0.8}, {"n_per_arm": 1467}, 1e-2)
+    holds("gst.pocock_K5", {"K": 5, "rule": "Pocock z_k=c"}, {"c": 2.413}, 1e-3)
+    holds("multitest.e_bh", {"e": [100.0, 1.0, 30.0, 50.0], "alpha": 0.05}, {"reject": [True, False, True, True]}, 0)
