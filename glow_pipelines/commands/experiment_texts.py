@@ -26,8 +26,8 @@ def print_plan(console: Console, agent: str, plan: "ExperimentPlan", traffic: "T
     """What an experiment would show, how long it takes, and what would show more."""
     about, written = plan.primary.about, _written(plan)
     facts = _facts()
-    rated = f"{traffic.rated_per_user:,.1f} {about.denominator} each"
-    facts.add_row("traffic", f"{traffic.users_per_day:,.1f} new users a day, {rated}")
+    each = f"{traffic.rated_per_user:,.1f} {about.denominator} each"
+    facts.add_row("users", f"{traffic.population or 0:,} in four weeks, {each}")
     facts.add_row("metric", f"{about.words}, {_level(plan)} before")
     facts.add_row("alike", f"two of one user by {traffic.intra_user_correlation:.2f}: {_design(plan)}")
     facts.add_row("unit", plan.unit)

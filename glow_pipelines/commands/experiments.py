@@ -107,7 +107,7 @@ def plan(agent: str, effect: float, unit: str, metric: str, days: int) -> None:
 @click.option(
     "--config",
     metavar="JSON",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=click.Path(dir_okay=False, path_type=Path),
     help="a file with the settings to try, instead of VERSION; makes it --kind config",
 )
 @CONTROL

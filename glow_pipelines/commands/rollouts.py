@@ -69,7 +69,7 @@ def show(experiment_id: str) -> None:
 @click.option(
     "--config",
     metavar="JSON",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=click.Path(dir_okay=False, path_type=Path),
     help="a file with the settings to roll out, instead of VERSION; makes it --kind config",
 )
 @CONTROL

@@ -92,6 +92,7 @@ def test_what_cannot_be_tried_is_told_in_a_line(glow: Glow, tmp_path: Path) -> N
     assert "name the model to try" in told(glow("experiment", "create", AGENT, "--kind", "model"), 2)
     assert "takes its settings from --config" in told(glow("experiment", "create", AGENT, "--kind", "config"), 2)
     wrong = tmp_path / "wrong.json"
+    assert "No such file" in told(glow("experiment", "create", AGENT, "--config", wrong))
     wrong.write_text("[1]")
     assert "must hold an object" in told(glow("experiment", "create", AGENT, "--config", wrong), 2)
     wrong.write_text("{")
