@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from glow_pipelines.cli import main
+from glow_pipelines.demo.figures import experiment_figures
 from glow_pipelines.learning.experiments import Traffic, plan_experiment, take_look
 from glow_pipelines.learning.prompts.types import Candidate
 from glow_pipelines.store import Store
@@ -176,3 +177,18 @@ def test_a_rollout_without_a_test_is_asked_for(
     with store.transaction() as t:
         (asked,) = t.requests.claim(5)
     assert (asked.parameters["control_config"], asked.parameters["config"]) == ({"temperature": 0}, {"temperature": 1})
+
+
+def test_the_report_of_the_demo_reads_the_same_experiment(store: Store, running: str) -> None:
+    with store.transaction() as t:
+        row = t.experiments.running(AGENT)
+        assert row is not None
+        t.connection.execute("select glow_api.resolve_prompt(%s, unit => 'u1')", (AGENT,))
+    found = experiment_figures(store, row)
+    assert (found["id"], found["state"], found["days"]) == ("x1", "running", [PLAN.planned_days, PLAN.maximum_days])
+    assert sorted(found["exposed"]) == [0, 1]
+    assert found["said"].startswith("Undecided on day 9")
+    # Counted from the start, which here was a moment ago while the look says day 9.
+    assert datetime.fromisoformat(found["next_look"]) == pytest.approx(
+        row["started_at"] + timedelta(days=10), abs=timedelta(minutes=1)
+    )
