@@ -11,8 +11,10 @@ from rich.console import Console
 
 from glow_pipelines.commands.datasets import dataset
 from glow_pipelines.commands.erasure import erase
+from glow_pipelines.commands.experiments import experiment
 from glow_pipelines.commands.optimize import optimize
 from glow_pipelines.commands.prompts import prompt
+from glow_pipelines.commands.rollouts import rollout
 from glow_pipelines.errors import Actionable
 from glow_pipelines.files import is_held
 from glow_pipelines.importing.records import FORMATS, KINDS, Kind
@@ -49,8 +51,10 @@ def main() -> None:
 
 main.add_command(erase)
 main.add_command(dataset)
+main.add_command(experiment)
 main.add_command(optimize)
 main.add_command(prompt)
+main.add_command(rollout)
 
 
 @main.command()

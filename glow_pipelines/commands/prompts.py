@@ -169,7 +169,7 @@ def rollback(agent: str, reason: str, target: str | None) -> None:
         raise click.BadParameter("must say why: it is kept in the history", param_hint="'--reason'")
     whole = None if target is None else _find(agent, target)["prompt_version"]
     with _store().transaction() as t:
-        receipt = t.prompts.rollback(agent, _who(), reason, whole)
+        receipt = t.prompts.rollback(agent, who(), reason, whole)
     click.echo(
         f"{agent}: {_short(receipt['prompt_version'])} is in production again, "
         f"{_short(receipt['rolled_back'])} is not any more"
@@ -181,7 +181,8 @@ def _find(agent: str, version: str) -> "Row":
         return t.prompts.find(agent, version)
 
 
-def _who() -> str:
+def who() -> str:
+    """Whom a move by a command is written down for."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's user has no name

@@ -5,15 +5,20 @@ decides (it has decided). The truth table is used here only to audit, after the 
 """
 
 from collections import Counter
+from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
 
 from glow_pipelines.demo.company import AGENTS, CODER, HELPDESK, cases
+from glow_pipelines.learning.experiments import ExperimentPlan
+from glow_pipelines.learning.experiments.metrics import written_difference
 from glow_pipelines.learning.feedback import summarize
 from glow_pipelines.learning.retrieval import Judgement, RagTrainer, RetrievalParameters
 from glow_pipelines.services import Services
 from glow_pipelines.steps.knowledge import index_in_force
+from glow_pipelines.store import Store
 
 Figures = dict[str, Any]
 
@@ -84,8 +89,30 @@ def _prompt(services: Services, agent: str) -> Figures:
         "race_evaluations": (row["race"] or {}).get("evaluations", 0) if row else 0,
         "gate": gate and {**gate["evidence"], "verdict": gate["verdict"]},
         "gate_is_of_this_optimization": bool(gate and row and gate["optimization_id"] == row["optimization_id"]),
-        "experiment": running
-        and {"id": running["experiment_id"], "plan": running["plan"]["summary"], "state": running["state"]},
+        "experiment": running and experiment_figures(services.store, running),
+    }
+
+
+def experiment_figures(store: Store, running: Mapping[str, Any]) -> Figures:
+    """A running experiment: what was planned, what its users can show, where it is, when it is looked at next."""
+    with store.transaction() as t:
+        looks = t.experiments.looks(running["experiment_id"], running["phase"])
+        units = t.experiments.exposures(running["experiment_id"], running["phase"])
+    plan, day = ExperimentPlan.from_json(running["plan"]), max([0.0, *(look["day"] for look in looks)])
+    shown = None if plan.detectable is None else written_difference(plan.primary.about, plan.detectable).lstrip("+")
+    return {
+        "id": running["experiment_id"],
+        "state": running["state"],
+        "plan": plan.summary,
+        "unit": plan.unit,
+        "days": [plan.planned_days, plan.maximum_days],
+        "detectable": shown,
+        "minimum_users": plan.minimum_users,
+        "minimum_days": plan.minimum_days,
+        "warnings": list(plan.warnings),
+        "exposed": [units.get("control", 0), units.get("treatment", 0)],
+        "said": looks[-1]["reason"] if looks else None,
+        "next_look": (running["started_at"] + timedelta(days=int(day) + 1)).isoformat(timespec="minutes"),
     }
 
 

@@ -1,7 +1,7 @@
 """The report from top to bottom: what is said, in which order.
 
 Belongs here: the chapters, each from its part of the figures. Does not: what was learned of prompts and retrieval
-(outcomes), the way numbers are written (wording), how it is shown (report, html).
+(outcomes), experiments (experiments), the way numbers are written (wording), how it is shown (report, html).
 
 A figure may be missing anywhere: a database on its first day has a report too, and it says what is not there.
 """
@@ -10,6 +10,7 @@ from collections import defaultdict
 from typing import Any
 
 from glow_pipelines.demo.blocks import Block, Items, Mark, Section, Table, Text
+from glow_pipelines.demo.experiments import experiments_section
 from glow_pipelines.demo.outcomes import prompt_news, prompt_sections, retrieval_news, retrieval_section
 from glow_pipelines.demo.wording import NONE, amount, enumerate_words, number, rate
 from glow_pipelines.learning.operations import SUCCESS_METRICS, shown
@@ -33,7 +34,7 @@ def sections(figures: Figures) -> tuple[Section, ...]:
         retrieval_section(figures.get("retrieval") or {}),
         Section("Datasets", _datasets(_all(figures, "prompts"), _all(figures, "examples"))),
         Section("Fine-tuning", _models(_all(figures, "models"))),
-        Section("Experiments", _experiments(_all(figures, "prompts"))),
+        experiments_section(_all(figures, "prompts")),
         Section("Lineage of one change", _lineage(figures.get("lineage") or {})),
         Section("Success metrics", _metrics(_all(figures, "success_metrics"))),
         Section("Time", (Text(_seconds(figures.get("seconds") or {})),)),
@@ -148,16 +149,6 @@ def _models(rows: list[Figures]) -> tuple[Block, ...]:
         why = f": {row['reason']}" if row.get("reason") else ""
         alike[f"{row.get('state') or 'unknown'}{why}."].append(f"{row.get('agent')}{train}")
     return (Items(tuple((", ".join(agents), said) for said, agents in alike.items())),)
-
-
-def _experiments(prompts: list[Figures]) -> tuple[Block, ...]:
-    running = [(str(each.get("agent")), each["experiment"]) for each in prompts if each.get("experiment")]
-    if not running:
-        return (Text("No experiment is running: no candidate passed its gate, so there is nothing to try on users."),)
-    return (
-        Text("Some users get the candidate, the others the prompt in force; their votes decide."),
-        Items(tuple((agent, f"{each.get('id')}, {each.get('state')}: {each.get('plan')}.") for agent, each in running)),
-    )
 
 
 def _lineage(found: Figures) -> tuple[Block, ...]:

@@ -20,6 +20,7 @@ from glow_pipelines.store.datasets import Datasets
 from glow_pipelines.store.drafts import Drafts
 from glow_pipelines.store.erasure import Erasures
 from glow_pipelines.store.experiment_statistics import ExperimentStatistics
+from glow_pipelines.store.experiment_views import ExperimentViews
 from glow_pipelines.store.experiments import Experiments
 from glow_pipelines.store.exports import Exports
 from glow_pipelines.store.feedback import Feedback
@@ -122,6 +123,10 @@ class Transaction:
     @cached_property
     def experiments(self) -> Experiments:
         return Experiments(self.connection)
+
+    @cached_property
+    def experiment_views(self) -> ExperimentViews:
+        return ExperimentViews(self.connection)
 
     @cached_property
     def rollouts(self) -> Rollouts:

@@ -66,6 +66,11 @@ grant select on glow_api.dataset_lineage, glow_api.feedback_lineage to glow_engi
 -- The pipeline reads and writes tables, with every tenant's rows in view, but neither whom logins are bound to nor what
 -- signs tokens.
 grant execute on function glow_api.apply_import, glow_api.learning_stats, glow_api.success_metrics to glow_pipeline;
+-- `glow experiment` and `glow rollout`, where they run with the pipeline's login.
+grant execute on function
+  glow_api.create_experiment, glow_api.experiments, glow_api.experiment_looks, glow_api.experiment_decision,
+  glow_api.start_rollout, glow_api.rollouts, glow_api.rollout_history
+  to glow_pipeline;
 grant execute on function
   glow_api.erase_late, glow_api.replace_quoting, glow_api.name_successor, glow_api.finish_erasure, glow_api.forget_statistics,
   glow_api.swept_places

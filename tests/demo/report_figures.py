@@ -149,8 +149,20 @@ def sample() -> Figures:
                 experiment={
                     "id": "expense-coder-0123456789ab",
                     "state": "running",
-                    "plan": "a difference of 5.0 points needs 1,251 users in the smaller arm, about 30 days; "
-                    "only 40 users are there, enough for a difference of 31.2 points",
+                    "plan": "a difference of 5.0 points in thumbs up needs 2,502 users of both arms together, "
+                    "about 1,752 days; only 40 users are there by day 56, enough for a difference of 31.2 points",
+                    "unit": "user",
+                    "days": [28, 56],
+                    "detectable": "31.2 points",
+                    "minimum_users": 1000,
+                    "minimum_days": 7,
+                    "warnings": [
+                        "hopeless as planned: 5.0 points needs 2,502 users and 40 will have come by day 56",
+                        "no decision is possible: at least 1,000 users are asked for, 40 will have come by day 56",
+                    ],
+                    "exposed": [0, 0],
+                    "said": "Too early to decide: day 0 of at least 7. It goes on.",
+                    "next_look": "2026-11-23T12:00+00:00",
                 },
             ),
             prompt_figures("support-triage"),

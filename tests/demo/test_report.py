@@ -43,6 +43,9 @@ def test_both_say_what_was_found_in_the_same_order(show: Any) -> None:
         "14 no expert approval outside train",
         "expense-coder (168 training rows) disabled: training is switched off.",
         "only 40 users are there",
+        "no decision is possible: at least 1,000 users are asked for",
+        "nobody was exposed. Too early to decide: day 0 of at least 7",
+        "The next look is in the night after 2026-11-23 12:00 UTC.",
         "rests on 41 rows",
         "annotation 214; execution expense-coder/exp-017; feedback 501",
         "feedback collection rate",
@@ -60,7 +63,7 @@ def test_both_say_what_was_found_in_the_same_order(show: Any) -> None:
 
 def test_terminal_is_short_and_fits() -> None:
     lines = terminal(sample()).splitlines()
-    assert len(lines) <= 100
+    assert len(lines) <= 105
     assert max(map(len, lines)) <= 100
 
 
@@ -137,3 +140,18 @@ def test_agents_without_any_figure_are_shown_without() -> None:
     for text in (words(terminal(figures)), words(write_html(figures))):
         assert "Not optimized. No reason is recorded." in text
         assert "no data yet" in text
+
+
+def test_an_experiment_is_shown_without_what_is_missing() -> None:
+    figures = sample()
+    figures["prompts"][0]["experiment"] = {"id": "x1", "state": "paused", "plan": "a plan"}
+    assert "x1, paused: a plan. So far" in words(terminal(figures))
+    figures["prompts"][0]["experiment"] |= {"exposed": [19, 21], "days": [28, 56], "detectable": None}
+    told = words(terminal(figures))
+    assert "Its 28 days (at most 56) can show no difference that is possible." in told
+    assert "19 exposed in control, 21 in treatment. No look was made yet." in told
+    assert "Warnings" not in told
+    figures["prompts"][0]["experiment"] |= {"detectable": "4.0 points", "warnings": ["slow: it takes 40 days"]}
+    told = words(terminal(figures))
+    assert "can show a difference of 4.0 points." in told
+    assert "slow: it" not in told

@@ -4,7 +4,8 @@ Belongs here: which metrics judge an experiment, and what to plan with where lit
 (store/experiment_statistics), the arithmetic (learning/experiments/planning).
 """
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,6 +14,7 @@ from glow_pipelines.learning.experiments import METRICS, ExperimentPlan, Judged,
 from glow_pipelines.learning.experiments.metrics import COST, FEEDBACK_RATE
 from glow_pipelines.learning.experiments.plan import Unit
 from glow_pipelines.settings import Settings
+from glow_pipelines.steps.experiments.changes import CannotStart
 from glow_pipelines.store.experiment_statistics import Frozen
 from glow_pipelines.store.store import Transaction
 
@@ -37,18 +39,23 @@ def freeze(
     """The plan of a new experiment of this name, with all that its looks will ever use, and the traffic behind it."""
     asked = asked or {}
     unit: Unit = asked.get("unit", "user")
+    metric = asked.get("metric", PRIMARY)
+    guardrails = tuple(each for each in GUARDRAILS if each != metric)
     now = t.experiments.now()
-    frozen = t.experiment_statistics.freeze(agent, (PRIMARY, *GUARDRAILS), now - timedelta(days=DAYS), now, unit=unit)
-    primary = _traffic(t, agent, PRIMARY, unit, now, frozen[PRIMARY])
+    frozen = t.experiment_statistics.freeze(agent, (metric, *guardrails), now - timedelta(days=DAYS), now, unit=unit)
+    primary, first = _traffic(t, agent, metric, unit, now, frozen[metric]), frozen[metric]
+    if not METRICS[metric].share and not primary.deviation:
+        raise CannotStart(f"{agent}: nothing to plan with: {metric} never varied in {DAYS} days")
     plan = plan_experiment(
         f"{name}#1",
         primary,
-        primary=PRIMARY,
-        judged=tuple(_judged(t, agent, unit, now, frozen)),
-        effect=min(asked.get("effect", PLANNED_EFFECT), MOST * (1 - primary.baseline_rate)),
+        primary=Judged(metric, cap=first.cap, threshold=first.threshold),
+        judged=tuple(_judged(t, agent, unit, now, frozen, guardrails)),
+        effect=min(asked.get("effect", PLANNED_EFFECT), MOST * _gain(metric, primary.baseline_rate)),
         objective=asked.get("objective", "superiority"),
         confidence=settings.ab_test_confidence_threshold,
         minimum_users=settings.ab_test_min_sample_size,
+        minimum_days=asked.get("days", 7),
         unit=unit,
         treatment_ppm=asked.get("treatment_ppm", 500_000),
         enrolled_ppm=asked.get("enroll_ppm", 1_000_000),
@@ -56,9 +63,19 @@ def freeze(
     return plan, primary
 
 
-def _judged(t: Transaction, agent: str, unit: Unit, now: datetime, frozen: Mapping[str, Frozen]) -> Iterator[Judged]:
+def _gain(metric: str, before: float) -> float:
+    """What there is to gain."""
+    about = METRICS[metric]
+    if not about.share:
+        return math.inf
+    return 1 - before if about.higher_is_better else before
+
+
+def _judged(
+    t: Transaction, agent: str, unit: Unit, now: datetime, frozen: Mapping[str, Frozen], guardrails: Sequence[str]
+) -> Iterator[Judged]:
     """The guardrails that something is known of; who gives feedback is watched whatever is known."""
-    for name in GUARDRAILS:
+    for name in guardrails:
         before = frozen[name]
         # Where it never happened, no number of users shows that it does not happen more often.
         if not before.baseline and name != FEEDBACK_RATE:
