@@ -563,6 +563,11 @@ begin
   -- Who saw what in an experiment that was over before the oldest execution tells nothing any more, but who was there.
   delete from glow.exposures x using glow.learning_experiments e
    where e.experiment_id = x.experiment_id and e.stopped_at < runs;
+  with ended as (
+    delete from glow.experiment_folds f using glow.learning_experiments e
+     where e.experiment_id = f.experiment_id and e.stopped_at < runs
+    returning f.fold_id)
+  delete from glow.experiment_sums s using ended where s.fold_id = ended.fold_id;
   -- Last, because it locks out everybody until the end of the transaction.
   return query select glow.drop_partitions(t.relation, glow.retention_cutoff(t.name::text, before))
                  from glow.partitioned_tables() t order by t.name;
@@ -3474,9 +3479,6 @@ WITH (fillfactor='50');
 COMMENT ON TABLE glow.experiment_sums IS 'Partial sums of a phase of an experiment, by cluster and arm; also of exposed clusters without executions.';
 ALTER TABLE ONLY glow.experiment_sums
     ADD CONSTRAINT experiment_sums_pkey PRIMARY KEY (fold_id, side, cluster_id);
-CREATE INDEX experiment_sums_by_cluster ON glow.experiment_sums USING btree (cluster_id);
-ALTER TABLE ONLY glow.experiment_sums
-    ADD CONSTRAINT experiment_sums_fold_id_fkey FOREIGN KEY (fold_id) REFERENCES glow.experiment_folds(fold_id) ON DELETE CASCADE;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.experiment_sums TO glow_pipeline;
 
 CREATE TABLE glow.rollouts (
@@ -3937,10 +3939,9 @@ declare
   who text;
   cluster text;
 begin
-  -- Held until commit: an experiment cannot stop, nor begin a new phase, between the choice and the exposure.
   for x in
     select e.* from glow.learning_experiments e where e.agent = assigned_arms.agent and e.active
-     order by e.kind <> 'prompt', e.started_at, e.experiment_id for share
+     order by e.kind <> 'prompt', e.started_at, e.experiment_id
   loop
     who := case x.unit when 'user' then unit when 'org' then org when 'session' then session else execution end;
     continue when who is null;
@@ -3948,9 +3949,22 @@ begin
     who := glow.qualified(tenant, who);
     select e.variant into assigned from glow.exposures e
      where e.experiment_id = x.experiment_id and e.phase = x.phase and e.unit_id = who;
+    -- Who came in at an earlier stage of a rollout stays while it is paused; all its stages draw by one salt.
+    if assigned is null and x.state in ('paused', 'held') and (x.design = 'ramp' or x.decision = 'ship') then
+      select e.variant into assigned from glow.exposures e
+       where e.experiment_id = x.experiment_id and e.phase < x.phase and e.unit_id = who
+       order by e.phase desc limit 1;
+    end if;
     if assigned is null and x.state in ('running', 'ramping') then
-      select * into drawn from glow.assigned(x, who);
+      drawn := glow.assigned(x, who);
       continue when drawn.variant is null or glow.held_out(x.agent, cluster);
+      -- Held until commit: an experiment cannot stop, nor begin a new phase, between the choice and its exposure. Only here,
+      -- because a lock is a write: who was exposed before, or takes no part, would wait for the disk at every call.
+      select e.* into x from glow.learning_experiments e
+       where e.experiment_id = x.experiment_id and e.state in ('running', 'ramping') for share;
+      continue when not found;
+      drawn := glow.assigned(x, who);
+      continue when drawn.variant is null;
       insert into glow.exposures (experiment_id, phase, unit_id, cluster_id, variant, bucket, propensity, hash_version)
       values (x.experiment_id, x.phase, who, cluster, drawn.variant, drawn.bucket, drawn.propensity, x.hash)
       on conflict do nothing returning exposures.variant into assigned;
@@ -4404,6 +4418,7 @@ end $_$;
 COMMENT ON FUNCTION glow_api.create_experiment(agent text, prompt_version text, hypothesis text, effect double precision, reason text, kind text, treatment text, config jsonb, unit text, layer text, slot_from integer, slot_to integer, objective text, treatment_ppm integer, enroll_ppm integer, control text, control_config jsonb) IS 'Asks for an experiment of a version against the one in production: planned from the agent''s own traffic for the effect that is worth finding, and started by a run. Without a gate, on the word of who asks. prompt_version or treatment: the version; config: the settings of kind config. control, control_config: what the app uses, where nothing of the kind is in production. warnings: why it may find nothing.';
 REVOKE ALL ON FUNCTION glow_api.create_experiment(agent text, prompt_version text, hypothesis text, effect double precision, reason text, kind text, treatment text, config jsonb, unit text, layer text, slot_from integer, slot_to integer, objective text, treatment_ppm integer, enroll_ppm integer, control text, control_config jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.create_experiment(agent text, prompt_version text, hypothesis text, effect double precision, reason text, kind text, treatment text, config jsonb, unit text, layer text, slot_from integer, slot_to integer, objective text, treatment_ppm integer, enroll_ppm integer, control text, control_config jsonb) TO glow_engineer;
+GRANT ALL ON FUNCTION glow_api.create_experiment(agent text, prompt_version text, hypothesis text, effect double precision, reason text, kind text, treatment text, config jsonb, unit text, layer text, slot_from integer, slot_to integer, objective text, treatment_ppm integer, enroll_ppm integer, control text, control_config jsonb) TO glow_pipeline;
 
 CREATE FUNCTION glow_api.create_holdout(holdout text, holdout_ppm integer, agent text DEFAULT NULL::text, ends_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -5116,6 +5131,13 @@ begin
       where f.tenant = whose and f.user_id = who);
   get diagnostics n = row_count;
   receipt := glow_api.counted(receipt, 'heard_inputs', n);
+  -- Votes of this person on others' executions, and of others on this one's, may be among what experiments counted.
+  perform glow.recount_experiments(array(
+    select f.agent::text from glow.agent_feedback f
+     where f.tenant = whose and (f.user_id = who or f.execution_id in (select glow_api.probes(the_id, 'execution')))
+    union select e.agent::text from glow.executions e
+     where e.tenant = whose and e.execution_id in (select glow_api.probes(the_id, 'execution'))));
+  -- Keys first: they are found by the votes.
   delete from glow.feedback_keys k
    where k.tenant = whose and exists (
      select from glow.agent_feedback f
@@ -5164,6 +5186,12 @@ begin
       or x.cluster_id = glow.qualified(whose, who) and x.cluster_id <> x.unit_id;
   get diagnostics n = row_count;
   receipt := glow_api.counted(receipt, 'exposures', n);
+  delete from glow.experiment_sums s
+   where s.cluster_id = any (array(select glow.qualified(whose, who)
+                                   union all select glow.qualified(whose, c) from glow_api.probes(the_id, 'conversation') c
+                                   union all select glow.qualified(whose, e) from glow_api.probes(the_id, 'execution') e));
+  get diagnostics n = row_count;
+  receipt := glow_api.counted(receipt, 'experiment_sums', n);
 
   with left_over as (
     select b.import_id, b.line, b.kind, count(*) filter (where u.gone) as gone,
@@ -5337,6 +5365,7 @@ end $$;
 COMMENT ON FUNCTION glow_api.experiment_decision(experiment_id text) IS 'Where an experiment stands or what came of it, in a sentence, and by which look.';
 REVOKE ALL ON FUNCTION glow_api.experiment_decision(experiment_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.experiment_decision(experiment_id text) TO glow_engineer;
+GRANT ALL ON FUNCTION glow_api.experiment_decision(experiment_id text) TO glow_pipeline;
 
 CREATE FUNCTION glow_api.experiments(agent text DEFAULT NULL::text, most integer DEFAULT 100) RETURNS TABLE(experiment_id text, agent_name text, kind text, design text, state text, decision text, reason text, hypothesis text, control text, treatment text, unit text, layer text, slot_from integer, slot_to integer, phase integer, treatment_ppm integer, enroll_ppm integer, day double precision, units integer[], said text, rollout text, started_at timestamp with time zone, planned_end timestamp with time zone, stopped_at timestamp with time zone, plan jsonb)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -5363,6 +5392,7 @@ end $$;
 COMMENT ON FUNCTION glow_api.experiments(agent text, most integer) IS 'The experiments of an agent or of all, the newest first: what is tried against what, how far it is, units (control, treatment) at the last look and what that said, and the state of the rollout.';
 REVOKE ALL ON FUNCTION glow_api.experiments(agent text, most integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.experiments(agent text, most integer) TO glow_engineer;
+GRANT ALL ON FUNCTION glow_api.experiments(agent text, most integer) TO glow_pipeline;
 
 CREATE FUNCTION glow_api.extend_experiment(experiment_id text, reason text, until_day integer DEFAULT NULL::integer) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -6276,7 +6306,9 @@ CREATE FUNCTION glow_api.personal_places() RETURNS SETOF glow_api.personal_place
     ('execution_inputs', null, null, null, null, null, null, 'Deleted with its execution.'),
     ('execution_keys', null, null, null, null, null, null, 'Deleted; where a judgement stands on it, a pseudonym stays.'),
     ('executions', null, null, null, null, null, null, 'Deleted, with those of the same conversation that name nobody.'),
+    ('experiment_folds', null, null, null, null, null, null, 'Numbers only; what the person''s rows were part of is counted anew.'),
     ('experiment_looks', null, null, null, null, null, null, 'Numbers only.'),
+    ('experiment_sums', null, null, null, null, null, null, 'Deleted; of others with their exposures.'),
     ('expert_annotations', '{reviewer}', 'pseudonym', 'execution_id', 'rename', '{output,notes,idempotency_key,payload_hash}', null,
         'The verdict stays: under a pseudonym where the person gave it, without text also where it is about the person''s execution.'),
     ('exposures', null, null, null, null, null, null, 'Deleted, with those of the person''s sessions and executions; of others when the executions of an ended experiment are.'),
@@ -8057,6 +8089,7 @@ end $$;
 COMMENT ON FUNCTION glow_api.rollout_history(experiment_id text, most integer) IS 'Every move of an experiment and its rollout, the newest first: who, why, on what evidence, and the shares afterwards.';
 REVOKE ALL ON FUNCTION glow_api.rollout_history(experiment_id text, most integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.rollout_history(experiment_id text, most integer) TO glow_engineer;
+GRANT ALL ON FUNCTION glow_api.rollout_history(experiment_id text, most integer) TO glow_pipeline;
 
 CREATE FUNCTION glow_api.rotate_token_key() RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -8343,6 +8376,7 @@ end $$;
 COMMENT ON FUNCTION glow_api.start_rollout(agent text, kind text, version text, reason text, config jsonb, unit text, control text, control_config jsonb, approval boolean) IS 'Asks for a gradual rollout of a version without a test before it: from 5 % of units to all, watched hourly and taken back by itself when it does harm. Begun by a run. approval: a person lets each stage begin. Refused for a version that was rolled back once.';
 REVOKE ALL ON FUNCTION glow_api.start_rollout(agent text, kind text, version text, reason text, config jsonb, unit text, control text, control_config jsonb, approval boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.start_rollout(agent text, kind text, version text, reason text, config jsonb, unit text, control text, control_config jsonb, approval boolean) TO glow_engineer;
+GRANT ALL ON FUNCTION glow_api.start_rollout(agent text, kind text, version text, reason text, config jsonb, unit text, control text, control_config jsonb, approval boolean) TO glow_pipeline;
 
 CREATE FUNCTION glow_api.stop_experiment(experiment_id text, reason text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -8850,6 +8884,7 @@ end $$;
 COMMENT ON FUNCTION glow_api.experiment_looks(experiment_id text, most integer) IS 'Every look at an experiment, the newest first: what was decided and why, and in result the differences with their intervals and boundaries. Looks are never changed.';
 REVOKE ALL ON FUNCTION glow_api.experiment_looks(experiment_id text, most integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.experiment_looks(experiment_id text, most integer) TO glow_engineer;
+GRANT ALL ON FUNCTION glow_api.experiment_looks(experiment_id text, most integer) TO glow_pipeline;
 
 CREATE FUNCTION glow_api.success_metrics() RETURNS TABLE(metric text, value double precision, low double precision, high double precision, target double precision, status text, detail text, measured_at timestamp with time zone)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -8958,3 +8993,4 @@ end $$;
 COMMENT ON FUNCTION glow_api.rollouts(agent text, most integer) IS 'Gradual rollouts of an agent or of all, the newest first: the stage (counted from 0) and the share that has the treatment, and the stage that waits for approval.';
 REVOKE ALL ON FUNCTION glow_api.rollouts(agent text, most integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.rollouts(agent text, most integer) TO glow_engineer;
+GRANT ALL ON FUNCTION glow_api.rollouts(agent text, most integer) TO glow_pipeline;

@@ -24,6 +24,12 @@ begin
     who := glow.qualified(tenant, who);
     select e.variant into assigned from glow.exposures e
      where e.experiment_id = x.experiment_id and e.phase = x.phase and e.unit_id = who;
+    -- Who came in at an earlier stage of a rollout stays while it is paused; all its stages draw by one salt.
+    if assigned is null and x.state in ('paused', 'held') and (x.design = 'ramp' or x.decision = 'ship') then
+      select e.variant into assigned from glow.exposures e
+       where e.experiment_id = x.experiment_id and e.phase < x.phase and e.unit_id = who
+       order by e.phase desc limit 1;
+    end if;
     if assigned is null and x.state in ('running', 'ramping') then
       drawn := glow.assigned(x, who);
       continue when drawn.variant is null or glow.held_out(x.agent, cluster);
