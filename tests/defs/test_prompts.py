@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from glow_pipelines.cli import main
 from glow_pipelines.client import GlowClient
 from glow_pipelines.database import connect
-from glow_pipelines.defs.experiments import experiment
+from glow_pipelines.defs.experiments.decisions import experiment
 from glow_pipelines.defs.prompts.analysis import prompt_analysis
 from glow_pipelines.defs.prompts.candidate import candidate_prompt
 from glow_pipelines.defs.prompts.candidates import prompt_candidates

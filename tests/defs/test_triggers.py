@@ -94,16 +94,3 @@ def test_switched_off_nothing_runs(database_url: str, instance: dg.DagsterInstan
     context = dg.build_schedule_context(instance=instance, scheduled_execution_time=datetime.now(UTC))
     assert isinstance(nightly(context, services=services), dg.SkipReason)
     assert isinstance(feedback_threshold(dg.build_sensor_context(instance=instance), services=services), dg.SkipReason)
-
-
-def test_the_night_also_looks_at_running_experiments(
-    services: Services, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from glow_pipelines.store.experiments import Experiments
-
-    monkeypatch.setattr(Experiments, "running_agents", lambda self: ["quiet"])
-    instance.add_dynamic_partitions("agent", ["busy", "quiet"])
-    at = datetime(2026, 11, 22, 2, tzinfo=UTC)
-    requests = nightly(dg.build_schedule_context(instance=instance, scheduled_execution_time=at), services=services)
-    assert isinstance(requests, list)
-    assert [request.partition_key for request in requests] == ["busy", "quiet"]

@@ -7,7 +7,7 @@ import pytest
 
 from glow_pipelines.client import GlowClient, GlowError
 from glow_pipelines.settings import Settings
-from glow_pipelines.steps.hand_over import CannotStart, start_asked
+from glow_pipelines.steps.experiments import CannotStart, start_asked
 from glow_pipelines.store import Store
 from tests.prompts.conftest import AGENT, PROMPT
 

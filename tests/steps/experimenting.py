@@ -28,7 +28,8 @@ insert into glow.exposures (experiment_id, phase, unit_id, cluster_id, variant, 
                             source, first_exposed_at)
 select x.experiment_id, x.phase, u.unit, u.unit,
        case when u.bucket >= 1000000 - x.treatment_ppm then 'treatment' else 'control' end, u.bucket,
-       case when u.bucket >= 1000000 - x.treatment_ppm then x.treatment_ppm else x.control_ppm end / 1e6, x.hash, 'test',
+       case when u.bucket >= 1000000 - x.treatment_ppm then x.treatment_ppm else x.control_ppm end / 1e6, x.hash,
+       'test',
        %(since)s + u.n %% %(entering)s * interval '1 day'
   from glow.learning_experiments x,
        lateral (select n, format('u%%s', n) as unit, glow.exp_bucket(x.salt, 'variant', format('u%%s', n)) as bucket
@@ -144,6 +145,7 @@ class World:
                 "rated_treatment": rated[1],
             },
         )
+        self.admin.execute("analyze glow.executions, glow.exposures, glow.agent_feedback")  # autovacuum is off in tests
 
 
 @pytest.fixture
