@@ -38,6 +38,8 @@ def _simulation(name: str, run: Mapping[str, Any]) -> Iterator[str]:
     for path, figure in _leaves(run["figures"]):
         *world, what = path
         value, bar, verdict = _value(figure)
+        if isinstance(figure, Mapping) and figure.get("of", run["repetitions"]) != run["repetitions"]:
+            value += f" of {figure['of']:,}"
         yield f"| {_cell(', '.join(world))} | {_cell(what)} | {value} | {bar} | {verdict} |"
 
 
