@@ -19,6 +19,7 @@ from glow_pipelines.store.curation_policies import CurationPolicies
 from glow_pipelines.store.datasets import Datasets
 from glow_pipelines.store.drafts import Drafts
 from glow_pipelines.store.erasure import Erasures
+from glow_pipelines.store.experiment_statistics import ExperimentStatistics
 from glow_pipelines.store.experiment_views import ExperimentViews
 from glow_pipelines.store.experiments import Experiments
 from glow_pipelines.store.exports import Exports
@@ -125,6 +126,10 @@ class Transaction:
     @cached_property
     def rollouts(self) -> Rollouts:
         return Rollouts(self.connection)
+
+    @cached_property
+    def experiment_statistics(self) -> ExperimentStatistics:
+        return ExperimentStatistics(self.connection)
 
     @cached_property
     def imports(self) -> Imports:

@@ -159,6 +159,42 @@ comment on table glow.experiment_looks is 'Every look at an experiment: what wen
 create trigger immutable before update or delete on glow.experiment_looks
   for each row execute function glow.refuse_change();
 
+-- What is in force beside prompt and retrieval configuration.
+create table glow.agent_configs (
+  agent     glow.agent_name not null references glow.agents,
+  kind      text not null check (kind in ('model', 'config')),
+  alias     text not null check (alias in ('production', 'previous')),
+  -- The name of a model, or the hash of the config's JSON.
+  version   text not null check (length(version) between 1 and 200),
+  config    jsonb,
+  revision  integer not null default 1 check (revision > 0),
+  moved_at  timestamptz not null default clock_timestamp(),
+  primary key (agent, kind, alias),
+  check ((config is not null) = (kind = 'config'))
+);
+comment on table glow.agent_configs is 'The model and the settings an agent uses, where they are decided here. Moved by compare-and-swap on revision.';
+
+create table glow.agent_config_history (
+  move_id   bigint generated always as identity primary key,
+  agent     text not null,
+  kind      text not null,
+  alias     text not null,
+  -- Null: the alias was taken back.
+  version   text,
+  previous  text,
+  config    jsonb,
+  revision  integer not null,
+  move      text not null default 'move' check (move in ('move', 'rollback')),
+  moved_by  text not null,
+  reason    text not null check (length(reason) <= 2000),
+  experiment_id text,
+  moved_at  timestamptz not null default clock_timestamp()
+);
+comment on table glow.agent_config_history is 'Every move of a model or config: who, why, and the experiment behind it.';
+create index config_history_by_agent on glow.agent_config_history (agent, move_id);
+create trigger immutable before update or delete on glow.agent_config_history
+  for each row execute function glow.refuse_change();
+
 -- 40 bits of SHA-256 as a bucket of a million. No floats, so that Python and SQL agree bit for bit.
 -- Salt, purpose and unit are joined by U+001F, which no identifier may hold.
 create function glow.exp_bucket(salt text, purpose text, unit_id text) returns integer

@@ -27,8 +27,8 @@ _EXPOSURES = """
 insert into glow.exposures (experiment_id, phase, unit_id, cluster_id, variant, bucket, propensity, hash_version,
                             source, first_exposed_at)
 select x.experiment_id, x.phase, u.unit, u.unit,
-       case when u.bucket >= 1000000 - x.treatment_ppm then 'treatment' else 'control' end, u.bucket, 0.5, x.hash,
-       'test',
+       case when u.bucket >= 1000000 - x.treatment_ppm then 'treatment' else 'control' end, u.bucket,
+       case when u.bucket >= 1000000 - x.treatment_ppm then x.treatment_ppm else x.control_ppm end / 1e6, x.hash, 'test',
        %(since)s + u.n %% %(entering)s * interval '1 day'
   from glow.learning_experiments x,
        lateral (select n, format('u%%s', n) as unit, glow.exp_bucket(x.salt, 'variant', format('u%%s', n)) as bucket
@@ -96,10 +96,12 @@ class World:
         """Users who enter over the first days of an experiment and go on; rates are of control and treatment."""
         given = {"experiment_id": experiment_id, "users": users, "since": since, "entering": entering}
         self.admin.execute(_EXPOSURES, given)
-        (phase,) = self.admin.execute(
-            "select phase from glow.learning_experiments where experiment_id = %s", (experiment_id,)
-        ).fetchone() or (1,)
-        self._act(experiment_id, f"{experiment_id}.{phase}", users, per_user, days, up, rated, since, phase)
+        found = self.admin.execute(
+            "select phase, treatment_ppm from glow.learning_experiments where experiment_id = %s", (experiment_id,)
+        ).fetchone()
+        assert found is not None
+        phase, share = found
+        self._act(experiment_id, f"{experiment_id}.{phase}.{share}", users, per_user, days, up, rated, since, phase)
 
     def begin(self, experiment_id: str, at: datetime = BEGAN) -> None:
         """Let an experiment have begun then."""

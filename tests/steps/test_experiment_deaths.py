@@ -25,12 +25,12 @@ Step = Callable[[], object]
 
 def shipping(world: World, settings: Settings) -> tuple[str, Step]:
     """A test one look before its ship."""
-    world.before()
+    world.before(users=100, per_user=2)
     request = world.client.create_experiment(AGENT, OTHER.sha256, effect=0.1)
     with world.store.transaction() as t:
         named = start_asked(t, settings, AGENT, request.request_id, t.requests.parameters(request.request_id))
     world.begin(named)
-    world.during(named, up=(0.5, 0.8))
+    world.during(named, users=700, per_user=2, days=8, up=(0.4, 0.8))
     return named, lambda: look_at(world.store, named, "decision", BEGAN + 10 * DAY)
 
 
@@ -42,7 +42,7 @@ def harming(world: World, settings: Settings) -> tuple[str, Step]:
 
 
 def staged(world: World, settings: Settings, up: tuple[float, float], stage: int = 0) -> tuple[str, Step]:
-    world.before()
+    world.before(users=100, per_user=2)
     request = world.client.start_rollout(AGENT, "prompt", OTHER.sha256, "a change of wording")
     with world.store.transaction() as t:
         named = start_asked(t, settings, AGENT, request.request_id, t.requests.parameters(request.request_id))
@@ -55,7 +55,7 @@ def staged(world: World, settings: Settings, up: tuple[float, float], stage: int
         "update glow.rollouts set stage_started_at = %s, revision = revision + 1 where experiment_id = %s",
         (BEGAN, named),
     )
-    world.during(named, users=6000, per_user=2, up=up, days=3, entering=1)
+    world.during(named, users=2600, per_user=2, up=up, days=3, entering=1)
     return named, lambda: tick(world.store, named, BEGAN + 5 * DAY)
 
 

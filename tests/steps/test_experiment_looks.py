@@ -28,10 +28,10 @@ def begun(world: World, settings: Settings) -> str:
     return named
 
 
-def days(world: World, experiment_id: str, last: int, kind: str = "decision") -> list[Seen]:
+def days(world: World, experiment_id: str, first: int, last: int, kind: str = "decision") -> list[Seen]:
     """A look a day, up to the one something follows from."""
     seen = []
-    for day in range(1, last + 1):
+    for day in range(first, last + 1):
         seen.append(look_at(world.store, experiment_id, kind, BEGAN + day * DAY + timedelta(minutes=7)))  # type: ignore[arg-type]
         if seen[-1].moved not in ("", "experiment_extended"):
             break
@@ -49,7 +49,7 @@ def recorded(world: World, experiment_id: str) -> list[Row]:
 
 def test_a_win_is_shipped_into_a_rollout_with_its_sentence(world: World, begun: str) -> None:
     world.during(begun, up=(0.55, 0.75))
-    seen = days(world, begun, 20)
+    seen = days(world, begun, 6, 20)
     last = seen[-1]
     assert last.look is not None
     assert (last.look.action, last.moved) == ("ship", "rollout_started")
@@ -66,8 +66,8 @@ def test_a_win_is_shipped_into_a_rollout_with_its_sentence(world: World, begun: 
 
 def test_looks_replay_bit_for_bit(world: World, begun: str) -> None:
     world.during(begun, up=(0.6, 0.6), days=21)
-    days(world, begun, 10)
-    days(world, begun, 4, "guardrail")
+    days(world, begun, 5, 9)
+    days(world, begun, 6, 8, "guardrail")
     rows = recorded(world, begun)
     with world.store.transaction() as t:
         row = t.experiments.find(begun)
@@ -79,7 +79,7 @@ def test_looks_replay_bit_for_bit(world: World, begun: str) -> None:
 
 def test_the_same_moment_is_one_look_and_moves_once(world: World, begun: str) -> None:
     world.during(begun, up=(0.55, 0.75))
-    last = days(world, begun, 20)[-1]
+    last = days(world, begun, 6, 20)[-1]
     assert last.look is not None
     at = BEGAN + last.look.day * DAY
     moves, told = len(recorded(world, begun)), len(world.client.notifications(AGENT))
@@ -91,7 +91,7 @@ def test_the_same_moment_is_one_look_and_moves_once(world: World, begun: str) ->
 
 def test_harm_is_stopped_by_an_hourly_look_and_everybody_is_back_at_once(world: World, begun: str) -> None:
     world.during(begun, up=(0.8, 0.3))
-    for hour in range(30, 24 * 7):
+    for hour in range(30, 24 * 7, 3):
         seen = look_at(world.store, begun, "guardrail", BEGAN + timedelta(hours=hour))
         if seen.moved:
             break
@@ -109,7 +109,7 @@ def test_units_that_do_not_fall_as_planned_hold_it(world: World, begun: str) -> 
     world.admin.execute(
         "delete from glow.exposures where experiment_id = %s and variant = 'control' and bucket %% 3 = 0", (begun,)
     )
-    last = days(world, begun, 20, "guardrail")[-1]
+    last = days(world, begun, 3, 20, "guardrail")[-1]
     assert (last.moved, last.experiment["state"]) == ("experiment_held", "held")
     assert last.look is not None
     assert last.look.row == 1
@@ -122,7 +122,7 @@ def test_units_that_do_not_fall_as_planned_hold_it(world: World, begun: str) -> 
 
 def test_a_null_is_extended_within_its_plan_and_then_kept(world: World, begun: str) -> None:
     world.during(begun, users=500, up=(0.6, 0.6), days=34)
-    seen = days(world, begun, 38)
+    seen = days(world, begun, 6, 38)
     last = seen[-1]
     assert last.look is not None
     assert (last.look.action, last.experiment["state"], last.experiment["decision"]) == ("keep", "stopped", "keep")
@@ -138,7 +138,7 @@ def test_a_null_is_extended_within_its_plan_and_then_kept(world: World, begun: s
 
 def test_feedback_given_more_rarely_lets_nobody_new_in(world: World, begun: str) -> None:
     world.during(begun, up=(0.6, 0.6), rated=(0.9, 0.5))
-    last = days(world, begun, 20, "guardrail")[-1]
+    last = days(world, begun, 3, 20, "guardrail")[-1]
     assert last.look is not None
     assert (last.look.action, last.experiment["state"]) == ("pause", "paused")
     assert "feedback" in last.look.reason
@@ -157,7 +157,7 @@ def test_a_person_who_was_faster_wins(world: World, begun: str, monkeypatch: pyt
         return found
 
     monkeypatch.setattr(look, "take_look", slow)
-    last = days(world, begun, 20)[-1]
+    last = days(world, begun, 6, 20)[-1]
     assert (last.new, last.experiment["state"], last.experiment["decision"]) == (False, "stopped", "abandoned")
     assert last.rollout is None
 

@@ -38,18 +38,20 @@ def set_back(world: World, experiment_id: str, stage_began: datetime) -> None:
 
 
 def test_a_late_scheduler_moves_one_stage_a_tick_up_to_everybody(world: World, ramping: str) -> None:
-    shares, phases = [], []
-    for hour in range(24 * 40, 24 * 40 + 40):
-        world.during(ramping, users=1500, per_user=2, up=(0.6, 0.65), days=30, since=BEGAN, entering=20)
-        done = tick(world.store, ramping, BEGAN + timedelta(hours=hour))
+    shares, phases = [50_000], [1]
+    for stage in range(8):
+        since = BEGAN + 5 * stage * DAY
+        world.during(ramping, users=1200, per_user=2, up=(0.6, 0.65), days=4, since=since, entering=1)
+        done = tick(world.store, ramping, BEGAN + 40 * DAY + timedelta(hours=stage))
         shares.append(done.experiment["treatment_ppm"])
         phases.append(done.experiment["phase"])
+        assert done.moved in ("rollout_advanced", "rollout_completed"), done.move and done.move.reason
         if done.rollout["state"] == "completed":
             break
         set_back(world, ramping, BEGAN + timedelta(days=30))
     assert done.rollout["state"] == "completed", done.move
     assert done.experiment["state"] == "completed"
-    assert list(dict.fromkeys(shares)) == [100_000, 250_000, 500_000, 750_000, 950_000, 1_000_000]
+    assert list(dict.fromkeys(shares)) == [50_000, 100_000, 250_000, 500_000, 750_000, 950_000, 1_000_000]
     assert phases == sorted(phases)
     assert world.client.resolve_prompt(AGENT, "u1").prompt_version == OTHER.sha256
     again = tick(world.store, ramping, BEGAN + timedelta(days=60))

@@ -77,7 +77,8 @@ def _judged(
     """The guardrails that something is known of; who gives feedback is watched whatever is known."""
     for name in guardrails:
         before = frozen[name]
-        if before.baseline is None and name != FEEDBACK_RATE:
+        # Where it never happened, no number of users shows that it does not happen more often.
+        if not before.baseline and name != FEEDBACK_RATE:
             continue
         traffic = _traffic(t, agent, name, unit, now, before)
         if METRICS[name].share or traffic.deviation:  # what never varied cannot be compared
