@@ -29,7 +29,8 @@ def print_plan(console: Console, agent: str, plan: "ExperimentPlan", traffic: "T
     each = f"{traffic.rated_per_user:,.1f} {about.denominator} each"
     facts.add_row("users", f"{traffic.population or 0:,} in four weeks, {each}")
     facts.add_row("metric", f"{about.words}, {_level(plan)} before")
-    facts.add_row("alike", f"two of one user by {traffic.intra_user_correlation:.2f}: {_design(plan)}")
+    alike = f"those of one user correlate by {traffic.intra_user_correlation:.2f}"
+    facts.add_row("alike", f"{alike}, so {plan.design_effect:.1f} are worth one independent one")
     facts.add_row("unit", plan.unit)
     facts.add_row("wanted", f"a difference of {written(plan.effect)}")
     facts.add_row("time", f"{plan.planned_days} days, extensions up to day {plan.maximum_days}")
@@ -201,10 +202,6 @@ def _level(plan: "ExperimentPlan") -> str:
     from glow_pipelines.learning.experiments.metrics import written_level
 
     return written_level(plan.primary.about, plan.primary.baseline)
-
-
-def _design(plan: "ExperimentPlan") -> str:
-    return f"{plan.design_effect:.1f} of them are worth one independent one"
 
 
 def _share(ppm: int) -> str:
