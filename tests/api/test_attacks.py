@@ -54,7 +54,10 @@ MAY: dict[str, set[str]] = {
     | PATTERNS
     | ERASURE
     | {"success_metrics", "learning_stats", "register_agent", "set_curation_policy", "curation_policy"},
-    "glow_pipeline": FINISHING | {"apply_import", "learning_stats", "success_metrics", "my_agents"},
+    "glow_pipeline": FINISHING
+    | {"apply_import", "learning_stats", "success_metrics", "my_agents"}
+    | {"create_experiment", "experiments", "experiment_looks", "experiment_decision"}
+    | {"start_rollout", "rollouts", "rollout_history"},
 }
 SECRET = {"logins", "call_samples", "token_keys", "erasure_key", "erased_subjects"}
 DENIED = (
