@@ -29,6 +29,7 @@ PATTERNS = {"correction_patterns"}
 PROMPTS = {"prompts", "prompt_history", "prompt_lineage", "rollback_prompt", "notifications"}
 EXPERIMENTS = {"plan_experiment", "experiments", "experiment_looks", "experiment_decision", "stop_experiment"}
 EXPERIMENTS |= {"abandon_experiment", "pause_experiment", "resume_experiment", "extend_experiment"}
+EXPERIMENTS |= {"restart_experiment"}
 EXPERIMENTS |= {"create_holdout", "end_holdout", "holdouts"}
 ROLLOUTS = {"start_rollout", "rollouts", "rollout_history", "approve_rollout", "pause_rollout", "resume_rollout"}
 ROLLOUTS |= {"roll_back"}
