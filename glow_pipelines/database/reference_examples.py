@@ -40,7 +40,7 @@ EXAMPLES = (
             "prompt": {"instruction": "Which account is this expense?", "choices": ["travel", "meals"]},
         },
     ),
-    Example("resolve_prompt", "glow_app", {"agent": "expense-coder", "unit": "u-17"}),
+    Example("resolve_prompt", "glow_app", {"agent": "expense-coder", "unit": "u-17", "session": "c-1"}),
     Example(
         "submit_feedback", "glow_app", {**_VOTE, "thumbs": 1}, "Before its execution: kept, and joined when it comes."
     ),

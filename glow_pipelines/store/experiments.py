@@ -1,7 +1,7 @@
 """Experiments, exposures and looks in the database.
 
-Belongs here: creating an experiment, its counts, recording a look. Does not: assignment at run time (glow_api
-resolve_prompt), planning and deciding (learning).
+Belongs here: creating an experiment, its counts, recording a look, putting an arm in force. Does not: assignment at
+run time (glow_api.resolve_prompt), planning and deciding (learning).
 """
 
 from collections.abc import Mapping
@@ -37,6 +37,7 @@ class Experiments(Noun):
         slots: tuple[int, int] = (0, 1_000_000),
         unit: Unit = "user",
         hash: Literal["pg1", "gb2"] = "pg1",
+        salt: str | None = None,
         treatment_ppm: int = 500_000,
         control_ppm: int | None = None,
         enroll_ppm: int = 1_000_000,
@@ -45,8 +46,8 @@ class Experiments(Noun):
     ) -> bool:
         """Start an experiment; False when it exists, another stands in its way or control is not in force.
 
-        `configs`: the settings of control and treatment, for kind `config` alone. `layer` is the kind where None, and
-        `control_ppm` what treatment leaves.
+        `configs`: the settings of control and treatment, for kind `config` alone. Where None, `layer` is the kind,
+        `control_ppm` what treatment leaves, `salt` <experiment>#1 (the seed of another tool goes on with its split).
         """
         control_config, treatment_config = configs or (None, None)
         # Also begins the transaction: the block below would be one of its own otherwise, and commit.
@@ -72,6 +73,7 @@ class Experiments(Noun):
                     slot_to=slots[1],
                     unit=unit,
                     hash=hash,
+                    salt=salt,
                     treatment_ppm=treatment_ppm,
                     control_ppm=control_ppm,
                     enroll_ppm=enroll_ppm,
@@ -148,6 +150,27 @@ class Experiments(Noun):
     def exposures(self, experiment_id: str, phase: int) -> dict[str, int]:
         rows = self._rows("exposure_counts", experiment_id=experiment_id, phase=phase)
         return {row["variant"]: row["units"] for row in rows}
+
+    def multiple(self, experiment_id: str, phase: int, as_of: datetime) -> list[str]:
+        """Exposed units that saw the other arm too, by what was recorded before `as_of`: no fair comparison."""
+        rows = self._rows("multiple_units", experiment_id=experiment_id, phase=phase, as_of=as_of)
+        return [row["unit_id"] for row in rows]
+
+    def put_in_force(
+        self,
+        experiment_id: str,
+        which: Literal["control", "treatment"],
+        moved_by: str,
+        reason: str,
+        kind: Literal["move", "rollback"] = "move",
+    ) -> int:
+        """Give everybody an arm of an experiment; the new revision, or 0 where it is in force already."""
+        row = self._row(
+            "put_in_force", experiment_id=experiment_id, which=which, moved_by=moved_by, reason=reason, kind=kind
+        )
+        assert row is not None
+        revision: int = row["revision"]
+        return revision
 
     def votes_by_unit(self, experiment: Row) -> list[Row]:
         """Thumbs per exposed unit: unit_id, variant, up, votes."""

@@ -53,44 +53,53 @@ declare
   -- One expression of what id_problem says in a loop: this is asked before every answer of every agent.
   is_proper boolean := coalesce(glow_api.is_id(unit), true) and coalesce(glow_api.is_id(session), true)
                    and coalesce(glow_api.is_id(org), true) and coalesce(glow_api.is_id(execution), true);
-  uses record;
+  version text;
+  content jsonb;
+  model text;
+  config jsonb;
+  retrieval text;
+  parameters jsonb;
+  is_tried boolean;
   arm record;
   arms jsonb := '[]';
-  content jsonb;
 begin
   if not is_proper then
     perform glow_api.refuse(glow_api.id_problem('{unit,session,org,execution}', array[unit, session, org, execution], 0));
   end if;
-  select a.prompt_version, m.version as model, c.config, r.configuration as retrieval,
-         exists (select from glow.learning_experiments x where x.agent = resolve_prompt.agent and x.active) as is_tried
-    into uses
+  select a.prompt_version, p.prompt, m.version, c.config, r.configuration,
+         exists (select from glow.learning_experiments x where x.agent = resolve_prompt.agent and x.active)
+    into version, content, model, config, retrieval, is_tried
     from glow.prompt_aliases a
+    join glow.prompt_versions p on p.agent = a.agent and p.prompt_version = a.prompt_version
     left join glow.agent_configs m on m.agent = a.agent and m.kind = 'model' and m.alias = 'production'
     left join glow.agent_configs c on c.agent = a.agent and c.kind = 'config' and c.alias = 'production'
     left join glow.retrieval_aliases r on r.agent = a.agent and r.alias = 'production'
    where a.agent = resolve_prompt.agent and a.alias = 'production';
-  if uses.prompt_version is null then
+  if version is null then
     perform glow_api.refuse('PT404', 'agent', agent, 'an agent with a production prompt; register_agent gives it its first');
   end if;
-  if uses.is_tried and num_nonnulls(unit, session, org, execution) > 0 then
+  if is_tried and num_nonnulls(unit, session, org, execution) > 0 then
     for arm in select * from glow_api.assigned_arms(agent, coalesce(own, 'default'), unit, session, org, execution) loop
       arms := arms || jsonb_build_object('experiment_id', arm.experiment_id, 'kind', arm.kind, 'phase', arm.phase, 'variant', arm.variant);
       case arm.kind
-        when 'prompt' then uses.prompt_version := arm.version;
-        when 'model' then uses.model := arm.version;
-        when 'config' then uses.config := arm.config;
-        else uses.retrieval := arm.version;
+        when 'model' then model := arm.version;
+        when 'config' then config := arm.config;
+        when 'retrieval' then retrieval := arm.version;
+        else
+          continue when version = arm.version;
+          version := arm.version;
+          select p.prompt into content from glow.prompt_versions p
+           where p.agent = resolve_prompt.agent and p.prompt_version = arm.version;
       end case;
     end loop;
   end if;
-  select p.prompt into content from glow.prompt_versions p
-   where p.agent = resolve_prompt.agent and p.prompt_version = uses.prompt_version;
+  if retrieval is not null then
+    select c.parameters into parameters from glow.retrieval_configurations c where c.configuration = retrieval;
+  end if;
   return jsonb_build_object(
-    'prompt_version', uses.prompt_version, 'prompt', content, 'model', uses.model, 'config', uses.config,
-    'retrieval', uses.retrieval,
-    'retrieval_parameters', case when uses.retrieval is not null then (
-      select c.parameters from glow.retrieval_configurations c where c.configuration = uses.retrieval) end,
-    'experiment_id', arms #>> '{0,experiment_id}', 'variant', arms #>> '{0,variant}', 'experiments', arms);
+    'prompt_version', version, 'prompt', content, 'model', model, 'config', config, 'retrieval', retrieval,
+    'retrieval_parameters', parameters, 'experiment_id', arms #>> '{0,experiment_id}', 'variant', arms #>> '{0,variant}',
+    'experiments', arms);
 end $$;
 comment on function glow_api.resolve_prompt is
   'What an agent uses for a unit (user), in a session (conversation), of an org, for an execution: its prompt, and model, config and retrieval '

@@ -9,9 +9,9 @@ select from glow.agents where agent = %(agent)s for no key update
 -- or is refused because of it. Nothing is in force where an app brings its own model and settings.
 insert into glow.learning_experiments (
   experiment_id, agent, kind, design, hypothesis, control, treatment, control_config, treatment_config, layer, slot_from, slot_to,
-  unit, hash, treatment_ppm, control_ppm, enroll_ppm, plan, gate_id, request_id, state, planned_end)
+  unit, hash, salt, treatment_ppm, control_ppm, enroll_ppm, plan, gate_id, request_id, state, planned_end)
 select %(experiment_id)s, %(agent)s::text, %(kind)s::text, %(design)s, %(hypothesis)s, %(control)s::text, %(treatment)s, %(control_config)s,
-       %(treatment_config)s, %(layer)s, %(slot_from)s, %(slot_to)s, %(unit)s, %(hash)s, %(treatment_ppm)s, %(control_ppm)s,
+       %(treatment_config)s, %(layer)s, %(slot_from)s, %(slot_to)s, %(unit)s, %(hash)s, %(salt)s, %(treatment_ppm)s, %(control_ppm)s,
        %(enroll_ppm)s, %(plan)s, %(gate_id)s, %(request_id)s, %(state)s,
        coalesce(%(planned_end)s::timestamptz, case %(design)s when 'ab' then
          clock_timestamp() + (%(plan)s::jsonb ->> 'planned_days')::double precision * interval '1 day' end)
@@ -71,6 +71,24 @@ select kind, as_of, day, result, decision, reason from glow.experiment_looks
 -- Units by variant.
 select variant, count(*) as units from glow.exposures
  where experiment_id = %(experiment_id)s and phase = %(phase)s group by variant order by variant
+
+-- multiple_units --
+-- Units that saw the other arm too: of an execution that began after the exposure, the version says so. An execution that began
+-- before may carry what was in force then.
+select distinct x.unit_id
+  from glow.learning_experiments e
+  join glow.exposures x on x.experiment_id = e.experiment_id and x.phase = %(phase)s
+  join glow.executions r on r.agent = e.agent and r.recorded_at >= x.first_exposed_at and r.started_at >= x.first_exposed_at
+       and r.recorded_at < %(as_of)s
+       and glow.unit_of(e.unit, r.tenant, r.user_id, r.conversation_id, r.execution_id, r.metadata) = x.unit_id
+       and case e.kind when 'prompt' then r.prompt_version when 'model' then r.model else r.metadata ->> e.kind end
+           = case x.variant when 'treatment' then e.control else e.treatment end
+ where e.experiment_id = %(experiment_id)s
+ order by x.unit_id
+
+-- put_in_force --
+-- An arm for everybody; 0 where it is in force already.
+select glow.put_in_force(%(experiment_id)s, %(which)s, %(moved_by)s, %(reason)s, %(kind)s) as revision
 
 -- votes_by_unit --
 -- Thumbs of exposed units on executions that began after their exposure, with the prompt that answered: the unit is the

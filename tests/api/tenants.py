@@ -177,7 +177,7 @@ class Other:
             "submit_annotation": {**annotation(1), "execution_id": self.execution, "reviewer": self.user},
             "submit_demonstration": {**demonstration(1), "agent": self.agent},
             "issue_feedback_token": said,
-            "resolve_prompt": {"agent": self.agent, "unit": "u"},
+            "resolve_prompt": {"agent": self.agent, "unit": "u", "session": "s", "org": "o", "execution": "e"},
             "feedback_stats": {"agent": self.agent},
             "common_issues": {"agent": self.agent},
             "register_agent": {"agent": self.agent, "description": "mine now", "issues": ["mine"]},

@@ -53,7 +53,7 @@ select p.proname, a.name, format_type(a.type, null)
  order by 1, 2
 """
 # Only looked up: what is not found is refused or, for a unit outside every experiment, not kept.
-NOT_KEPT = {("resolve_prompt", each) for each in ("unit", "session", "org", "execution")}
+NOT_KEPT = {("resolve_prompt", unit) for unit in ("unit", "session", "org", "execution")}
 NOT_KEPT |= {("name_successor", "dataset"), ("name_successor", "successor")}
 # A dry run: what it writes it takes back.
 NOT_KEPT |= {("erase_subject", "subject"), ("erase_subject", "reason"), ("erase_subject", "confirm")}

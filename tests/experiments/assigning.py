@@ -51,12 +51,16 @@ class World:
         )
 
     def set(self, experiment_id: str, **columns: Any) -> None:
-        """Change columns of an experiment."""
+        """Change columns of an experiment. Which changes of state are legal is another matter (rollouts/)."""
         changes = sql.SQL(", ").join(
             sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder(name)) for name in columns
         )
         statement = sql.SQL("update glow.learning_experiments set {} where experiment_id = %(experiment_id)s")
-        self.connection.execute(statement.format(changes), {"experiment_id": experiment_id, **columns})
+        with self.connection.transaction():
+            self.connection.execute("set constraints all immediate")
+            self.connection.execute("alter table glow.learning_experiments disable trigger moves")
+            self.connection.execute(statement.format(changes), {"experiment_id": experiment_id, **columns})
+            self.connection.execute("alter table glow.learning_experiments enable trigger moves")
 
     def resolve(self, unit: str | None = None, **more: str | None) -> Any:
         return call(self.connection, "resolve_prompt", agent=AGENT, unit=unit, **more)
