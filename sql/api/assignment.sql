@@ -14,10 +14,9 @@ declare
   who text;
   cluster text;
 begin
-  -- Held until commit: an experiment cannot stop, nor begin a new phase, between the choice and the exposure.
   for x in
     select e.* from glow.learning_experiments e where e.agent = assigned_arms.agent and e.active
-     order by e.kind <> 'prompt', e.started_at, e.experiment_id for share
+     order by e.kind <> 'prompt', e.started_at, e.experiment_id
   loop
     who := case x.unit when 'user' then unit when 'org' then org when 'session' then session else execution end;
     continue when who is null;
@@ -26,8 +25,15 @@ begin
     select e.variant into assigned from glow.exposures e
      where e.experiment_id = x.experiment_id and e.phase = x.phase and e.unit_id = who;
     if assigned is null and x.state in ('running', 'ramping') then
-      select * into drawn from glow.assigned(x, who);
+      drawn := glow.assigned(x, who);
       continue when drawn.variant is null or glow.held_out(x.agent, cluster);
+      -- Held until commit: an experiment cannot stop, nor begin a new phase, between the choice and its exposure. Only here,
+      -- because a lock is a write: who was exposed before, or takes no part, would wait for the disk at every call.
+      select e.* into x from glow.learning_experiments e
+       where e.experiment_id = x.experiment_id and e.state in ('running', 'ramping') for share;
+      continue when not found;
+      drawn := glow.assigned(x, who);
+      continue when drawn.variant is null;
       insert into glow.exposures (experiment_id, phase, unit_id, cluster_id, variant, bucket, propensity, hash_version)
       values (x.experiment_id, x.phase, who, cluster, drawn.variant, drawn.bucket, drawn.propensity, x.hash)
       on conflict do nothing returning exposures.variant into assigned;

@@ -122,6 +122,20 @@ def test_nobody_stops_an_experiment_between_the_choice_and_its_exposure(world: W
     assert [row[4] for row in world.exposures()] == [told["variant"]]
 
 
+def test_who_was_exposed_before_or_takes_no_part_writes_nothing_and_waits_for_nobody(
+    world: World, database_url: str
+) -> None:
+    """A lock is a write: each call would wait for the disk."""
+    world.start(replace(TEST, slots=LOW))
+    people = [f"u{n}" for n in range(10)]
+    told = {who: world.resolve(who)["variant"] for who in people}
+    assert len(set(told.values())) == 3
+    with connect(database_url) as stopping, connect(database_url, autocommit=True) as app:
+        World(stopping, world.versions).set("one", state="stopped", stopped_at="now")
+        app.execute("set default_transaction_read_only = on")
+        assert {who: World(app, world.versions).resolve(who)["variant"] for who in people} == told
+
+
 def world_stopped(url: str, world: World) -> None:
     with connect(url, autocommit=True) as other:
         World(other, world.versions).set("one", state="stopped", stopped_at="now")
