@@ -27,7 +27,7 @@ def assemble(n: int, names: Sequence[str], at: Mapping[str, float], row: Row) ->
 def arm_moments(row: Row | None, metric: str) -> Moments:
     if row is None:
         return Moments.none(("s", "n"))
-    return assemble(row["n"], ("s", "n"), {"s": row[f"{metric}_from"]}, {"s_n": row[metric]})
+    return assemble(row["n"], ("s", "n"), {"s": row.get(f"{metric}_from", 0.0)}, {"s_n": row[metric]})
 
 
 def cuped_moments(row: Row | None) -> Moments:

@@ -182,9 +182,11 @@ class ExperimentStatistics(Noun):
             if settings["before"]:
                 started = experiment["started_at"]
                 self._run("add_before", **what | {"since": started - timedelta(days=BEFORE_DAYS), "until": started})
-            since = self._first_exposure(named) or experiment["started_at"]
-        self._run("add_clusters", **what, since=since)
-        self._run("add_executions", **what, since=since, seen=cutoff + maturation)
+            first = self._first_exposure(named) or experiment["started_at"]
+            self._run("count_all", **what, since=first, seen=cutoff + maturation)
+        else:
+            self._run("add_clusters", **what, since=since)
+            self._run("add_executions", **what, since=since, seen=cutoff + maturation)
         units = self._row("exposures_until", **named, until=cutoff)
         assert units is not None
         self._run(

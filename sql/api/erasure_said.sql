@@ -11,6 +11,12 @@ declare
   alias text := glow_api.pseudonym(the_id, whose, who);
   n bigint;
 begin
+  -- Votes of this person on others' executions, and of others on this one's, may be among what experiments counted.
+  perform glow.recount_experiments(array(
+    select f.agent::text from glow.agent_feedback f
+     where f.tenant = whose and (f.user_id = who or f.execution_id in (select glow_api.probes(the_id, 'execution')))
+    union select e.agent::text from glow.executions e
+     where e.tenant = whose and e.execution_id in (select glow_api.probes(the_id, 'execution'))));
   -- Keys first: they are found by the votes.
   delete from glow.feedback_keys k
    where k.tenant = whose and exists (
@@ -60,6 +66,12 @@ begin
       or x.cluster_id = glow.qualified(whose, who) and x.cluster_id <> x.unit_id;
   get diagnostics n = row_count;
   receipt := glow_api.counted(receipt, 'exposures', n);
+  delete from glow.experiment_sums s
+   where s.cluster_id = any (array(select glow.qualified(whose, who)
+                                   union all select glow.qualified(whose, c) from glow_api.probes(the_id, 'conversation') c
+                                   union all select glow.qualified(whose, e) from glow_api.probes(the_id, 'execution') e));
+  get diagnostics n = row_count;
+  receipt := glow_api.counted(receipt, 'experiment_sums', n);
 
   with left_over as (
     select b.import_id, b.line, b.kind, count(*) filter (where u.gone) as gone,

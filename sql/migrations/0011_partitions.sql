@@ -147,6 +147,11 @@ begin
   -- Who saw what in an experiment that was over before the oldest execution tells nothing any more, but who was there.
   delete from glow.exposures x using glow.learning_experiments e
    where e.experiment_id = x.experiment_id and e.stopped_at < runs;
+  with ended as (
+    delete from glow.experiment_folds f using glow.learning_experiments e
+     where e.experiment_id = f.experiment_id and e.stopped_at < runs
+    returning f.fold_id)
+  delete from glow.experiment_sums s using ended where s.fold_id = ended.fold_id;
   -- Last, because it locks out everybody until the end of the transaction.
   return query select glow.drop_partitions(t.relation, glow.retention_cutoff(t.name::text, before))
                  from glow.partitioned_tables() t order by t.name;

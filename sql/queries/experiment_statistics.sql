@@ -2,8 +2,9 @@
 
 -- plan_memory --
 -- Until the end of the transaction: room for hash tables over a million executions, plans made for the values at hand (what
--- no metric asks for is then not computed), and no compiler for a query that runs a second.
-select set_config('work_mem', '256MB', true), set_config('jit', 'off', true), set_config('plan_cache_mode', 'force_custom_plan', true)
+-- no metric asks for is then not computed), no compiler for a query that runs a second, and one core: others are the apps'.
+select set_config('work_mem', '256MB', true), set_config('jit', 'off', true), set_config('plan_cache_mode', 'force_custom_plan', true),
+       set_config('max_parallel_workers_per_gather', '0', true)
 
 -- horizon --
 -- The oldest transaction still open: everything below it is committed or gone for good.
@@ -73,6 +74,18 @@ select %(fold_id)s, c.* from glow.count_executions(
   %(since)s, %(until)s, %(horizon)s::text::xid8, %(maturation)s::interval, %(until)s, true,
   %(latency_cap)s::float8, %(slow_above)s::float8, %(cost_cap)s::float8, %(score_key)s::text, %(score_cap)s::float8) c
 
+-- count_all --
+-- The sums of a phase from its first exposure on; exposed clusters count whatever they do.
+insert into glow.experiment_sums
+select %(fold_id)s, e.cluster_id, e.variant, coalesce(c.executions, 0), coalesce(c.rated, 0), coalesce(c.thumbs, 0), coalesce(c.ups, 0), coalesce(c.net, 0), coalesce(c.ratings, 0), coalesce(c.rating_sum, 0), 
+       coalesce(c.low_ratings, 0), coalesce(c.corrected, 0), coalesce(c.latencies, 0), coalesce(c.latency_sum, 0), coalesce(c.slow, 0), coalesce(c.costs, 0), coalesce(c.cost_sum, 0), coalesce(c.scores, 0), coalesce(c.score_sum, 0), coalesce(c.others, 0)
+  from (select distinct cluster_id, variant from glow.exposures
+         where experiment_id = %(experiment_id)s and phase = %(phase)s and first_exposed_at < %(until)s) e
+  left join glow.count_executions(
+    %(agent)s::text, %(experiment_id)s::text, %(phase)s, %(unit)s::text, %(kind)s::text, %(control)s::text, %(treatment)s::text,
+    %(since)s, %(until)s, %(horizon)s::text::xid8, %(maturation)s::interval, %(seen)s, false,
+    %(latency_cap)s::float8, %(slow_above)s::float8, %(cost_cap)s::float8, %(score_key)s::text, %(score_cap)s::float8) c on c.cluster_id = e.cluster_id and c.side = e.variant
+
 -- add_executions --
 -- What matured since.
 update glow.experiment_sums s
@@ -111,21 +124,24 @@ select coalesce(sum(bit_count(others::bit(64))) filter (where side = 'control'),
   from glow.experiment_sums where fold_id = %(fold_id)s and others <> 0
 
 -- arm_moments --
--- Moments of the clusters of each arm, every metric at once. Sums are taken from one cluster's value on (`_from`): far from 0,
--- float8 would lose what they differ by.
-select s.side, count(*) as n,
-       glow.moments((s.ups - o.ups)::float8, s.thumbs::float8) as thumbs_up_rate, min(o.ups)::float8 as thumbs_up_rate_from,
-       glow.moments((s.rating_sum - o.rating_sum)::float8, s.ratings::float8) as mean_rating, min(o.rating_sum)::float8 as mean_rating_from,
-       glow.moments((s.low_ratings - o.low_ratings)::float8, s.ratings::float8) as low_rating_rate, min(o.low_ratings)::float8 as low_rating_rate_from,
-       glow.moments((s.corrected - o.corrected)::float8, s.executions::float8) as correction_rate, min(o.corrected)::float8 as correction_rate_from,
-       glow.moments((s.score_sum - o.score_sum)::float8, s.scores::float8) as score, min(o.score_sum)::float8 as score_from,
-       glow.moments((s.slow - o.slow)::float8, s.latencies::float8) as latency_slo, min(o.slow)::float8 as latency_slo_from,
-       glow.moments((s.latency_sum - o.latency_sum)::float8, s.latencies::float8) as latency_mean, min(o.latency_sum)::float8 as latency_mean_from,
-       glow.moments((s.cost_sum - o.cost_sum)::float8, s.costs::float8) as cost_mean, min(o.cost_sum)::float8 as cost_mean_from,
-       glow.moments((s.rated - o.rated)::float8, s.executions::float8) as feedback_rate, min(o.rated)::float8 as feedback_rate_from,
-       glow.moments((s.net - o.net)::float8, s.executions::float8) as net_score, min(o.net)::float8 as net_score_from
+-- Moments of the clusters of each arm, every metric at once. Large sums are taken from one cluster's value on (`_from`): far from
+-- 0, float8 would lose what they differ by.
+with o as materialized (
+  select latency_sum, cost_sum, score_sum from glow.experiment_sums where fold_id = %(fold_id)s and side <> 'before' limit 1
+)
+select s.side, count(*) as n, (select latency_sum from o)::float8 as latency_mean_from, (select cost_sum from o)::float8 as cost_mean_from,
+       (select score_sum from o)::float8 as score_from,
+       glow.moments(s.ups::float8, s.thumbs::float8) as thumbs_up_rate,
+       glow.moments(s.rating_sum::float8, s.ratings::float8) as mean_rating,
+       glow.moments(s.low_ratings::float8, s.ratings::float8) as low_rating_rate,
+       glow.moments(s.corrected::float8, s.executions::float8) as correction_rate,
+       glow.moments((s.score_sum - (select o.score_sum from o))::float8, s.scores::float8) as score,
+       glow.moments(s.slow::float8, s.latencies::float8) as latency_slo,
+       glow.moments((s.latency_sum - (select o.latency_sum from o))::float8, s.latencies::float8) as latency_mean,
+       glow.moments((s.cost_sum - (select o.cost_sum from o))::float8, s.costs::float8) as cost_mean,
+       glow.moments(s.rated::float8, s.executions::float8) as feedback_rate,
+       glow.moments(s.net::float8, s.executions::float8) as net_score
   from glow.experiment_sums s
- cross join (select * from glow.experiment_sums where fold_id = %(fold_id)s and side <> 'before' limit 1) o
  where s.fold_id = %(fold_id)s and s.side <> 'before' and s.others = 0
  group by s.side
 
