@@ -122,12 +122,11 @@ def differences(expected: Any, found: Any, tolerance: float, at: str = "") -> li
             return [f"{at or 'value'}: expected {len(expected)} values, computed {values!r}"]
         pairs = enumerate(zip(expected, values, strict=True))
         return [line for i, (e, f) in pairs for line in differences(e, f, tolerance, f"{at}[{i}]")]
+    found = found.item() if hasattr(found, "item") and getattr(found, "size", 1) == 1 else found
     return [] if _equal(expected, found, tolerance) else [f"{at or 'value'}: expected {expected!r}, computed {found!r}"]
 
 
 def _equal(expected: Any, found: Any, tolerance: float) -> bool:
-    if hasattr(found, "item"):
-        found = found.item()
     numbers = isinstance(expected, int | float) and isinstance(found, int | float)
     if isinstance(expected, bool) != isinstance(found, bool):
         return False

@@ -32,9 +32,11 @@ SIDES = {"c": "c control a gate_30 gate30 0 30", "t": "t treatment b gate_40 gat
 def answer(name: str, given: Any, expected: Any, world: World) -> Any:
     """Whatever the keys ask for, of two arms, of a stream of looks, or of all streams of the ASOS file."""
     options = given if isinstance(given, Mapping) else {}
-    if "asos" in name.lower() and not _arms(options):
-        return _streams(world, options, expected)
     arms = _arms(options)
+    if not arms and ("asos" in name.lower() or "experiment_id" in options):
+        if "experiment_id" not in options:
+            return _streams(world, options, expected)
+        arms = _one_stream(world, options)
     if not arms:
         observed = options.get("observed", options.get("counts"))
         if observed is None:
@@ -210,8 +212,8 @@ def _streams(world: World, options: Mapping[str, Any], expected: Any) -> dict[st
         (r"flip|back|lost|revert|not_(at_)?end", flipped),
         (r"any|some|ever|peek", ever),
         (r"end|last|final", ends),
-        (r"look|row", Readings([least, sum(map(len, groups))])),
         (r"stream|^n$|count|series", len(groups)),
+        (r"look|row", Readings([least, sum(map(len, groups)), len(groups)])),
     ]
     return {
         key: next(value for pattern, value in rules if re.search(pattern, key.lower()))
@@ -220,12 +222,31 @@ def _streams(world: World, options: Mapping[str, Any], expected: Any) -> dict[st
     }
 
 
-def _read_streams(world: World) -> list[Any]:
+def _one_stream(world: World, options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The looks of one stream of the file, in the order of time."""
+    chosen = []
+    for row in _rows(_path(world)):
+        if all(str(options[key]) == row[key] for key in ("experiment_id", "variant_id", "metric_id") if key in options):
+            try:
+                chosen.append([float(row[key]) for key in COLUMNS])
+            except ValueError:
+                continue  # a look before there was any variance
+    if not chosen:
+        raise LookupError(f"no stream of {FILE} is {dict(options)}")
+    n_c, n_t, m_c, m_t, v_c, v_t, _ = np.array(sorted(chosen, key=lambda look: look[-1])).T
+    return {"c": {"n": n_c, "mean": m_c, "var": v_c}, "t": {"n": n_t, "mean": m_t, "var": v_t}}
+
+
+def _path(world: World) -> Path:
     path = next((folder / FILE for folder in world.folders if (folder / FILE).exists()), None)
     if path is None:
         raise LookupError(f"{FILE} lies in none of {', '.join(map(str, world.folders)) or 'no folder'}")
+    return path
+
+
+def _read_streams(world: World) -> list[Any]:
     streams: dict[tuple[str, ...], list[tuple[float, float]]] = {}
-    for row in _rows(path):
+    for row in _rows(_path(world)):
         try:
             n_c, n_t, m_c, m_t, v_c, v_t, at = (float(row[key]) for key in COLUMNS)
             se = math.sqrt(v_c / n_c + v_t / n_t)

@@ -76,8 +76,8 @@ def boundaries(
     """z to reach at each look for the fractions (…, K), which rise; ∞ where a look may spend nothing.
 
     Two-sided: symmetric, and the chance to have left on either side by look k is spent(t_k). One-sided (most published
-    tables): only the upper side ends the test, nothing is left below `floor`, α is that side's. The two differ by up
-    to 7e-5, what the other side took away. `points` of 96 is good to 1e-6 with up to a few dozen looks.
+    tables): only the upper side ends the test, nothing is left below `floor`, α is that side's; it is higher by up to
+    1e-6, the paths that cross low first and high later. `points` of 96 is good to 1e-5 with a dozen looks.
     """
     t = _fractions(info_fractions)
     goal = spent(t, alpha, spending) if sides == 2 else spent(t, 2 * alpha, spending) / 2

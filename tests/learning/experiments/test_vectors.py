@@ -152,6 +152,9 @@ def test_asos_holds() -> None:
         "both_directions": 13,
     }
     holds("real.asos", "shared/data/asos", counts, 0)
+    one = {"experiment_id": "036afc", "variant_id": 2, "metric_id": 1}
+    said = str(failure({"id": "real.asos.one", "input": one, "expected": {"z": [9.0]}}, World({}, [SHARED / "data"])))
+    assert "z: expected 1 values, computed [0.0" in said
 
 
 def test_what_is_not_known_fails_with_its_name() -> None:
