@@ -131,7 +131,7 @@ def _takers(statements: Sequence[Statement], order: Mapping[str, int]) -> dict[s
 
 
 def _section(statement: Statement, takers: Mapping[str, str]) -> int:
-    if statement.table is not None or statement.schema == "glow" and statement.subject in takers:
+    if statement.table is not None or (statement.schema == "glow" and statement.subject in takers):
         return TABLES
     if statement.schema == "-":
         return SCHEMAS

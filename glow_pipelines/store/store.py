@@ -125,13 +125,10 @@ class Transaction:
         return Experiments(self.connection)
 
     @cached_property
-<<<<<<< HEAD
     def experiment_views(self) -> ExperimentViews:
         return ExperimentViews(self.connection)
 
     @cached_property
-=======
->>>>>>> a0b69965634c391387db11b5eb65ac2e65ac54f8
     def rollouts(self) -> Rollouts:
         return Rollouts(self.connection)
 
