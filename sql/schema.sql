@@ -630,12 +630,6 @@ CREATE FUNCTION glow.gb_hash(seed text, value text, version integer) RETURNS dou
 COMMENT ON FUNCTION glow.gb_hash(seed text, value text, version integer) IS 'The hash of GrowthBook''s SDKs, versions 1 and 2, from 0 to below 1; null for another version.';
 GRANT ALL ON FUNCTION glow.gb_hash(seed text, value text, version integer) TO glow_pipeline;
 
-CREATE FUNCTION glow.held_out(agent text, cluster_id text) RETURNS boolean
-    LANGUAGE sql STABLE
-    RETURN (EXISTS (SELECT FROM glow.holdouts h WHERE (((h.agent IS NULL) OR ((h.agent)::text = held_out.agent)) AND (h.starts_at <= clock_timestamp()) AND ((h.ends_at IS NULL) OR (h.ends_at > clock_timestamp())) AND (glow.exp_bucket(('holdout:'::text || h.holdout), 'holdout'::text, held_out.cluster_id) < h.holdout_ppm))));
-COMMENT ON FUNCTION glow.held_out(agent text, cluster_id text) IS 'Whether a holdout keeps a unit of an agent out of experiments now.';
-GRANT ALL ON FUNCTION glow.held_out(agent text, cluster_id text) TO glow_pipeline;
-
 CREATE FUNCTION glow.hold_experiment(experiment_id text, moved_by text, reason text, evidence jsonb DEFAULT '{}'::jsonb) RETURNS jsonb
     LANGUAGE plpgsql
     AS $$
@@ -2974,7 +2968,12 @@ CREATE TABLE glow.holdouts (
     CONSTRAINT holdouts_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent)
 );
 COMMENT ON TABLE glow.holdouts IS 'A share of people who see what is in force and take part in no experiment, so that all changes together can be measured.';
+CREATE FUNCTION glow.held_out(agent text, cluster_id text) RETURNS boolean
+    LANGUAGE sql STABLE
+    RETURN (EXISTS (SELECT FROM glow.holdouts h WHERE (((h.agent IS NULL) OR ((h.agent)::text = held_out.agent)) AND (h.starts_at <= clock_timestamp()) AND ((h.ends_at IS NULL) OR (h.ends_at > clock_timestamp())) AND (glow.exp_bucket(('holdout:'::text || h.holdout), 'holdout'::text, held_out.cluster_id) < h.holdout_ppm))));
+COMMENT ON FUNCTION glow.held_out(agent text, cluster_id text) IS 'Whether a holdout keeps a unit of an agent out of experiments now.';
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.holdouts TO glow_pipeline;
+GRANT ALL ON FUNCTION glow.held_out(agent text, cluster_id text) TO glow_pipeline;
 
 CREATE TABLE glow.exposures (
     experiment_id text NOT NULL,

@@ -120,11 +120,13 @@ def _read(dump: str) -> list[Statement]:
 
 
 def _takers(statements: Sequence[Statement], order: Mapping[str, int]) -> dict[str, str]:
-    """Functions of our own that take or give a row of a table, and that table: they cannot stand before it."""
+    """Functions of our own that cannot stand before a table: it is in their signature, or in a body that is not quoted
+    and so is read when they are made."""
     found = {}
     for each in statements:
         if each.schema == "glow" and (signature := _SIGNATURE.match(each.text)):
-            tables = set(re.findall(r"\bglow\.(\w+)", signature[1])) & order.keys()
+            read = signature[1] if " AS $" in each.text else each.text
+            tables = set(re.findall(r"\bglow\.(\w+)", read)) & order.keys()
             if tables:
                 found[each.subject] = max(tables, key=order.__getitem__)
     return found
