@@ -696,34 +696,6 @@ CREATE FUNCTION glow.json_text(value text) RETURNS text
 COMMENT ON FUNCTION glow.json_text(value text) IS 'A text as a JSON string in canonical form.';
 GRANT ALL ON FUNCTION glow.json_text(value text) TO glow_pipeline;
 
-CREATE FUNCTION glow.locked_experiment(experiment_id text) RETURNS glow.learning_experiments
-    LANGUAGE plpgsql
-    AS $$
-declare
-  experiment glow.learning_experiments;
-begin
-  select x.* into experiment from glow.learning_experiments x
-   where x.experiment_id = locked_experiment.experiment_id for update;
-  if not found then
-    perform glow.refuse_move('experiment_id', experiment_id, 'is not known', 'an experiment_id that experiments answers', 'PT404');
-  end if;
-  return experiment;
-end $$;
-COMMENT ON FUNCTION glow.locked_experiment(experiment_id text) IS 'An experiment that nobody else moves until commit.';
-GRANT ALL ON FUNCTION glow.locked_experiment(experiment_id text) TO glow_pipeline;
-
-CREATE FUNCTION glow.locked_rollout(experiment_id text) RETURNS glow.rollouts
-    LANGUAGE plpgsql
-    AS $$
-declare
-  rollout glow.rollouts;
-begin
-  select r.* into rollout from glow.rollouts r where r.experiment_id = locked_rollout.experiment_id for update;
-  return rollout;
-end $$;
-COMMENT ON FUNCTION glow.locked_rollout(experiment_id text) IS 'The rollout of a locked experiment; nulls where it has none.';
-GRANT ALL ON FUNCTION glow.locked_rollout(experiment_id text) TO glow_pipeline;
-
 CREATE FUNCTION glow.make_erasure_key() RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -2933,19 +2905,20 @@ begin
   if variant is null then bucket := null; end if;
 end $$;
 COMMENT ON FUNCTION glow.assigned(experiment glow.learning_experiments, unit_id text, OUT variant text, OUT bucket integer, OUT propensity double precision) IS 'The variant the hash gives a unit that was given none before, its bucket, and the chance an enrolled unit had of it; nulls for a unit that takes no part.';
-CREATE FUNCTION glow.open_rollout_of(experiment glow.learning_experiments) RETURNS glow.rollouts
+CREATE FUNCTION glow.locked_experiment(experiment_id text) RETURNS glow.learning_experiments
     LANGUAGE plpgsql
     AS $$
 declare
-  rollout glow.rollouts := glow.locked_rollout(experiment.experiment_id);
+  experiment glow.learning_experiments;
 begin
-  if rollout.experiment_id is null then
-    perform glow.refuse_move('experiment_id', experiment.experiment_id, 'has no rollout',
-      case when experiment.active then 'stop_experiment, which ends a test' else 'an experiment that is rolled out; see rollouts' end);
+  select x.* into experiment from glow.learning_experiments x
+   where x.experiment_id = locked_experiment.experiment_id for update;
+  if not found then
+    perform glow.refuse_move('experiment_id', experiment_id, 'is not known', 'an experiment_id that experiments answers', 'PT404');
   end if;
-  return rollout;
+  return experiment;
 end $$;
-COMMENT ON FUNCTION glow.open_rollout_of(experiment glow.learning_experiments) IS 'The rollout of a locked experiment; refuses one that has none, with what ends a test.';
+COMMENT ON FUNCTION glow.locked_experiment(experiment_id text) IS 'An experiment that nobody else moves until commit.';
 CREATE INDEX active_experiments ON glow.learning_experiments USING btree (agent) WHERE active;
 CREATE INDEX experiments_by_agent ON glow.learning_experiments USING btree (agent, started_at);
 CREATE TRIGGER checked BEFORE INSERT OR UPDATE ON glow.learning_experiments FOR EACH ROW EXECUTE FUNCTION glow.check_experiment();
@@ -2953,7 +2926,7 @@ CREATE TRIGGER moves BEFORE UPDATE OF state ON glow.learning_experiments FOR EAC
 CREATE CONSTRAINT TRIGGER together AFTER UPDATE ON glow.learning_experiments DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION glow.check_rollout();
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.learning_experiments TO glow_pipeline;
 GRANT ALL ON FUNCTION glow.assigned(experiment glow.learning_experiments, unit_id text, OUT variant text, OUT bucket integer, OUT propensity double precision) TO glow_pipeline;
-GRANT ALL ON FUNCTION glow.open_rollout_of(experiment glow.learning_experiments) TO glow_pipeline;
+GRANT ALL ON FUNCTION glow.locked_experiment(experiment_id text) TO glow_pipeline;
 
 CREATE TABLE glow.holdouts (
     holdout text NOT NULL,
@@ -3512,10 +3485,35 @@ CREATE TABLE glow.rollouts (
     CONSTRAINT rollouts_experiment_id_fkey FOREIGN KEY (experiment_id) REFERENCES glow.learning_experiments(experiment_id)
 );
 COMMENT ON TABLE glow.rollouts IS 'The gradual rollout of an experiment''s treatment. Every move raises the revision; who moves it says which one they saw.';
+CREATE FUNCTION glow.locked_rollout(experiment_id text) RETURNS glow.rollouts
+    LANGUAGE plpgsql
+    AS $$
+declare
+  rollout glow.rollouts;
+begin
+  select r.* into rollout from glow.rollouts r where r.experiment_id = locked_rollout.experiment_id for update;
+  return rollout;
+end $$;
+COMMENT ON FUNCTION glow.locked_rollout(experiment_id text) IS 'The rollout of a locked experiment; nulls where it has none.';
+CREATE FUNCTION glow.open_rollout_of(experiment glow.learning_experiments) RETURNS glow.rollouts
+    LANGUAGE plpgsql
+    AS $$
+declare
+  rollout glow.rollouts := glow.locked_rollout(experiment.experiment_id);
+begin
+  if rollout.experiment_id is null then
+    perform glow.refuse_move('experiment_id', experiment.experiment_id, 'has no rollout',
+      case when experiment.active then 'stop_experiment, which ends a test' else 'an experiment that is rolled out; see rollouts' end);
+  end if;
+  return rollout;
+end $$;
+COMMENT ON FUNCTION glow.open_rollout_of(experiment glow.learning_experiments) IS 'The rollout of a locked experiment; refuses one that has none, with what ends a test.';
 CREATE TRIGGER kept BEFORE DELETE ON glow.rollouts FOR EACH ROW EXECUTE FUNCTION glow.refuse_change();
 CREATE TRIGGER moves BEFORE UPDATE ON glow.rollouts FOR EACH ROW EXECUTE FUNCTION glow.check_rollout_move();
 CREATE CONSTRAINT TRIGGER together AFTER INSERT OR UPDATE ON glow.rollouts DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION glow.check_rollout();
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.rollouts TO glow_pipeline;
+GRANT ALL ON FUNCTION glow.locked_rollout(experiment_id text) TO glow_pipeline;
+GRANT ALL ON FUNCTION glow.open_rollout_of(experiment glow.learning_experiments) TO glow_pipeline;
 
 CREATE TABLE glow.rollout_moves (
     move_id bigint GENERATED ALWAYS AS IDENTITY,

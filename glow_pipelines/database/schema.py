@@ -46,7 +46,7 @@ _REFERENCE = re.compile(r" REFERENCES glow\.(\w+)")
 _CREATED = re.compile(r"(CREATE TABLE .*?)\n\)(\nPARTITION BY [^;]+)?;\s*(.*)", re.DOTALL)
 _CONSTRAINT = re.compile(r"ALTER TABLE ONLY [\w.]+\n    ADD (CONSTRAINT [^;]+);")
 _IDENTITY = re.compile(r"ALTER TABLE [\w.]+ ALTER COLUMN (\w+) ADD (GENERATED \w+(?: \w+)? AS IDENTITY) \(")
-_SIGNATURE = re.compile(r"CREATE FUNCTION glow\.\w+\((.*?)\) RETURNS ", re.DOTALL)
+_SIGNATURE = re.compile(r"CREATE FUNCTION glow\.\w+(\(.*?\) RETURNS [^\n]+)", re.DOTALL)
 _OF_TABLES = {"TABLE", "CONSTRAINT", "FK CONSTRAINT", "INDEX", "SEQUENCE", "DEFAULT", "TRIGGER", "POLICY"}
 _OF_TABLES |= {"ROW SECURITY", "CHECK CONSTRAINT", "VIEW"}
 
