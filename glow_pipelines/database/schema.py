@@ -46,6 +46,7 @@ _REFERENCE = re.compile(r" REFERENCES glow\.(\w+)")
 _CREATED = re.compile(r"(CREATE TABLE .*?)\n\)(\nPARTITION BY [^;]+)?;\s*(.*)", re.DOTALL)
 _CONSTRAINT = re.compile(r"ALTER TABLE ONLY [\w.]+\n    ADD (CONSTRAINT [^;]+);")
 _IDENTITY = re.compile(r"ALTER TABLE [\w.]+ ALTER COLUMN (\w+) ADD (GENERATED \w+(?: \w+)? AS IDENTITY) \(")
+_SIGNATURE = re.compile(r"CREATE FUNCTION glow\.\w+(\(.*?\) RETURNS [^\n]+)", re.DOTALL)
 _OF_TABLES = {"TABLE", "CONSTRAINT", "FK CONSTRAINT", "INDEX", "SEQUENCE", "DEFAULT", "TRIGGER", "POLICY"}
 _OF_TABLES |= {"ROW SECURITY", "CHECK CONSTRAINT", "VIEW"}
 
@@ -86,8 +87,10 @@ def render(url: str, binaries: Binaries) -> str:
     order = {name: position for position, (name,) in enumerate(rows)}
     sections: dict[int, list[str]] = {section: [] for section in range(len(TITLES))}
     statements = _read(_dump(url, binaries))
+    takers = _takers(statements, order)
     for section in sections:
-        sections[section] = _arranged([each for each in statements if _section(each) == section], order)
+        chosen = [each for each in statements if _section(each, takers) == section]
+        sections[section] = _arranged(chosen, order, takers)
     parts = (f"\n-- {TITLES[section]}\n\n" + "\n\n".join(texts) + "\n" for section, texts in sections.items() if texts)
     return HEADER + "".join(parts)
 
@@ -116,8 +119,21 @@ def _read(dump: str) -> list[Statement]:
     ]
 
 
-def _section(statement: Statement) -> int:
-    if statement.table is not None:
+def _takers(statements: Sequence[Statement], order: Mapping[str, int]) -> dict[str, str]:
+    """Functions of our own that cannot stand before a table: it is in their signature, or in a body that is not quoted
+    and so is read when they are made."""
+    found = {}
+    for each in statements:
+        if each.schema == "glow" and (signature := _SIGNATURE.match(each.text)):
+            read = signature[1] if " AS $" in each.text else each.text
+            tables = set(re.findall(r"\bglow\.(\w+)", read)) & order.keys()
+            if tables:
+                found[each.subject] = max(tables, key=order.__getitem__)
+    return found
+
+
+def _section(statement: Statement, takers: Mapping[str, str]) -> int:
+    if statement.table is not None or (statement.schema == "glow" and statement.subject in takers):
         return TABLES
     if statement.schema == "-":
         return SCHEMAS
@@ -126,19 +142,19 @@ def _section(statement: Statement) -> int:
     return API
 
 
-def _arranged(statements: Sequence[Statement], order: Mapping[str, int]) -> list[str]:
+def _arranged(statements: Sequence[Statement], order: Mapping[str, int], takers: Mapping[str, str]) -> list[str]:
     """Texts, subject by subject: tables by age, the rest in pg_dump's order."""
     groups: dict[str, list[Statement]] = {}
     for each in statements:
-        groups.setdefault(_home(each, order), []).append(each)
+        groups.setdefault(_home(each, order, takers), []).append(each)
     names = sorted(groups, key=lambda name: order.get(name, -1))
     return [_joined(groups[name]) for name in names]
 
 
-def _home(statement: Statement, order: Mapping[str, int]) -> str:
+def _home(statement: Statement, order: Mapping[str, int], takers: Mapping[str, str]) -> str:
     """A foreign key to a younger table stands with that one, so that the text can be loaded from top to bottom."""
     if statement.table is None:
-        return statement.subject
+        return takers.get(statement.subject, statement.subject) if statement.schema == "glow" else statement.subject
     target = _REFERENCE.search(statement.text) if statement.type == "FK CONSTRAINT" else None
     return max(statement.table, target[1] if target else statement.table, key=order.__getitem__)
 

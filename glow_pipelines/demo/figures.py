@@ -97,7 +97,8 @@ def experiment_figures(store: Store, running: Mapping[str, Any]) -> Figures:
     """A running experiment: what was planned, what its users can show, where it is, when it is looked at next."""
     with store.transaction() as t:
         looks = t.experiments.looks(running["experiment_id"], running["phase"])
-        units = t.experiments.exposures(running["experiment_id"], running["phase"])
+        seen = t.experiment_views.experiments(running["agent"])
+    units = next(each["units"] for each in seen if each["experiment_id"] == running["experiment_id"])
     plan, day = ExperimentPlan.from_json(running["plan"]), max([0.0, *(look["day"] for look in looks)])
     shown = None if plan.detectable is None else written_difference(plan.primary.about, plan.detectable).lstrip("+")
     return {
@@ -110,7 +111,7 @@ def experiment_figures(store: Store, running: Mapping[str, Any]) -> Figures:
         "minimum_users": plan.minimum_users,
         "minimum_days": plan.minimum_days,
         "warnings": list(plan.warnings),
-        "exposed": [units.get("control", 0), units.get("treatment", 0)],
+        "exposed": units or [0, 0],
         "said": looks[-1]["reason"] if looks else None,
         "next_look": (running["begun_at"] + timedelta(days=int(day) + 1)).isoformat(timespec="minutes"),
     }

@@ -147,10 +147,6 @@ class Experiments(Noun):
         """The looks of a phase, the oldest first: kind, as_of, day, result, decision, reason."""
         return self._rows("looks", experiment_id=experiment_id, phase=phase)
 
-    def exposures(self, experiment_id: str, phase: int) -> dict[str, int]:
-        rows = self._rows("exposure_counts", experiment_id=experiment_id, phase=phase)
-        return {row["variant"]: row["units"] for row in rows}
-
     def multiple(self, experiment_id: str, phase: int, as_of: datetime) -> list[str]:
         """Exposed units that saw the other arm too, by what was recorded before `as_of`: no fair comparison."""
         rows = self._rows("multiple_units", experiment_id=experiment_id, phase=phase, as_of=as_of)
@@ -171,13 +167,6 @@ class Experiments(Noun):
         assert row is not None
         revision: int = row["revision"]
         return revision
-
-    def votes_by_unit(self, experiment: Row) -> list[Row]:
-        """Thumbs per exposed unit: unit_id, variant, up, votes."""
-        return self._rows(
-            "votes_by_unit",
-            **{key: experiment[key] for key in ("experiment_id", "phase", "agent", "control", "treatment")},
-        )
 
     def record_look(
         self,
@@ -206,12 +195,3 @@ class Experiments(Noun):
                 reason=reason,
             )
         )
-
-    def traffic(self, agent: str) -> Row:
-        row = self._row("agent_traffic", agent=agent)
-        assert row is not None
-        return row
-
-    def votes_per_user(self, agent: str) -> list[Row]:
-        """Thumbs of each user: user_id, up, votes."""
-        return self._rows("votes_per_user", agent=agent)

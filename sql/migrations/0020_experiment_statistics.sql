@@ -99,13 +99,15 @@ create function glow.count_executions(
               from glow.agent_feedback f
              where f.agent = of_agent and f.recorded_at >= since - maturation) f
      group by f.tenant, f.execution_id
-  ), exposed as not materialized (
+  ), exposed as materialized (
     select e.unit_id, e.cluster_id, e.variant, e.first_exposed_at,
            case e.variant when 'control' then of_treatment else of_control end as other,
-           1::bigint << (hashtext(e.unit_id) & 63) as mark
+           1::bigint << (hashtext(e.unit_id) & 63) as mark,
+           -- Grouping by a number instead of two texts: a sixth of the whole.
+           (dense_rank() over (order by e.cluster_id, e.variant))::integer as arm
       from glow.exposures e where e.experiment_id = of_experiment and e.phase = of_phase and not before
   ), counted as (
-    select coalesce(e.cluster_id, k.key) as cluster_id, coalesce(e.variant, 'before') as side, count(*) as executions,
+    select e.arm, case when before then k.key end as key, count(*) as executions,
            sum(h.rated) as rated, sum(h.thumbs) as thumbs, sum(h.ups) as ups, sum(h.net) as net, sum(h.ratings) as ratings,
            sum(h.rating_sum) as rating_sum, sum(h.low_ratings) as low_ratings, sum(h.corrected) as corrected,
            count(x.latency_ms) as latencies, sum(case when x.latency_ms > latency_cap::integer then latency_cap::integer else x.latency_ms::integer end) as latency_sum,
@@ -149,12 +151,14 @@ create function glow.count_executions(
      where h.words > 1 and (before and k.key is not null or e.unit_id is not null)
      group by 1, 2
   )
-  select c.cluster_id, c.side, c.executions, coalesce(c.rated, 0) + coalesce(l.rated, 0), coalesce(c.thumbs, 0) + coalesce(l.thumbs, 0),
+  select coalesce(a.cluster_id, c.key), coalesce(a.variant, 'before'), c.executions, coalesce(c.rated, 0) + coalesce(l.rated, 0), coalesce(c.thumbs, 0) + coalesce(l.thumbs, 0),
          coalesce(c.ups, 0) + coalesce(l.ups, 0), coalesce(c.net, 0) + coalesce(l.net, 0), coalesce(c.ratings, 0) + coalesce(l.ratings, 0),
          coalesce(c.rating_sum, 0) + coalesce(l.rating_sum, 0), coalesce(c.low_ratings, 0) + coalesce(l.low_ratings, 0),
          coalesce(c.corrected, 0) + coalesce(l.corrected, 0), c.latencies, coalesce(c.latency_sum, 0), c.slow, c.costs,
          coalesce(c.cost_sum, 0), c.scores, coalesce(c.score_sum, 0), coalesce(c.others, 0)
-    from counted c left join later l using (cluster_id, side)
+    from counted c
+    left join (select distinct on (arm) arm, cluster_id, variant from exposed) a on a.arm = c.arm
+    left join later l on l.cluster_id = coalesce(a.cluster_id, c.key) and l.side = coalesce(a.variant, 'before')
 $$;
 comment on function glow.count_executions is
   'Sums by cluster and arm of the executions recorded from `since` until `until` that follow an exposure; with `before`, of all '

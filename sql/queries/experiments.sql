@@ -67,11 +67,6 @@ select pg_advisory_xact_lock(hashtextextended('experiment look ' || %(experiment
 select kind, as_of, day, result, decision, reason from glow.experiment_looks
  where experiment_id = %(experiment_id)s and phase = %(phase)s order by as_of, look_id
 
--- exposure_counts --
--- Units by variant.
-select variant, count(*) as units from glow.exposures
- where experiment_id = %(experiment_id)s and phase = %(phase)s group by variant order by variant
-
 -- multiple_units --
 -- Units that saw the other arm too: of an execution that began after the exposure, the version says so. An execution that began
 -- before may carry what was in force then.
@@ -90,33 +85,8 @@ select distinct x.unit_id
 -- An arm for everybody; 0 where it is in force already.
 select glow.put_in_force(%(experiment_id)s, %(which)s, %(moved_by)s, %(reason)s, %(kind)s) as revision
 
--- votes_by_unit --
--- Thumbs of exposed units on executions that began after their exposure, with the prompt that answered: the unit is the
--- person, because votes of one person are correlated.
-select x.unit_id, x.variant, count(f.thumbs) filter (where f.thumbs = 1) as up, count(f.thumbs) as votes
-  from glow.exposures x
-  join glow.executions e on glow.qualified(e.tenant, e.user_id) = x.unit_id and e.agent = %(agent)s and e.recorded_at >= x.first_exposed_at
-       and e.prompt_version = case x.variant when 'treatment' then %(treatment)s else %(control)s end
-  left join glow.agent_feedback f
-         on f.tenant = e.tenant and f.execution_id = e.execution_id and f.agent = e.agent and f.superseded_by is null
- where x.experiment_id = %(experiment_id)s and x.phase = %(phase)s
- group by x.unit_id, x.variant order by x.unit_id
-
 -- insert_look --
 -- One look at an experiment; looks are never changed, and one that is retried is the same row.
 insert into glow.experiment_looks (experiment_id, phase, kind, as_of, day, statistics, result, decision, reason)
 values (%(experiment_id)s, %(phase)s, %(kind)s, %(as_of)s, %(day)s, %(statistics)s, %(result)s, %(decision)s, %(reason)s)
 on conflict (experiment_id, phase, kind, as_of) do nothing
-
--- agent_traffic --
--- Users and days of an agent over the last four weeks.
-select count(distinct glow.qualified(tenant, user_id)) as users,
-       greatest(1, ceil(extract(epoch from max(started_at) - min(started_at)) / 86400))::int as days
-  from glow.executions where agent = %(agent)s and started_at > clock_timestamp() - interval '28 days'
-
--- votes_per_user --
--- Thumbs of each user of an agent, for the plan of an experiment.
-select glow.qualified(tenant, user_id) as user_id, count(*) filter (where thumbs = 1) as up, count(*) as votes
-  from glow.agent_feedback
- where agent = %(agent)s and superseded_by is null and thumbs is not null
- group by 1 order by 1

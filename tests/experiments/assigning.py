@@ -4,6 +4,7 @@ Belongs here: what tests of assignment share. Does not: what is asserted.
 """
 
 import json
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,7 +57,8 @@ class World:
             sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder(name)) for name in columns
         )
         statement = sql.SQL("update glow.learning_experiments set {} where experiment_id = %(experiment_id)s")
-        with self.connection.transaction():
+        # On a connection that is in no transaction yet, transaction() would commit what a test leaves open.
+        with self.connection.transaction() if self.connection.autocommit else nullcontext():
             self.connection.execute("set constraints all immediate")
             self.connection.execute("alter table glow.learning_experiments disable trigger moves")
             self.connection.execute(statement.format(changes), {"experiment_id": experiment_id, **columns})

@@ -52,8 +52,10 @@ def test_what_was_asked_for_is_started_once_and_users_get_both(client: GlowClien
     assert running["plan"]["minimum_users"] == settings.ab_test_min_sample_size
     given = {client.resolve_prompt(AGENT, f"user-{n}").prompt_version for n in range(40)}
     assert given == {PROMPT.sha256, other}
-    with store.transaction() as t, pytest.raises(CannotStart, match="another experiment runs"):
-        start_asked(t, settings, AGENT, request.request_id, asked)
+    with store.transaction() as t:
+        assert start_asked(t, settings, AGENT, request.request_id, asked) == running["experiment_id"]
+        with pytest.raises(CannotStart, match="another experiment runs"):
+            start_asked(t, settings, AGENT, request.request_id + 1, asked)
 
 
 def test_another_is_refused_while_one_runs(

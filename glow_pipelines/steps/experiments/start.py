@@ -64,7 +64,7 @@ def start(
         treatment_ppm=plan.treatment_ppm,
         enroll_ppm=plan.enrolled_ppm,
     )
-    if created and plan.warnings:
+    if created and plan.warnings and gate_id is None:  # with a gate, they stand in the word on the candidate
         t.notifications.add(
             change.agent,
             "experiment_warning",
