@@ -16,22 +16,25 @@ from glow_pipelines.client.results import Request
 @dataclass(frozen=True, slots=True)
 class WayToTest:
     """What an experiment would show if it randomised by `way` (user, session, execution), or adjusted for what users
-    said before (cuped). `variance_left`: what cuped leaves of the variance."""
+    said before (cuped). `error_ratio`: its standard error over the plan's. `days_needed`: None where there are too few
+    users. `variance_left`: what cuped leaves of the variance."""
 
     way: str
     design_effect: float
+    users_needed: int
+    error_ratio: float
     detectable: float | None = None
-    users_needed: int | None = None
     days_needed: int | None = None
     variance_left: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class ExperimentForecast:
-    """What an experiment on `metric` would show with the agent's traffic.
+    """What an experiment on `metric` would show with the agent's traffic of four weeks.
 
-    `detectable`: the smallest difference found in `days` with 80 % power; None where nobody voted. `users`: who came in
-    the last `days`. `warnings`: why it may find nothing.
+    `days`: the planned time, as many as `effect` needs, up to 28; `maximum_days`: with extensions. `detectable`: the
+    smallest difference found in them with 80 % power, None where no difference could be; `users`: who will have come.
+    `users_needed`: by the effect; `days_needed`: for them and for `minimum_users`. `warnings`: why it may find nothing.
     """
 
     agent: str
@@ -39,6 +42,9 @@ class ExperimentForecast:
     effect: float
     unit: str
     days: int
+    maximum_days: int
+    confidence: float
+    minimum_users: int
     users: int
     users_in_28_days: int
     executions: int
@@ -49,8 +55,8 @@ class ExperimentForecast:
     reachable: bool
     summary: str
     detectable: float | None = None
-    users_needed: int | None = None
-    days_needed: int | None = None
+    users_needed: int = 0
+    days_needed: int = 0
     warnings: list[str] = field(default_factory=list)
     options: tuple[WayToTest, ...] = ()
 
@@ -164,9 +170,12 @@ def plan_experiment(
     days: int | None = None,
     enroll_ppm: int | None = None,
     treatment_ppm: int | None = None,
+    confidence: float | None = None,
+    minimum_users: int | None = None,
 ) -> Call[ExperimentForecast]:
     """What an experiment would show, before anybody starts it. `effect`: the smallest difference in the share of
-    thumbs up that is worth finding (0.05: five points)."""
+    thumbs up that is worth finding (0.05: five points). `days`: at least. `confidence`, `minimum_users`: what the
+    pipeline is set to, where it is not 0.95 and 1000."""
     return Call("plan_experiment", given(locals()), one(ExperimentForecast))
 
 
@@ -189,10 +198,12 @@ def create_experiment(
     enroll_ppm: int | None = None,
     control: str | None = None,
     control_config: Mapping[str, Any] | None = None,
+    metric: str | None = None,
+    days: int | None = None,
 ) -> Call[Request]:
-    """Ask for an experiment of a version against the one in production. `effect`: the smallest difference in the share
-    of thumbs up that is worth finding (0.05: five points). `kind`: prompt, model, retrieval or config. The answer's
-    `warnings` say why it may find nothing."""
+    """Ask for an experiment of a version against the one in production. `effect`: the smallest difference in `metric`
+    (the share of thumbs up) that is worth finding (0.05: five points). `days`: at least. `kind`: prompt, model,
+    retrieval or config. The answer's `warnings` say why it may find nothing."""
     return Call("create_experiment", given(locals()), read_request)
 
 

@@ -177,3 +177,66 @@ begin
   return n;
 end $$;
 comment on function glow.recount_experiments is 'Lets the next fold of every experiment of some agents begin anew: what it counted has changed.';
+
+-- One pass over an agent's executions: sums of a metric by session and half of the time, by person, and over people. `q` is the sum
+-- of squares of single values, exact decimals, so that nothing cancels.
+-- Both planners read it: learning/experiments/planning, and glow_api.plan_of.
+create function glow.experiment_traffic(
+  of_agent text, of_metric text, of_unit text, of_since timestamptz, of_until timestamptz, of_middle timestamptz,
+  of_slow_above double precision, of_cap double precision, of_score_key text
+) returns table (
+  people bigint, executions_per_user double precision, sessions_per_user double precision, rated_per_user double precision,
+  rated_deviation double precision, ratio double precision, raters bigint, "values" double precision, squared_counts double precision,
+  between_people double precision, within_people double precision, pre_post_correlation double precision)
+  language sql stable parallel safe as $$
+  with heard as (
+    select f.tenant, f.execution_id, count(f.thumbs) as thumbs, count(*) filter (where f.thumbs = 1) as ups, sign(sum(f.thumbs)) as net,
+           count(f.rating) as ratings, sum(f.rating) as rating_sum, sum(f.rating * f.rating) as rating_squares,
+           count(*) filter (where f.rating <= 2) as low_ratings, (count(f.correction) > 0)::integer as corrected
+      from glow.agent_feedback f
+     where f.agent = of_agent and f.recorded_at >= of_since and f.superseded_by is null
+     group by f.tenant, f.execution_id
+  ), single as (
+    select x.tenant, case of_unit when 'org' then x.metadata ->> 'org_id' else x.user_id end as person, x.conversation_id,
+           x.recorded_at >= of_middle as later,
+           case of_metric
+             when 'thumbs_up_rate' then h.ups when 'mean_rating' then h.rating_sum when 'low_rating_rate' then h.low_ratings
+             when 'correction_rate' then coalesce(h.corrected, 0) when 'net_score' then coalesce(h.net, 0)
+             when 'feedback_rate' then (h.thumbs + h.ratings > 0)::integer
+             when 'latency_slo' then (x.latency_ms > of_slow_above)::integer
+             when 'latency_mean' then case when x.latency_ms > of_cap::numeric then of_cap::numeric else x.latency_ms end
+             when 'cost_mean' then case when x.cost_usd > of_cap::numeric then of_cap::numeric else x.cost_usd end
+             when 'score' then case when jsonb_typeof(x.metadata -> of_score_key) = 'number'
+                                    then round(least((x.metadata -> of_score_key)::numeric, of_cap::numeric), 12) end end::numeric as s,
+           case of_metric
+             when 'thumbs_up_rate' then h.thumbs when 'mean_rating' then h.ratings when 'low_rating_rate' then h.ratings
+             when 'latency_slo' then (x.latency_ms is not null)::integer when 'latency_mean' then (x.latency_ms is not null)::integer
+             when 'cost_mean' then (x.cost_usd is not null)::integer
+             when 'score' then (jsonb_typeof(x.metadata -> of_score_key) is not distinct from 'number')::integer
+             else 1 end::bigint as n,
+           h.rating_squares
+      from glow.executions x left join heard h using (tenant, execution_id)
+     where x.agent = of_agent and x.recorded_at >= of_since and x.recorded_at < of_until
+  ), sessions as (
+    select tenant, person, conversation_id, count(*) as executions, coalesce(sum(s), 0) as s, coalesce(sum(n), 0) as n,
+           coalesce(sum(case of_metric when 'mean_rating' then rating_squares
+                                              when 'thumbs_up_rate' then s when 'low_rating_rate' then s else s * s end), 0) as q,
+           coalesce(sum(s) filter (where later), 0) as s2, coalesce(sum(n) filter (where later), 0) as n2
+      from single where person is not null group by tenant, person, conversation_id
+  ), people as (
+    select sum(executions) as executions, count(conversation_id) as sessions, sum(s) as s, sum(n) as n, sum(q) as q,
+           sum(s2) as s2, sum(n2) as n2
+      from sessions group by tenant, person
+  ), whole as (
+    select sum(s) / nullif(sum(n), 0) as ratio from people
+  )
+  select count(*) as people, avg(executions)::float8 as executions_per_user, avg(sessions)::float8 as sessions_per_user,
+         avg(n)::float8 as rated_per_user, coalesce(stddev_pop(n), 0)::float8 as rated_deviation, min(w.ratio)::float8 as ratio,
+         count(*) filter (where n > 0) as raters, coalesce(sum(n), 0)::float8 as values, sum(n * n)::float8 as squared_counts,
+         sum(n * (s / nullif(n, 0) - w.ratio) ^ 2)::float8 as between_people, sum(q - s * s / nullif(n, 0))::float8 as within_people,
+         corr(((s - s2) - w.ratio * (n - n2))::float8, (s2 - w.ratio * n2)::float8) filter (where n2 > 0) as pre_post_correlation
+    from people cross join whole w
+$$;
+comment on function glow.experiment_traffic is
+  'How people use an agent and how alike their values of a metric are: per person executions, sessions and values, the ratio of the '
+  'metric, sums of squares between and within people, and how a person''s later half follows the earlier one.';

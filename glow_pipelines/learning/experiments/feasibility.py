@@ -112,8 +112,8 @@ def assess(
     seen = _detectable(course, precision, precision.error(course.arriving))
     options = tuple(_options(course, precision))
     summary = (
-        f"a difference of {precision.words(precision.effect)} in {precision.metric.words} needs {course.needed:,} users "
-        f"of both arms together, about {_days(course, course.needed):,} days"
+        f"a difference of {precision.words(precision.effect)} in {precision.metric.words} needs {course.needed:,} "
+        f"users of both arms together, about {_days(course, course.needed):,} days"
     )
     if course.needed < course.minimum_users:
         summary += (
