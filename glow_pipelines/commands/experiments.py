@@ -54,6 +54,12 @@ _EFFECT = click.option(
     metavar="X",
     help="the smallest difference worth finding; 0.05 is five points",
 )
+_METRIC = click.option(
+    "--metric", default="thumbs_up_rate", show_default=True, metavar="NAME", help="see docs/experiments.md"
+)
+_DAYS = click.option(
+    "--days", type=click.IntRange(7, 28), default=7, show_default=True, help="at least; whole weeks are best"
+)
 
 
 class MoveGroup(click.Group):
@@ -81,8 +87,8 @@ def _store() -> "Store":
 @click.argument("agent")
 @_EFFECT
 @UNIT
-@click.option("--metric", default="thumbs_up_rate", show_default=True, metavar="NAME", help="see docs/experiments.md")
-@click.option("--days", type=click.IntRange(7, 28), default=7, show_default=True, help="at least; whole weeks are best")
+@_METRIC
+@_DAYS
 def plan(agent: str, effect: float, unit: str, metric: str, days: int) -> None:
     """What an experiment on AGENT would show, from its own last four weeks. Starts nothing."""
     from glow_pipelines.learning.experiments import METRICS
@@ -113,6 +119,8 @@ def plan(agent: str, effect: float, unit: str, metric: str, days: int) -> None:
 @CONTROL
 @_EFFECT
 @UNIT
+@_METRIC
+@_DAYS
 @click.option("--hypothesis", default="", metavar="TEXT", help="what you expect, and why")
 @click.option(
     "--objective",
@@ -130,6 +138,8 @@ def create(
     control: str | None,
     effect: float,
     unit: str,
+    metric: str,
+    days: int,
     hypothesis: str,
     objective: str,
     reason: str,
@@ -139,13 +149,17 @@ def create(
     VERSION is, of a prompt, an alias or the beginning of a version (default: candidate); else the name of a model or
     of a retrieval configuration.
     """
+    from glow_pipelines.steps.experiments.freezing import freeze
+
     change = change_of(agent, version, kind, config, control)
-    with _store().transaction() as t:
-        receipt = t.experiment_views.ask_experiment(
-            change, hypothesis, effect, unit, objective, reason or f"asked for by {who()}"
-        )
+    wanted = {"effect": effect, "unit": unit, "metric": metric, "days": days, "objective": objective}
+    services = open_services()
+    with services.store.transaction() as t:
+        receipt = t.experiment_views.ask_experiment(change, hypothesis, wanted, reason or f"asked for by {who()}")
+        # What `plan` would tell, with the settings that the run has; where nothing can be planned, nothing is asked.
+        planned, _ = freeze(t, services.settings, agent, f"{agent}-plan", wanted)
     asked(receipt)
-    print_list(Console(), "Warnings", receipt.get("warnings") or ())
+    print_list(Console(), "Warnings", planned.warnings)
 
 
 @experiment.command("list")

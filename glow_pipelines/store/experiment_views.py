@@ -62,13 +62,11 @@ class ExperimentViews(Noun):
         with refusals():
             return self._rows("moves", experiment_id=experiment_id, most=most)
 
-    def ask_experiment(
-        self, change: Change, hypothesis: str, effect: float, unit: str, objective: str, reason: str
-    ) -> Row:
-        """Ask for an experiment; a run starts it. Returns request_id, status, warnings."""
-        more = {"hypothesis": hypothesis, "effect": effect, "unit": unit, "objective": objective, "reason": reason}
+    def ask_experiment(self, change: Change, hypothesis: str, asked: Mapping[str, object], reason: str) -> Row:
+        """Ask for an experiment; a run starts it. `asked`: effect, unit, metric, days, objective, as a plan takes them.
+        Returns request_id, status, warnings."""
         with refusals():
-            row = self._row("ask_experiment", **change.parameters(), **more)
+            row = self._row("ask_experiment", **change.parameters(), hypothesis=hypothesis, reason=reason, **asked)
         assert row is not None
         receipt: Row = row["receipt"]
         return receipt

@@ -114,13 +114,14 @@ create function glow_api.create_experiment(
   agent text, prompt_version text default null, hypothesis text default '', effect double precision default 0.05, reason text default '',
   kind text default 'prompt', treatment text default null, config jsonb default null, unit text default 'user', layer text default null,
   slot_from integer default 0, slot_to integer default 1000000, objective text default 'superiority', treatment_ppm integer default 500000,
-  enroll_ppm integer default 1000000, control text default null, control_config jsonb default null
+  enroll_ppm integer default 1000000, control text default null, control_config jsonb default null,
+  metric text default 'thumbs_up_rate', days integer default 7
 ) returns jsonb language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   field text := case when prompt_version is not null or kind = 'prompt' and treatment is null then 'prompt_version' else 'treatment' end;
   problem glow_api.problem;
   other text;
-  planned jsonb;
+  warnings jsonb := '[]';
 begin
   perform glow_api.enter();
   perform glow_api.require_own_agent(agent);
@@ -152,30 +153,48 @@ begin
     perform glow_api.refuse('PT422', 'slot_to', slot_to::text, 'a slot above slot_from, up to 1000000');
   elsif objective is null or objective not in ('superiority', 'non_inferiority') then
     perform glow_api.refuse('PT422', 'objective', objective, 'superiority or non_inferiority');
+  elsif metric is null or metric not in ('thumbs_up_rate', 'mean_rating', 'low_rating_rate', 'correction_rate', 'latency_slo', 'latency_mean',
+                                         'cost_mean', 'feedback_rate', 'net_score') then
+    perform glow_api.refuse('PT422', 'metric', metric, 'thumbs_up_rate, mean_rating, low_rating_rate, correction_rate, latency_slo, '
+      'latency_mean, cost_mean, feedback_rate or net_score');
+  elsif days is null or days not between 7 and 28 then
+    perform glow_api.refuse('PT422', 'days', days::text, 'a number of days from 7 to 28: whole weeks look alike');
   elsif treatment_ppm is null or treatment_ppm not between 1 and 999999 then
     perform glow_api.refuse('PT422', 'treatment_ppm', treatment_ppm::text, 'a share in parts per million, from 1 to 999999');
   elsif enroll_ppm is null or enroll_ppm not between 1 and 1000000 then
     perform glow_api.refuse('PT422', 'enroll_ppm', enroll_ppm::text, 'a share in parts per million, from 1 to 1000000');
   end if;
   treatment := coalesce(prompt_version, treatment);
+  -- What decides such a test is whether cost falls.
+  if objective = 'non_inferiority' and (metric = 'cost_mean' or 2 > (
+    select count(*) from (select distinct e.cost_usd from glow.executions e
+       where e.agent = create_experiment.agent and e.user_id is not null and e.cost_usd is not null
+         and e.recorded_at between clock_timestamp() - interval '28 days' and clock_timestamp() - interval '1 day' limit 2) c)) then
+    perform glow_api.refuse('PT409', 'objective', objective, case metric when 'cost_mean'
+      then 'superiority in cost_mean, or non_inferiority in another metric: it asks whether cost falls while that metric holds'
+      else 'superiority, or executions of the last 28 days (at least a day old) that carry cost_usd: non_inferiority asks whether cost falls' end);
+  end if;
   problem := glow_api.change_problem(agent, kind, treatment, config, control, control_config, field);
   if problem.code is not null then perform glow_api.refuse(problem); end if;
   other := glow_api.in_the_way(agent, kind, coalesce(layer, kind), slot_from, slot_to, unit);
   if other is not null then
     perform glow_api.refuse('PT409', 'agent', agent, format('units that %s leaves free, which is running: other slots of its layer and its unit, or stop_experiment(%L) first', other, other));
   end if;
-  planned := glow_api.plan_of(agent, effect, unit, 7, enroll_ppm, treatment_ppm);
+  if metric = 'thumbs_up_rate' then
+    warnings := glow_api.plan_of(agent, effect, unit, days, enroll_ppm, treatment_ppm) -> 'warnings';
+  end if;
   return glow_api.open_request('experiment', agent, jsonb_build_object(
     'kind', kind, 'design', 'ab', 'prompt_version', case kind when 'prompt' then treatment end, 'treatment', treatment, 'config', config,
     'control', control, 'control_config', control_config, 'hypothesis', nullif(hypothesis, ''), 'effect', effect, 'unit', unit,
     'layer', coalesce(layer, kind), 'slot_from', slot_from, 'slot_to', slot_to, 'objective', objective, 'treatment_ppm', treatment_ppm,
-    'enroll_ppm', enroll_ppm), reason) || jsonb_build_object('warnings', planned -> 'warnings');
+    'enroll_ppm', enroll_ppm, 'metric', metric, 'days', days), reason) || jsonb_build_object('warnings', warnings);
 end $$;
 comment on function glow_api.create_experiment is
   'Asks for an experiment of a version against the one in production: planned from the agent''s own traffic for the effect '
   'that is worth finding, and started by a run. Without a gate, on the word of who asks. prompt_version or treatment: the '
   'version; config: the settings of kind config. control, control_config: what the app uses, where nothing of the kind is in '
-  'production. warnings: why it may find nothing.';
+  'production. metric: what decides; days: at least. warnings: why it may find nothing, of the share of thumbs up; of other '
+  'metrics `glow experiment plan` tells.';
 
 create function glow_api.experiments(agent text default null, most integer default 100)
   returns table (experiment_id text, agent_name text, kind text, design text, state text, decision text, reason text, hypothesis text,

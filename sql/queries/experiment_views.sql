@@ -25,7 +25,8 @@ select * from glow_api.rollout_history(experiment_id => %(experiment_id)s, most 
 select glow_api.create_experiment(
   agent => %(agent)s, kind => %(kind)s, treatment => %(version)s, config => %(config)s,
   control => %(control)s, control_config => %(control_config)s, hypothesis => %(hypothesis)s,
-  effect => %(effect)s, unit => %(unit)s, objective => %(objective)s, reason => %(reason)s) as receipt
+  effect => %(effect)s, unit => %(unit)s, objective => %(objective)s, metric => %(metric)s, days => %(days)s,
+  reason => %(reason)s) as receipt
 
 -- ask_rollout --
 -- Asks for a rollout without a test.

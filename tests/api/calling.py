@@ -196,7 +196,12 @@ GOOD: Mapping[str, Callable[[int], Arguments]] = {
     "rollback_prompt": lambda n: {"agent": AGENT, "reason": f"reason {n}"},
     "notifications": lambda n: {"agent": AGENT, "most": n},
     "request_dataset": lambda n: {"agent": AGENT, "kind": "sft", "reason": f"reason {n}"},
-    "create_experiment": lambda n: {"agent": AGENT, "prompt_version": f"{n:064x}", "hypothesis": f"idea {n}"},
+    "create_experiment": lambda n: {
+        "agent": AGENT,
+        "prompt_version": f"{n:064x}",
+        "hypothesis": f"idea {n}",
+        "days": 14,
+    },
     "plan_experiment": lambda n: {"agent": AGENT, "effect": 0.1, "unit": "session", "days": 7 + n % 22},
     "experiments": lambda n: {"agent": AGENT, "most": n},
     "experiment_looks": lambda n: {"experiment_id": f"x-{n}", "most": n},

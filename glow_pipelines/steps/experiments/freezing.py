@@ -12,7 +12,7 @@ from typing import Any
 
 from glow_pipelines.learning.experiments import METRICS, ExperimentPlan, Judged, Traffic, plan_experiment
 from glow_pipelines.learning.experiments.metrics import COST, FEEDBACK_RATE
-from glow_pipelines.learning.experiments.plan import Unit
+from glow_pipelines.learning.experiments.plan import Objective, Unit
 from glow_pipelines.settings import Settings
 from glow_pipelines.steps.experiments.changes import CannotStart
 from glow_pipelines.store.experiment_statistics import Frozen
@@ -46,13 +46,20 @@ def freeze(
     primary, first = _traffic(t, agent, metric, unit, now, frozen[metric]), frozen[metric]
     if not METRICS[metric].share and not primary.deviation:
         raise CannotStart(f"{agent}: nothing to plan with: {metric} never varied in {DAYS} days")
+    judged = tuple(_judged(t, agent, unit, now, frozen, guardrails))
+    objective: Objective = asked.get("objective", "superiority")
+    if objective == "non_inferiority" and all(each.metric != COST for each in judged):
+        raise CannotStart(
+            f"{agent}: objective: non_inferiority asks whether {COST} falls, and no two executions of the last {DAYS} "
+            "days tell costs that differ: log cost_usd with them, or ask for superiority"
+        )
     plan = plan_experiment(
         f"{name}#1",
         primary,
         primary=Judged(metric, cap=first.cap, threshold=first.threshold),
-        judged=tuple(_judged(t, agent, unit, now, frozen, guardrails)),
+        judged=judged,
         effect=min(asked.get("effect", PLANNED_EFFECT), MOST * _gain(metric, primary.baseline_rate)),
-        objective=asked.get("objective", "superiority"),
+        objective=objective,
         confidence=settings.ab_test_confidence_threshold,
         minimum_users=settings.ab_test_min_sample_size,
         minimum_days=asked.get("days", 7),

@@ -78,13 +78,28 @@ def test_a_plan_of_an_agent_that_nobody_used_says_so(glow: Glow) -> None:
 def test_an_experiment_is_asked_for_and_warns(glow: Glow, store: Store) -> None:
     with store.transaction() as t:
         t.prompts.add(AGENT, Candidate(NEW, "clarify", OLD.sha256))
-    said = ok(glow("experiment", "create", AGENT, NEW.sha256[:10], "--effect", "0.1", "--hypothesis", "shorter"))
+    options = ("--effect", "0.1", "--metric", "correction_rate", "--days", "14")
+    said = ok(glow("experiment", "create", AGENT, NEW.sha256[:10], *options, "--hypothesis", "shorter"))
     assert "is queued: a run starts it" in said
-    assert "cast 0 votes in the last 7 days" in said
+    warned = said.partition("Warnings:")[2]
+    assert "hopeless as planned: 10.0 points needs" in warned
+    assert warned == ok(glow("experiment", "plan", AGENT, *options)).partition("Warnings:")[2]
     with store.transaction() as t:
         (request,) = t.requests.claim(5)
     assert request.parameters["treatment"] == NEW.sha256
     assert (request.parameters["effect"], request.parameters["hypothesis"]) == (0.1, "shorter")
+    assert (request.parameters["metric"], request.parameters["days"]) == ("correction_rate", 14)
+
+
+def test_what_cannot_be_planned_is_not_asked_for(glow: Glow, store: Store) -> None:
+    with store.transaction() as t:
+        t.prompts.add(AGENT, Candidate(NEW, "clarify", OLD.sha256))
+    asked = ("experiment", "create", AGENT, NEW.sha256[:10])
+    assert "nothing to plan with: cost_mean never varied" in told(glow(*asked, "--metric", "cost_mean"))
+    assert "objective: 'non_inferiority'" in told(glow(*asked, "--objective", "non_inferiority"))
+    assert "metric: 'joy'" in told(glow(*asked, "--metric", "joy"))
+    with store.transaction() as t:
+        assert t.requests.claim(5) == []
 
 
 def test_what_cannot_be_tried_is_told_in_a_line(glow: Glow, tmp_path: Path) -> None:
@@ -197,7 +212,7 @@ def test_the_report_of_the_demo_reads_the_same_experiment(store: Store, running:
         t.connection.execute("select glow_api.resolve_prompt(%s, unit => 'u1')", (AGENT,))
     found = experiment_figures(store, row)
     assert (found["id"], found["state"], found["days"]) == ("x1", "running", [PLAN.planned_days, PLAN.maximum_days])
-    assert sorted(found["exposed"]) == [0, 1]
+    assert found["exposed"] == [700, 700]  # as the last look counted them
     assert found["said"].startswith("Undecided on day 9")
     # Counted from the start, which here was a moment ago while the look says day 9.
     assert datetime.fromisoformat(found["next_look"]) == pytest.approx(

@@ -10,6 +10,9 @@ import pytest
 from glow_pipelines.client import Conflict, ExperimentMove, GlowClient, GlowError, InvalidValue, NotFound
 from glow_pipelines.database import connect
 from glow_pipelines.learning.prompts.types import Candidate
+from glow_pipelines.settings import Settings
+from glow_pipelines.steps.experiments import CannotStart
+from glow_pipelines.steps.experiments.freezing import freeze
 from glow_pipelines.store import Store
 from tests.experiments.rollouts.moving import AGENT, NEW, OLD, PLAN, begin, stages
 
@@ -39,12 +42,13 @@ def test_an_experiment_of_every_kind_can_be_asked_for(client: GlowClient, store:
     asked = parameters(store, prompt.request_id)
     assert (asked["kind"], asked["treatment"], asked["prompt_version"]) == ("prompt", newer, newer)
     assert (asked["unit"], asked["layer"], asked["slot_to"], asked["design"]) == ("session", "prompt", 500_000, "ab")
-    assert "votes" in prompt.warnings[0]
+    assert "hopeless" in prompt.warnings[0]
     client.cancel_request(prompt.request_id)
     model = client.create_experiment(
-        AGENT, kind="model", treatment="large", control="small", objective="non_inferiority"
+        AGENT, kind="model", treatment="large", control="small", metric="correction_rate", days=14
     )
-    assert parameters(store, model.request_id)["control"] == "small"
+    asked = parameters(store, model.request_id)
+    assert (asked["control"], asked["metric"], asked["days"]) == ("small", "correction_rate", 14)
     client.cancel_request(model.request_id)
     config = client.create_experiment(AGENT, kind="config", config={"k": 5}, control_config={"k": 3})
     assert parameters(store, config.request_id)["config"] == {"k": 5}
@@ -76,6 +80,11 @@ def test_an_experiment_of_every_kind_can_be_asked_for(client: GlowClient, store:
         ({"slot_from": -1}, "slot_from"),
         ({"slot_from": 10, "slot_to": 10}, "slot_to"),
         ({"objective": "fame"}, "objective"),
+        ({"objective": "non_inferiority"}, "objective"),
+        ({"metric": "joy"}, "metric"),
+        ({"metric": "score"}, "metric"),
+        ({"days": 6}, "days"),
+        ({"days": 29}, "days"),
         ({"treatment_ppm": 1_000_000}, "treatment_ppm"),
         ({"enroll_ppm": 0}, "enroll_ppm"),
     ],
@@ -245,3 +254,32 @@ def test_a_login_of_one_tenant_makes_no_holdout_of_all(client: GlowClient, admin
     finally:
         admin.execute("reset session authorization")
         admin.execute(f"drop role {name}".encode())
+
+
+def test_whether_cost_falls_is_asked_only_where_costs_are_known(
+    client: GlowClient, store: Store, newer: str, admin: psycopg.Connection
+) -> None:
+    def spend(*costs: float) -> None:
+        admin.execute("set glow.tenant = '*'")
+        for cost in costs:
+            admin.execute(
+                "insert into glow.executions"
+                " (tenant, execution_id, agent, input, output, user_id, cost_usd, started_at, recorded_at)"
+                " select 'default', gen_random_uuid(), %s, 'q', 'a', 'u', %s, at, at"
+                "   from (select now() - interval '2 days') t(at)",
+                (AGENT, cost),
+            )
+
+    spend(0.01, 0.01)
+    settings = Settings.from_environment({})
+    with pytest.raises(Conflict, match=r"^objective: 'non_inferiority'.*cost_usd"):
+        client.create_experiment(AGENT, newer, objective="non_inferiority")
+    with pytest.raises(CannotStart, match=r"objective: .*cost_usd"), store.transaction() as t:
+        freeze(t, settings, AGENT, "x1", {"objective": "non_inferiority"})
+    spend(0.02)
+    with pytest.raises(Conflict, match=r"^objective: .*superiority in cost_mean"):
+        client.create_experiment(AGENT, newer, objective="non_inferiority", metric="cost_mean")
+    client.create_experiment(AGENT, newer, objective="non_inferiority")
+    with store.transaction() as t:
+        plan, _ = freeze(t, settings, AGENT, "x1", {"objective": "non_inferiority"})
+    assert plan.cost is not None
