@@ -145,6 +145,7 @@ class AsyncGlowClient(AbstractAsyncContextManager["AsyncGlowClient"]):
     pause_experiment = _runs(experimenting.pause_experiment)
     resume_experiment = _runs(experimenting.resume_experiment)
     extend_experiment = _runs(experimenting.extend_experiment)
+    restart_experiment = _runs(experimenting.restart_experiment)
     create_holdout = _runs(experimenting.create_holdout)
     end_holdout = _runs(experimenting.end_holdout)
     holdouts = _runs(experimenting.holdouts)

@@ -58,8 +58,8 @@ class ExperimentForecast:
 @dataclass(frozen=True, slots=True)
 class Experiment:
     """`state`: running, paused, held, ramping, completed, rolled_back, stopped. `decision`: ship, keep, harm, invalid,
-    abandoned; None while open. `day`: since the start. `units`: control and treatment at the last look, and what that
-    `said`. `rollout`: the state of its gradual rollout."""
+    abandoned; None while open. `day`: since `begun_at`, the start or the last restart. `units`: control and
+    treatment at the last look, and what that `said`. `rollout`: the state of its gradual rollout."""
 
     experiment_id: str
     agent_name: str
@@ -78,6 +78,7 @@ class Experiment:
     enroll_ppm: int
     day: float
     started_at: datetime
+    begun_at: datetime
     reason: str = ""
     decision: str | None = None
     units: list[int] = field(default_factory=list)
@@ -233,6 +234,14 @@ def resume_experiment(experiment_id: str, reason: str) -> Call[ExperimentMove]:
 def extend_experiment(experiment_id: str, reason: str, until_day: int | None = None) -> Call[ExperimentMove]:
     """Let an experiment run to a day from its start (None: the planned days once more), within what its plan bought."""
     return Call("extend_experiment", given(locals()), one(ExperimentMove), repeatable=until_day is not None)
+
+
+def restart_experiment(
+    experiment_id: str, reason: str, treatment_ppm: int | None = None, enroll_ppm: int | None = None
+) -> Call[ExperimentMove]:
+    """Begin a test anew as another phase: everybody is drawn again, by other shares where given, and its days count
+    from now. What was seen before counts no more."""
+    return Call("restart_experiment", given(locals()), one(ExperimentMove), repeatable=False)
 
 
 def create_holdout(

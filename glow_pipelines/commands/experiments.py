@@ -171,6 +171,8 @@ def show(experiment_id: str, as_json: bool) -> None:
         # Looks of a rollout are of its own kind: `glow rollout show` has them.
         made = [each for each in t.experiment_views.looks(experiment_id, 1000) if each["kind"] != "ramp"]
     row = next(each for each in rows if each["experiment_id"] == experiment_id)
+    if row["begun_at"] != row["started_at"]:  # what was seen before a restart counts no more
+        made = [each for each in made if each["as_of"] >= row["begun_at"]]
     if as_json:
         click.echo(json.dumps(made[0]["result"] if made else None, indent=2))
         return
@@ -233,6 +235,18 @@ def extend(experiment_id: str, reason: str, until_day: int | None) -> None:
     with _store().transaction() as t:
         receipt = t.rollouts.extend_experiment(experiment_id, until_day, who(), given(reason))
     click.echo(f"{told(receipt)}, until {receipt['planned_end'][:16].replace('T', ' ')}")
+
+
+@experiment.command()
+@EXPERIMENT
+@REASON
+@click.option("--treatment-ppm", type=click.IntRange(1, 999_999), metavar="N", help="of a million; default: as before")
+@click.option("--enroll-ppm", type=click.IntRange(1, 1_000_000), metavar="N", help="of a million; default: as before")
+def restart(experiment_id: str, reason: str, treatment_ppm: int | None, enroll_ppm: int | None) -> None:
+    """Begin a test anew, once what was wrong with it is mended: everybody is drawn again, and day 0 is now."""
+    with _store().transaction() as t:
+        receipt = t.rollouts.restart_experiment(experiment_id, who(), given(reason), treatment_ppm, enroll_ppm)
+    click.echo(f"{told(receipt)}, phase {receipt['phase']}, until {receipt['planned_end'][:16].replace('T', ' ')}")
 
 
 def given(reason: str) -> str:

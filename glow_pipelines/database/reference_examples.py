@@ -177,6 +177,7 @@ EXAMPLES = (
             ("pause_experiment", "the provider is down"),
             ("resume_experiment", "it is back"),
             ("extend_experiment", "the fair was this week"),
+            ("restart_experiment", "the app asked only in the mornings; mended"),
             ("stop_experiment", "the price went up"),
             ("abandon_experiment", "the wrong model was called"),
         )

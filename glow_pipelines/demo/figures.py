@@ -113,7 +113,7 @@ def experiment_figures(store: Store, running: Mapping[str, Any]) -> Figures:
         "warnings": list(plan.warnings),
         "exposed": units or [0, 0],
         "said": looks[-1]["reason"] if looks else None,
-        "next_look": (running["started_at"] + timedelta(days=int(day) + 1)).isoformat(timespec="minutes"),
+        "next_look": (running["begun_at"] + timedelta(days=int(day) + 1)).isoformat(timespec="minutes"),
     }
 
 

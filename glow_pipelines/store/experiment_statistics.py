@@ -182,7 +182,7 @@ class ExperimentStatistics(Noun):
             if settings["before"]:
                 started = experiment["started_at"]
                 self._run("add_before", **what | {"since": started - timedelta(days=BEFORE_DAYS), "until": started})
-            first = self._first_exposure(named) or experiment["started_at"]
+            first = self._first_exposure(named) or experiment["begun_at"]
             self._run("count_all", **what, since=first, seen=cutoff + maturation)
         else:
             self._run("add_clusters", **what, since=since)
@@ -231,7 +231,7 @@ class ExperimentStatistics(Noun):
         multiple = self._row("multiple", fold_id=fold_id)
         assert multiple is not None
         return Statistics(
-            day=(as_of - experiment["started_at"]) / timedelta(days=1),
+            day=(as_of - experiment["begun_at"]) / timedelta(days=1),
             units=(now["control"] - multiple["control"], now["treatment"] - multiple["treatment"]),
             multiple=multiple["control"] + multiple["treatment"],
             earlier_log_e=sum(_log_e(row) for row in phases if row["phase"] < experiment["phase"]),

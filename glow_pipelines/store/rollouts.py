@@ -157,6 +157,22 @@ class Rollouts(Noun):
                 self._row("stop_experiment", **_said(experiment_id, moved_by, reason, evidence, decision=decision))
             )
 
+    def restart_experiment(
+        self,
+        experiment_id: str,
+        moved_by: str,
+        reason: str,
+        treatment_ppm: int | None = None,
+        enroll_ppm: int | None = None,
+        evidence: Mapping[str, object] | None = None,
+    ) -> Row:
+        """Begin a test anew as another phase: everybody is drawn again, by other shares where given."""
+        shares = {"treatment_ppm": treatment_ppm, "enroll_ppm": enroll_ppm}
+        with refusals():
+            return _receipt(
+                self._row("restart_experiment", **_said(experiment_id, moved_by, reason, evidence, **shares))
+            )
+
     def extend_experiment(
         self,
         experiment_id: str,

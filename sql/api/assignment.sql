@@ -24,10 +24,11 @@ begin
     who := glow.qualified(tenant, who);
     select e.variant into assigned from glow.exposures e
      where e.experiment_id = x.experiment_id and e.phase = x.phase and e.unit_id = who;
-    -- Who came in at an earlier stage of a rollout stays while it is paused; all its stages draw by one salt.
+    -- Who came in at an earlier stage of a rollout stays while it is paused; all its stages draw by one salt, that of the test they follow.
     if assigned is null and x.state in ('paused', 'held') and (x.design = 'ramp' or x.decision = 'ship') then
       select e.variant into assigned from glow.exposures e
        where e.experiment_id = x.experiment_id and e.phase < x.phase and e.unit_id = who
+         and (x.restarted_at is null or e.first_exposed_at >= x.restarted_at)
        order by e.phase desc limit 1;
     end if;
     if assigned is null and x.state in ('running', 'ramping') then

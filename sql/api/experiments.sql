@@ -1,4 +1,4 @@
--- Experiments: asking for one, seeing how it goes, ending it. What a move does and locks is in migrations 0021 and 0026.
+-- Experiments: asking for one, seeing how it goes. Moving one is in experiment_moves.
 
 create function glow_api.own_experiment(experiment_id text, caller glow_api.caller) returns glow.learning_experiments
   language plpgsql stable as $$
@@ -181,7 +181,7 @@ create function glow_api.experiments(agent text default null, most integer defau
   returns table (experiment_id text, agent_name text, kind text, design text, state text, decision text, reason text, hypothesis text,
                  control text, treatment text, unit text, layer text, slot_from integer, slot_to integer, phase integer,
                  treatment_ppm integer, enroll_ppm integer, day double precision, units integer[], said text, rollout text,
-                 started_at timestamptz, planned_end timestamptz, stopped_at timestamptz, plan jsonb)
+                 started_at timestamptz, begun_at timestamptz, planned_end timestamptz, stopped_at timestamptz, plan jsonb)
   language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 declare
   caller glow_api.caller := glow_api.enter();
@@ -191,19 +191,21 @@ begin
   return query
   select x.experiment_id, x.agent::text, x.kind, x.design, x.state, x.decision, x.reason, x.hypothesis, x.control, x.treatment, x.unit,
          x.layer, x.slot_from, x.slot_to, x.phase, x.treatment_ppm, x.enroll_ppm,
-         extract(epoch from coalesce(x.stopped_at, clock_timestamp()) - x.started_at)::double precision / 86400,
+         extract(epoch from coalesce(x.stopped_at, clock_timestamp()) - x.begun_at)::double precision / 86400,
          array(select u::integer from jsonb_array_elements_text(case when jsonb_typeof(l.statistics -> 'units') = 'array' then l.statistics -> 'units' else '[]' end) u),
-         l.reason, r.state, x.started_at, x.planned_end, x.stopped_at, x.plan
+         l.reason, r.state, x.started_at, x.begun_at, x.planned_end, x.stopped_at, x.plan
     from glow.learning_experiments x
     left join glow.rollouts r on r.experiment_id = x.experiment_id
     left join lateral (select k.statistics, k.reason from glow.experiment_looks k
-                        where k.experiment_id = x.experiment_id order by k.as_of desc, k.look_id desc limit 1) l on true
+                        where k.experiment_id = x.experiment_id and (x.restarted_at is null or k.as_of >= x.restarted_at)
+                        order by k.as_of desc, k.look_id desc limit 1) l on true
    where (experiments.agent is null or x.agent = experiments.agent) and glow_api.is_mine(x.agent, caller)
    order by x.started_at desc, x.experiment_id limit most;
 end $$;
 comment on function glow_api.experiments is
   'The experiments of an agent or of all, the newest first: what is tried against what, how far it is, units (control, '
-  'treatment) at the last look and what that said, and the state of the rollout.';
+  'treatment) at the last look and what that said, and the state of the rollout. day counts from begun_at: the start, or the '
+  'last restart.';
 
 create function glow_api.experiment_looks(experiment_id text, most integer default 100)
   returns table (look_id bigint, kind text, phase integer, as_of timestamptz, day double precision, decision text, reason text,
@@ -230,7 +232,8 @@ declare
 begin
   select r.* into rollout from glow.rollouts r where r.experiment_id = experiment.experiment_id;
   select k.* into looked from glow.experiment_looks k
-   where k.experiment_id = experiment.experiment_id order by k.as_of desc, k.look_id desc limit 1;
+   where k.experiment_id = experiment.experiment_id and (experiment.restarted_at is null or k.as_of >= experiment.restarted_at)
+   order by k.as_of desc, k.look_id desc limit 1;
   return jsonb_strip_nulls(jsonb_build_object(
     'experiment_id', experiment.experiment_id, 'agent', experiment.agent, 'state', experiment.state, 'decision', experiment.decision,
     'rollout', rollout.state, 'look_id', looked.look_id, 'as_of', looked.as_of, 'day', looked.day,
@@ -247,57 +250,3 @@ begin
       case when experiment.active then looked.reason else coalesce(nullif(experiment.reason, ''), looked.reason) end)));
 end $$;
 comment on function glow_api.experiment_decision is 'Where an experiment stands or what came of it, in a sentence, and by which look.';
-
-create function glow_api.stop_experiment(experiment_id text, reason text) returns jsonb
-  language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-declare
-  caller glow_api.caller := glow_api.enter();
-begin
-  perform glow_api.own_experiment(experiment_id, caller);
-  return glow.stop_experiment(experiment_id, 'keep', glow_api.mover(caller), glow_api.require_reason(reason));
-end $$;
-comment on function glow_api.stop_experiment is
-  'Ends an experiment and keeps what is in force: everybody gets it, at once for whoever resolves next. One that is being '
-  'rolled out is ended by roll_back.';
-
-create function glow_api.abandon_experiment(experiment_id text, reason text) returns jsonb
-  language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-declare
-  caller glow_api.caller := glow_api.enter();
-begin
-  perform glow_api.own_experiment(experiment_id, caller);
-  return glow.stop_experiment(experiment_id, 'abandoned', glow_api.mover(caller), glow_api.require_reason(reason));
-end $$;
-comment on function glow_api.abandon_experiment is 'Ends an experiment that went wrong: as stop_experiment, and its numbers count as no result.';
-
-create function glow_api.pause_experiment(experiment_id text, reason text) returns jsonb
-  language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-declare
-  caller glow_api.caller := glow_api.enter();
-begin
-  perform glow_api.own_experiment(experiment_id, caller);
-  return glow.pause_experiment(experiment_id, glow_api.mover(caller), glow_api.require_reason(reason));
-end $$;
-comment on function glow_api.pause_experiment is 'Nobody new enters an experiment; who is in keeps the arm.';
-
-create function glow_api.resume_experiment(experiment_id text, reason text) returns jsonb
-  language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-declare
-  caller glow_api.caller := glow_api.enter();
-begin
-  perform glow_api.own_experiment(experiment_id, caller);
-  return glow.resume_experiment(experiment_id, glow_api.mover(caller), glow_api.require_reason(reason));
-end $$;
-comment on function glow_api.resume_experiment is 'New units enter a paused experiment again. One that is held cannot go on.';
-
-create function glow_api.extend_experiment(experiment_id text, reason text, until_day integer default null) returns jsonb
-  language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-declare
-  caller glow_api.caller := glow_api.enter();
-begin
-  perform glow_api.own_experiment(experiment_id, caller);
-  return glow.extend_experiment(experiment_id, until_day, glow_api.mover(caller), glow_api.require_reason(reason));
-end $$;
-comment on function glow_api.extend_experiment is
-  'Lets an experiment run to a day counted from its start (without one: the planned days once more), up to the maximum that '
-  'its plan bought in advance.';

@@ -53,7 +53,7 @@ grant execute on function
 grant execute on function
   glow_api.plan_experiment, glow_api.create_experiment, glow_api.experiments, glow_api.experiment_looks,
   glow_api.experiment_decision, glow_api.stop_experiment, glow_api.abandon_experiment, glow_api.pause_experiment,
-  glow_api.resume_experiment, glow_api.extend_experiment,
+  glow_api.resume_experiment, glow_api.extend_experiment, glow_api.restart_experiment,
   glow_api.start_rollout, glow_api.rollouts, glow_api.rollout_history, glow_api.approve_rollout, glow_api.pause_rollout,
   glow_api.resume_rollout, glow_api.roll_back,
   glow_api.create_holdout, glow_api.end_holdout, glow_api.holdouts

@@ -42,6 +42,10 @@ create table glow.learning_experiments (
   reason          text not null default '',
   decision        text check (decision in ('ship', 'keep', 'harm', 'invalid', 'abandoned')),
   started_at      timestamptz not null default clock_timestamp(),
+  -- When everybody was drawn anew (glow.restart_experiment).
+  restarted_at    timestamptz,
+  -- Its days count from here.
+  begun_at        timestamptz not null generated always as (coalesce(restarted_at, started_at)) stored,
   planned_end     timestamptz,
   stopped_at      timestamptz,
   check (control <> treatment),

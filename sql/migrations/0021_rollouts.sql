@@ -71,7 +71,8 @@ begin
   if new.state <> old.state and new.state <> all (case old.state
        when 'running' then '{paused,held,ramping,stopped}'
        when 'paused' then '{running,held,ramping,stopped,rolled_back}'
-       when 'held' then '{stopped,rolled_back}'
+       -- What is not valid goes on only with everybody drawn anew.
+       when 'held' then case when new.phase > old.phase and new.salt <> old.salt then '{running,stopped,rolled_back}' else '{stopped,rolled_back}' end
        when 'ramping' then '{paused,held,completed,rolled_back}'
        else '{}' end::text[]) then
     perform glow.refuse_move('experiment_id', old.experiment_id, format('is %s and cannot become %s', old.state, new.state),

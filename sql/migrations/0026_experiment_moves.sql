@@ -30,7 +30,7 @@ begin
       'resume_rollout where the rollout is paused, approve_rollout where it awaits approval');
   elsif experiment.state = 'held' then
     perform glow.refuse_move('experiment_id', experiment_id, 'is held: its numbers are not valid, and going on does not make them so',
-      'stop_experiment; once the cause is mended create_experiment draws everybody anew');
+      'restart_experiment, once the cause is mended: it draws everybody anew; or stop_experiment');
   elsif not experiment.active then
     perform glow.refuse_move('experiment_id', experiment_id, format('has ended (%s)', experiment.state),
       'an experiment that is paused; new data mean a new experiment');
@@ -98,9 +98,9 @@ declare
   experiment glow.learning_experiments := glow.locked_experiment(experiment_id);
   planned double precision := (experiment.plan ->> 'planned_days')::double precision;
   most double precision := (experiment.plan ->> 'maximum_days')::double precision;
-  ends timestamptz := coalesce(experiment.planned_end, experiment.started_at + planned * interval '1 day');
+  ends timestamptz := coalesce(experiment.planned_end, experiment.begun_at + planned * interval '1 day');
   -- To the second: planned_end is written by clocks that round differently.
-  now_until double precision := round(extract(epoch from ends - experiment.started_at)) / 86400;
+  now_until double precision := round(extract(epoch from ends - experiment.begun_at)) / 86400;
 begin
   if experiment.state not in ('running', 'paused') then
     perform glow.refuse_move('experiment_id', experiment_id, format('is %s', experiment.state), 'an experiment that is running or paused');
@@ -120,13 +120,59 @@ begin
       format('a day from %s to %s; stop_experiment ends it now', floor(now_until) + 1, floor(most)), 'PT422');
   end if;
   update glow.learning_experiments x
-     set planned_end = x.started_at + until_day * interval '1 day', reason = extend_experiment.reason
+     set planned_end = x.begun_at + until_day * interval '1 day', reason = extend_experiment.reason
    where x.experiment_id = experiment.experiment_id;
   return glow.note_move(experiment_id, 'experiment_extended', moved_by, reason, evidence,
                         format('The experiment %s of %s runs to day %s', experiment_id, experiment.agent, until_day));
 end $$;
 comment on function glow.extend_experiment is
   'Lets an experiment run to a day (null: the planned days once more), up to the maximum of its plan: extensions are bought in advance.';
+
+-- Looks wait: one that has read the old phase must not move the new one. Called again it draws again: a new phase each time.
+create function glow.restart_experiment(
+  experiment_id text, treatment_ppm integer, enroll_ppm integer, moved_by text, reason text, evidence jsonb default '{}'
+) returns jsonb language plpgsql as $$
+#variable_conflict use_column
+declare
+  experiment glow.learning_experiments;
+  begins timestamptz;
+  drawn text;
+begin
+  perform pg_advisory_xact_lock(hashtextextended('experiment look ' || restart_experiment.experiment_id, 0));
+  experiment := glow.locked_experiment(restart_experiment.experiment_id);
+  if experiment.design = 'ramp' or (glow.locked_rollout(experiment.experiment_id)).experiment_id is not null then
+    perform glow.refuse_move('experiment_id', experiment.experiment_id, 'is being rolled out or was',
+      'a test; roll_back ends a rollout, and a mended version is a new one');
+  elsif not experiment.active then
+    perform glow.refuse_move('experiment_id', experiment.experiment_id, format('has ended (%s)', experiment.state),
+      'a test that is running, paused or held; create_experiment asks for a new one');
+  end if;
+  restart_experiment.treatment_ppm := coalesce(restart_experiment.treatment_ppm, experiment.treatment_ppm);
+  restart_experiment.enroll_ppm := coalesce(restart_experiment.enroll_ppm, experiment.enroll_ppm);
+  if restart_experiment.treatment_ppm not between 1 and 999999 then
+    perform glow.refuse_move('treatment_ppm', restart_experiment.treatment_ppm::text, 'is not accepted', 'a share in parts per million, from 1 to 999999', 'PT422');
+  elsif restart_experiment.enroll_ppm not between 1 and 1000000 then
+    perform glow.refuse_move('enroll_ppm', restart_experiment.enroll_ppm::text, 'is not accepted', 'a share in parts per million, from 1 to 1000000', 'PT422');
+  end if;
+  begins := clock_timestamp();
+  drawn := experiment.experiment_id || '#' || experiment.phase + 1;
+  update glow.learning_experiments x
+     set phase = x.phase + 1, salt = drawn, state = 'running', decision = null, reason = restart_experiment.reason, restarted_at = begins,
+         treatment_ppm = restart_experiment.treatment_ppm, control_ppm = 1000000 - restart_experiment.treatment_ppm,
+         enroll_ppm = restart_experiment.enroll_ppm,
+         planned_end = begins + (x.plan ->> 'planned_days')::double precision * interval '1 day',
+         plan = x.plan || jsonb_build_object('salt', drawn, 'treatment_ppm', restart_experiment.treatment_ppm,
+                                             'enrolled_ppm', restart_experiment.enroll_ppm)
+   where x.experiment_id = experiment.experiment_id;
+  -- What the looks of the old phase were made by, so that they can be made again.
+  return glow.note_move(experiment.experiment_id, 'experiment_restarted', moved_by, restart_experiment.reason,
+    coalesce(evidence, '{}') || jsonb_build_object('was', experiment.state, 'phase', experiment.phase, 'salt', experiment.salt,
+      'treatment_ppm', experiment.treatment_ppm, 'enroll_ppm', experiment.enroll_ppm, 'begun_at', experiment.begun_at),
+    format('The experiment %s of %s begins anew: everybody is drawn again', experiment.experiment_id, experiment.agent));
+end $$;
+comment on function glow.restart_experiment is
+  'Begins a test anew as another phase: everybody is drawn again, by other shares where given, its days count from now, and the '
+  'metrics stay. What earlier phases exposed and saw stays as it is.';
 
 create function glow.version_used(agent text, kind text) returns text
   language sql stable as $$

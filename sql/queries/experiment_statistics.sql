@@ -12,7 +12,7 @@ select pg_snapshot_xmin(pg_current_snapshot())::text as horizon
 
 -- counted_experiment --
 -- What decides which executions count for which arm.
-select experiment_id, agent, unit, kind, control, treatment, phase, plan, started_at
+select experiment_id, agent, unit, kind, control, treatment, phase, plan, started_at, begun_at
   from glow.learning_experiments where experiment_id = %(experiment_id)s
 
 -- open_fold --
@@ -109,12 +109,15 @@ update glow.experiment_folds
  where fold_id = %(fold_id)s
 
 -- units --
--- Exposed units by phase and arm until an instant, with the chance an enrolled unit had of that arm.
+-- Exposed units by phase and arm until an instant, with the chance an enrolled unit had of that arm. Not of phases before a restart
+-- of what was held: what was found invalid and mended would hold every phase after it too.
 select phase, count(*) filter (where variant = 'control') as control, count(*) filter (where variant = 'treatment') as treatment,
        max(propensity) filter (where variant = 'control') as control_share,
        max(propensity) filter (where variant = 'treatment') as treatment_share
   from glow.exposures
  where experiment_id = %(experiment_id)s and phase <= %(phase)s and first_exposed_at < %(as_of)s
+   and phase >= coalesce((select max(m.phase) from glow.rollout_moves m
+                           where m.experiment_id = %(experiment_id)s and m.move = 'experiment_restarted' and m.evidence ->> 'was' = 'held'), 1)
  group by phase order by phase
 
 -- multiple --

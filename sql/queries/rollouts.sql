@@ -70,6 +70,10 @@ select glow.hold_experiment(%(experiment_id)s, %(moved_by)s, %(reason)s, %(evide
 -- Ends a test without shipping.
 select glow.stop_experiment(%(experiment_id)s, %(decision)s, %(moved_by)s, %(reason)s, %(evidence)s) as receipt
 
+-- restart_experiment --
+-- Begins a test anew as another phase.
+select glow.restart_experiment(%(experiment_id)s, %(treatment_ppm)s, %(enroll_ppm)s, %(moved_by)s, %(reason)s, %(evidence)s) as receipt
+
 -- extend_experiment --
 -- Lets a test run longer, within its plan.
 select glow.extend_experiment(%(experiment_id)s, %(until_day)s, %(moved_by)s, %(reason)s, %(evidence)s) as receipt

@@ -206,6 +206,7 @@ GOOD: Mapping[str, Callable[[int], Arguments]] = {
         for move in ("stop_experiment", "abandon_experiment", "pause_experiment", "resume_experiment", "roll_back")
     },
     "extend_experiment": lambda n: {"experiment_id": f"x-{n}", "reason": f"reason {n}", "until_day": 14},
+    "restart_experiment": lambda n: {"experiment_id": f"x-{n}", "reason": f"reason {n}", "treatment_ppm": 250_000},
     "start_rollout": lambda n: {"agent": AGENT, "kind": "prompt", "version": f"{n:064x}", "reason": f"reason {n}"},
     "rollouts": lambda n: {"agent": AGENT, "most": n},
     "rollout_history": lambda n: {"experiment_id": f"x-{n}", "most": n},

@@ -79,6 +79,7 @@ insert into glow.holdouts (holdout, agent, holdout_ppm) values ('h-' || %(agent)
 
 EXPERIMENTS = {"plan_experiment", "experiments", "experiment_looks", "experiment_decision", "stop_experiment"}
 EXPERIMENTS |= {"abandon_experiment", "pause_experiment", "resume_experiment", "extend_experiment"}
+EXPERIMENTS |= {"restart_experiment"}
 EXPERIMENTS |= {"start_rollout", "rollouts", "rollout_history", "approve_rollout", "pause_rollout", "resume_rollout"}
 EXPERIMENTS |= {"roll_back", "create_holdout", "end_holdout", "holdouts"}
 
@@ -208,6 +209,7 @@ class Other:
                     "pause_experiment",
                     "resume_experiment",
                     "extend_experiment",
+                    "restart_experiment",
                 )
             },
             "start_rollout": {"agent": self.agent, "kind": "model", "version": "mine", "reason": "mine now"},

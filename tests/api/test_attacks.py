@@ -29,6 +29,7 @@ PATTERNS = {"correction_patterns"}
 PROMPTS = {"prompts", "prompt_history", "prompt_lineage", "rollback_prompt", "notifications"}
 EXPERIMENTS = {"plan_experiment", "experiments", "experiment_looks", "experiment_decision", "stop_experiment"}
 EXPERIMENTS |= {"abandon_experiment", "pause_experiment", "resume_experiment", "extend_experiment"}
+EXPERIMENTS |= {"restart_experiment"}
 EXPERIMENTS |= {"create_holdout", "end_holdout", "holdouts"}
 ROLLOUTS = {"start_rollout", "rollouts", "rollout_history", "approve_rollout", "pause_rollout", "resume_rollout"}
 ROLLOUTS |= {"roll_back"}
@@ -54,7 +55,10 @@ MAY: dict[str, set[str]] = {
     | PATTERNS
     | ERASURE
     | {"success_metrics", "learning_stats", "register_agent", "set_curation_policy", "curation_policy"},
-    "glow_pipeline": FINISHING | {"apply_import", "learning_stats", "success_metrics", "my_agents"},
+    "glow_pipeline": FINISHING
+    | {"apply_import", "learning_stats", "success_metrics", "my_agents"}
+    | {"create_experiment", "experiments", "experiment_looks", "experiment_decision"}
+    | {"start_rollout", "rollouts", "rollout_history"},
 }
 SECRET = {"logins", "call_samples", "token_keys", "erasure_key", "erased_subjects"}
 DENIED = (

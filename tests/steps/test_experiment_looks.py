@@ -163,11 +163,51 @@ def test_a_person_who_was_faster_wins(world: World, begun: str, monkeypatch: pyt
 
 
 def test_a_look_is_due_at_whole_hours_after_the_start_and_a_decision_once_a_day(world: World, begun: str) -> None:
-    row: Row = {"started_at": datetime.fromisoformat("2026-11-01T10:20:30+00:00")}
-    now = row["started_at"] + timedelta(days=3, hours=4, minutes=59)
-    assert due(row, now) == row["started_at"] + timedelta(days=3, hours=4)
-    assert due(row, row["started_at"] - timedelta(seconds=2)) == row["started_at"]  # clocks differ
+    row: Row = {"begun_at": datetime.fromisoformat("2026-11-01T10:20:30+00:00")}
+    now = row["begun_at"] + timedelta(days=3, hours=4, minutes=59)
+    assert due(row, now) == row["begun_at"] + timedelta(days=3, hours=4)
+    assert due(row, row["begun_at"] - timedelta(seconds=2)) == row["begun_at"]  # clocks differ
     at = BEGAN + 2 * DAY
     looks = [look_at(world.store, begun, "decision", at + timedelta(hours=n)) for n in (1, 9, 23, 25)]
     assert [each.new for each in looks] == [True, False, False, True]
     assert [each.look.day if each.look else None for each in looks] == pytest.approx([49 / 24] * 3 + [73 / 24])
+
+
+def test_a_restart_begins_the_count_and_the_evidence_anew(world: World, begun: str) -> None:
+    """Users of the treatment are lost, so it is held; once that is mended its new phase is not held for the old one."""
+    world.during(begun)
+    world.admin.execute(
+        "delete from glow.exposures"
+        " where variant = 'treatment' and right(unit_id, 1) in ('1', '2', '3') and experiment_id = %s",
+        (begun,),
+    )
+    assert look_at(world.store, begun, "guardrail", BEGAN + 9 * DAY).moved == "experiment_held"
+    world.client.restart_experiment(begun, "answers that fail are logged now")
+    again = BEGAN + 10 * DAY
+    world.admin.execute(
+        "update glow.learning_experiments"
+        " set planned_end = planned_end + (%(at)s - restarted_at), restarted_at = %(at)s",
+        {"at": again},
+    )
+    world.during(begun, since=again)
+    seen = [look_at(world.store, begun, "decision", again + day * DAY + timedelta(minutes=7)) for day in (5, 8)]
+    looks = [each.look for each in seen]
+    assert [each.day for each in looks if each] == [5, 8]
+    assert next(each.row for each in looks if each) == 4  # too early: seven days of its own
+    assert all(
+        each.look and each.look.sample_ratio_log_e is not None and each.look.sample_ratio_log_e < 3 for each in seen
+    )
+    assert seen[-1].experiment["phase"] == 2
+    with world.store.transaction() as t:
+        plan = ExperimentPlan.from_json(t.experiments.find(begun)["plan"])  # type: ignore[index]
+        counted = t.experiment_statistics.statistics(begun, again + 8 * DAY, plan)
+    assert (counted.day, counted.earlier_log_e) == (8, 0.0)
+
+
+def test_a_restart_of_what_was_valid_carries_its_evidence_on(world: World, begun: str) -> None:
+    world.during(begun)
+    world.client.restart_experiment(begun, "another share", treatment_ppm=250_000)
+    with world.store.transaction() as t:
+        plan = ExperimentPlan.from_json(t.experiments.find(begun)["plan"])  # type: ignore[index]
+        counted = t.experiment_statistics.statistics(begun, BEGAN + 41 * DAY, plan)
+    assert counted.earlier_log_e < 0  # 1,500 users who fell as planned speak for the assignment

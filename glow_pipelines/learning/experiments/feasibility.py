@@ -22,15 +22,21 @@ from glow_pipelines.learning.experiments.precision import (
 )
 from glow_pipelines.learning.experiments.types import Traffic
 
+MINIMUM = "AB_TEST_MIN_SAMPLE_SIZE"
 WORTH_TELLING = 0.95
 """A warning tells of an option that takes the standard error at least this far down."""
 
 
 @dataclass(frozen=True)
 class Course:
-    """How an experiment goes over time: users it needs of both arms, users it gets, days, looks, errors."""
+    """How an experiment goes over time: users of both arms, users it gets, days, looks, errors.
 
-    users: int
+    `needed` is what the effect needs, `minimum_users` what any decision does.
+    """
+
+    needed: int
+    minimum_users: int
+    minimum_days: int
     daily: float
     population: float
     planned_days: int
@@ -38,6 +44,11 @@ class Course:
     looks: int
     alpha: float
     power: float
+
+    @property
+    def users(self) -> int:
+        """Users of both arms together that it takes."""
+        return max(self.needed, self.minimum_users)
 
     @property
     def expected(self) -> float:
@@ -94,24 +105,36 @@ class Assessment:
 
 
 def assess(
-    course: Course, precision: Precision, metrics: Sequence[MetricPlan], minimum_users: int, objective: Objective
+    course: Course, precision: Precision, metrics: Sequence[MetricPlan], objective: Objective = "superiority"
 ) -> Assessment:
     """What the plan can show, in numbers and in words."""
     reachable = course.users <= course.population and course.users <= course.daily * course.maximum_days
     seen = _detectable(course, precision, precision.error(course.arriving))
     options = tuple(_options(course, precision))
     summary = (
-        f"a difference of {precision.words(precision.effect)} in {precision.metric.words} needs {course.users:,} users "
-        f"of both arms together, about {math.ceil(course.users / course.daily):,} days"
+        f"a difference of {precision.words(precision.effect)} in {precision.metric.words} needs {course.needed:,} users "
+        f"of both arms together, about {_days(course, course.needed):,} days"
     )
+    if course.needed < course.minimum_users:
+        summary += (
+            f"; no decision is made on fewer than {course.minimum_users:,} ({MINIMUM}), about "
+            f"{_days(course, course.minimum_users):,} days"
+        )
     if not reachable:
-        there = f"only {course.at_most:,.0f} users are there by day {course.maximum_days}"
-        enough = f"enough for a difference of {precision.words(_of(course, precision))}"
-        summary += f"; {there}, {enough if _possible(course, precision) else 'too few to show any difference'}"
-    warnings = list(_warnings(course, precision, metrics, minimum_users, reachable, objective))
-    if warnings:
+        summary += f"; only {course.at_most:,.0f} users are there by day {course.maximum_days}"
+        if not _possible(course, precision):
+            summary += ", too few to show any difference"
+        elif course.minimum_users <= course.at_most:
+            summary += f", enough for a difference of {precision.words(_of(course, precision))}"
+    warnings = list(_warnings(course, precision, metrics, objective))
+    # Nothing but more users helps where only their minimum lacks.
+    if warnings and not course.needed <= course.at_most < course.minimum_users:
         warnings += [option.words for option in options if option.error_ratio <= WORTH_TELLING]
     return Assessment(reachable, seen, summary, tuple(warnings), options)
+
+
+def _days(course: Course, users: int) -> int:
+    return math.ceil(users / course.daily)
 
 
 def _of(course: Course, precision: Precision) -> float:
@@ -147,8 +170,8 @@ def _options(course: Course, precision: Precision) -> Iterator[Option]:
 def _option(course: Course, precision: Precision, name: str, ratio: float, means: str) -> Option:
     seen = _detectable(course, precision, ratio * precision.error(course.arriving))
     information = information_needed(precision.effect, course.alpha, course.power, course.looks)
-    users = users_needed(ratio * precision.error(1), information)
-    days = math.ceil(users / course.daily) if users <= course.population else None
+    users = max(users_needed(ratio * precision.error(1), information), course.minimum_users)
+    days = max(course.minimum_days, _days(course, users)) if users <= course.population else None
     shows = "still nothing" if seen is None else f"a difference of {precision.words(seen)}"
     words = f"{means} would take the standard error to {100 * ratio:.0f} % and show {shows} in the planned time"
     return Option(name, ratio, seen, days, words)
@@ -158,33 +181,38 @@ def _warnings(
     course: Course,
     precision: Precision,
     metrics: Sequence[MetricPlan],
-    minimum_users: int,
-    reachable: bool,
     objective: Objective,
 ) -> Iterator[str]:
     wanted = precision.words(precision.effect)
-    if not reachable:
-        end = (
-            f"it can show {precision.words(_of(course, precision))} at best"
-            if _possible(course, precision)
-            else "it can show no difference that is possible at all"
-        )
+    will = f"{course.at_most:,.0f} will have come by day {course.maximum_days}, the last"
+    if course.needed > course.at_most:
+        days = _days(course, course.needed)
         yield (
-            f"hopeless as planned: {wanted} needs {course.users:,} users (about "
-            f"{math.ceil(course.users / course.daily):,} days) and {course.at_most:,.0f} will have come by day "
-            f"{course.maximum_days}, the last; {end}"
+            f"hopeless as planned: {wanted} needs {course.needed:,} users (about {days:,} days) and {will}; "
+            + _end(course, precision)
+        )
+    elif course.minimum_users > course.at_most:
+        yield (
+            f"hopeless as planned: no decision is made on fewer than {course.minimum_users:,} users ({MINIMUM}), and "
+            f"{will}; {wanted} in {precision.metric.words} needs only {course.needed:,}"
         )
     elif course.users > course.daily * course.planned_days:
-        yield f"slow: {wanted} needs {math.ceil(course.users / course.daily)} days, so extensions will be used"
-    if minimum_users > course.at_most:
-        yield (
-            f"no decision is possible: at least {minimum_users:,} users are asked for (AB_TEST_MIN_SAMPLE_SIZE), "
-            f"{course.at_most:,.0f} will have come by day {course.maximum_days}"
-        )
+        days = _days(course, course.users)
+        why = f"{wanted} needs" if course.needed == course.users else f"{course.users:,} users ({MINIMUM}) take"
+        yield f"slow: {why} {days:,} days, so extensions will be used"
     guardrails = [metric for metric in metrics if metric.guardrail]
     if objective == "non_inferiority":
         guardrails = [metric for metric in guardrails if metric is not metrics[0]]
     yield from filter(None, (_unprovable(metric, course, len(guardrails)) for metric in guardrails))
+
+
+def _end(course: Course, precision: Precision) -> str:
+    """What comes of a test whose effect nobody can show with the users there are."""
+    if course.minimum_users > course.at_most:
+        return f"no decision is made on fewer than {course.minimum_users:,} ({MINIMUM})"
+    if _possible(course, precision):
+        return f"it can show {precision.words(_of(course, precision))} at best"
+    return "it can show no difference that is possible at all"
 
 
 def _unprovable(metric: MetricPlan, course: Course, guardrails: int) -> str | None:

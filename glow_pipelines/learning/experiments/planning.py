@@ -82,16 +82,19 @@ def plan_experiment(
     alpha, treated = round(1 - confidence, 12), treatment_ppm / MILLION
     alone = standard_error(traffic, 1, unit=unit, treated=treated, scale=about.scale, cuped=first.cuped)
     daily = traffic.users_per_day * enrolled_ppm / MILLION
-    users, looks = _users(alone, effect, alpha, power, daily, minimum_users, minimum_days)
+    needed, looks = _users(alone, effect, alpha, power, daily, minimum_users, minimum_days)
+    users = max(needed, minimum_users)
     days = min(max(minimum_days, math.ceil(users / daily)), max(LONGEST_DAYS, minimum_days))
     bought = max(1, LONGEST_DAYS // days - 1) if extensions is None else extensions
     population = math.inf if traffic.population is None else traffic.population * enrolled_ppm / MILLION
-    course = Course(users, daily, population, days, days * (1 + bought), looks, alpha, power)
+    course = Course(
+        needed, minimum_users, minimum_days, daily, population, days, days * (1 + bought), looks, alpha, power
+    )
     precision = Precision(traffic, about, unit, treated, first.cuped, effect)
     metrics = _metrics(first, judged, traffic, course.expected, unit, treated, alpha)
     if objective == "non_inferiority" and all(metric.metric != COST for metric in metrics):
         raise ValueError(f"objective non_inferiority asks whether {COST} wins: judge the experiment by it too")
-    seen = assess(course, precision, metrics, minimum_users, objective)
+    seen = assess(course, precision, metrics, objective)
     return ExperimentPlan(
         salt=salt,
         unit=unit,
@@ -123,11 +126,12 @@ def plan_experiment(
 def _users(
     alone: float, effect: float, alpha: float, power: float, daily: float, minimum_users: int, minimum_days: int
 ) -> tuple[int, int]:
-    """Users of both arms and daily looks of the planned time: more users mean more days, more days more looks."""
+    """Users of both arms that the effect needs, and daily looks of the planned time: more users mean more days, more
+    days more looks."""
     looks = 1
     for _ in range(3):
-        users = max(users_needed(alone, information_needed(effect, alpha, power, looks)), minimum_users)
-        days = min(max(minimum_days, math.ceil(users / daily)), max(LONGEST_DAYS, minimum_days))
+        users = users_needed(alone, information_needed(effect, alpha, power, looks))
+        days = min(max(minimum_days, math.ceil(max(users, minimum_users) / daily)), max(LONGEST_DAYS, minimum_days))
         if days - minimum_days + 1 <= looks:
             break
         looks = days - minimum_days + 1

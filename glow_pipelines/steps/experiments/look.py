@@ -66,7 +66,7 @@ def due(experiment: Row, now: datetime) -> datetime:
 
     So a look that is late, repeated or made by two runs at once is the same look, and finds counted what it needs.
     """
-    begun: datetime = experiment["started_at"]
+    begun: datetime = experiment["begun_at"]
     # The database wrote the start by its own clock, which may be ahead of ours.
     return begun + max(0, (now - begun) // HOUR) * HOUR
 
@@ -77,7 +77,7 @@ def _look(t: Transaction, experiment_id: str, kind: Literal["decision", "guardra
     assert experiment is not None
     as_of = due(experiment, now)
     history = t.experiments.looks(experiment_id, experiment["phase"])
-    every, begun = DAY if kind == "decision" else HOUR, experiment["started_at"]
+    every, begun = DAY if kind == "decision" else HOUR, experiment["begun_at"]
     made = [
         row for row in history if row["kind"] == kind and (row["as_of"] - begun) // every >= (as_of - begun) // every
     ]

@@ -60,7 +60,7 @@ def _extend(t: Transaction, experiment: Row, plan: ExperimentPlan, seen: Look) -
     """To the next multiple of the planned days, unless somebody has extended it further by hand."""
     day = min(plan.maximum_days, plan.planned_days * (math.floor(seen.day / plan.planned_days) + 1))
     ends = experiment["planned_end"]
-    if ends is not None and ends >= experiment["started_at"] + timedelta(days=day, seconds=-1):
+    if ends is not None and ends >= experiment["begun_at"] + timedelta(days=day, seconds=-1):
         return ""
     return made(t.rollouts.extend_experiment(experiment["experiment_id"], day, MOVER, seen.reason, evidence(seen)))
 

@@ -61,7 +61,7 @@ def _tick(t: Transaction, experiment_id: str, now: datetime, onward: bool) -> Ti
     ticks = [row for row in looks if row["kind"] == "ramp"]
     if rollout["ended_at"] is not None or any(row["as_of"] == as_of for row in ticks):
         return Ticked(experiment, rollout, RampMove.from_json(ticks[-1]["result"]) if ticks else None)
-    day = (as_of - experiment["started_at"]) / DAY
+    day = (as_of - experiment["begun_at"]) / DAY
     plan, ramp = RampPlan.from_json(rollout["plan"]), ramp_of(experiment, rollout, t.rollouts.history(experiment_id))
     statistics = t.experiment_statistics.statistics(experiment_id, as_of, ExperimentPlan.from_json(experiment["plan"]))
     history = [Look.from_json(row["result"]) for row in looks if row["kind"] != "ramp"]
@@ -91,7 +91,7 @@ def ramp_of(experiment: Row, rollout: Row, moves: Sequence[Row]) -> Ramp:
 
     Those tell what the test had shown when the rollout began, and which alarms a person saw before letting it go on.
     """
-    begun = experiment["started_at"]
+    begun = experiment["begun_at"]
     carried = dict(rollout["carried"])
     alarms: set[str] = set()
     acknowledged: set[str] = set()

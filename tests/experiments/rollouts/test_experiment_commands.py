@@ -134,6 +134,17 @@ def test_a_person_pauses_extends_and_ends_an_experiment(glow: Glow, store: Store
     assert (moved["reason"], moved["moved_by"] not in ("", "pipeline")) == ("we know now", True)
 
 
+def test_a_test_is_begun_anew(glow: Glow, store: Store, running: str) -> None:
+    said = ok(glow("experiment", "restart", "x1", *WHY, "--treatment-ppm", "200000"))
+    assert "x1: experiment restarted (running), phase 2, until 20" in said
+    shown = ok(glow("experiment", "show", "x1"))
+    assert "20 % treatment of 100 % enrolled" in shown
+    assert "Undecided" not in shown
+    assert "+2.0 points" not in shown
+    assert "Undecided on day 9" in ok(glow("experiment", "looks", "x1"))
+    assert "must say why" in told(glow("experiment", "restart", "x1", "--reason", " "), 2)
+
+
 def test_an_abandoned_experiment_shows_nothing(glow: Glow, running: str) -> None:
     ok(glow("experiment", "abandon", "x1", *WHY))
     assert "It was abandoned: it shows nothing." in ok(glow("experiment", "show", "x1"))

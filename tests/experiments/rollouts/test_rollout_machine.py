@@ -133,6 +133,14 @@ class Rollout(RuleBasedStateMachine):
         self.try_it(lambda r: r.pause(self.experiment, "me", "a look"), expected, after)
 
     @rule()
+    def restart(self) -> None:
+        m = self.model
+        expected, after = REFUSED, None
+        if self.design == "ab" and m.rollout is None and m.state in ("running", "paused", "held"):
+            expected, after = "experiment_restarted", m.moved(revised=False, state="running")
+        self.try_it(lambda r: r.restart_experiment(self.experiment, "me", "mended"), expected, after)
+
+    @rule()
     def resume(self) -> None:
         m = self.model
         expected, after = REFUSED, None

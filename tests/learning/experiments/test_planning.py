@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -218,3 +219,44 @@ def test_the_planned_error_is_what_users_show() -> None:
 
 def rng_rated(rng: np.random.Generator, users: int) -> Any:
     return np.where(rng.random(users) < 0.4, 0, rng.geometric(0.3, users))
+
+
+def test_where_only_the_minimum_of_users_lacks_it_is_what_is_told() -> None:
+    costs = Traffic(160, 8, 0.02, 0.2, deviation=0.004, population=640)
+    plan = plan_experiment("e#1", costs, primary=COST, effect=0.05)
+    needed = int(plan.summary.partition(" needs ")[2].partition(" ")[0].replace(",", ""))
+    assert needed < 640
+    assert not plan.reachable
+    (told,) = (warning for warning in plan.warnings if "AB_TEST_MIN_SAMPLE_SIZE" in warning)
+    assert told.startswith("hopeless as planned: no decision is made on fewer than 1,000 users")
+    assert f"5.1 % in cost needs only {needed:,}" in told
+    assert sum("hopeless" in warning for warning in plan.warnings) == 1
+    assert plan.options
+    assert not any(option.words in plan.warnings for option in plan.options)
+    assert not any("at best" in warning for warning in plan.warnings)
+    assert not any("too few to show" in each for each in (plan.summary, *plan.warnings))
+
+
+def test_where_effect_and_minimum_lack_each_is_told_once() -> None:
+    told = [warning for warning in plan_experiment("e#1", SMALL).warnings if "users" in warning]
+    assert told[0].startswith("hopeless as planned: 5.0 points needs 2,9")
+    assert "AB_TEST_MIN_SAMPLE_SIZE" in told[0]
+    assert sum("AB_TEST_MIN_SAMPLE_SIZE" in warning for warning in told) == 1
+
+
+def test_waiting_for_the_minimum_is_slow() -> None:
+    plan = plan_experiment("e#1", Traffic(30, 8, 0.6, 0.0), effect=0.1)
+    assert plan.planned_days == 28
+    (slow,) = (warning for warning in plan.warnings if warning.startswith("slow"))
+    assert "1,000 users (AB_TEST_MIN_SAMPLE_SIZE) take 34 days" in slow
+
+
+@pytest.mark.parametrize("minimum", [2, 1000])
+def test_another_way_takes_no_fewer_days_than_a_plan_may(minimum: int) -> None:
+    fast = Traffic(100, 8, 0.6, 0.4, sessions_per_user=5, pre_post_correlation=0.8)
+    plan = plan_experiment("e#1", fast, effect=0.2, minimum_users=minimum)
+    assert len(plan.options) == 3
+    assert {option.days for option in plan.options} == {max(7, minimum // 100)}
+    assert {option.days for option in plan_experiment("e#1", replace(fast, population=600), effect=0.2).options} == {
+        None
+    }
