@@ -50,6 +50,14 @@ def test_alpha_is_spent_as_planned_and_nothing_more(t, spending: str, alpha: flo
     assert planned.spent(0.0, alpha, spending) == pytest.approx(0.0)
 
 
+@pytest.mark.parametrize("t", [0.9999999916823623, 0.9999999999945046])
+def test_a_look_a_hair_after_the_last_divides_by_next_to_nothing(t: float) -> None:
+    # Between two points of the grid no density is left, and a slope of 1e-320 overflowed the step.
+    for alpha in (0.05, 0.1):
+        first = planned.next_boundary([], t, alpha)
+        assert planned.next_boundary([(t, first)], 1.0, alpha) >= first - 1e-3
+
+
 @settings(max_examples=15, deadline=None)
 @given(st.integers(1, 25), st.sampled_from(["power2", "obrien_fleming"]))
 def test_equal_looks_need_less_and_less(looks: int, spending: str) -> None:

@@ -86,6 +86,12 @@ def test_more_information_than_planned_ends_it() -> None:
     assert (inconclusive.t, inconclusive.row) == (1.0, 10)
 
 
+def test_the_last_day_a_hair_after_the_planned_information() -> None:
+    (look,) = looked(at(8, 300))
+    almost = replace(look, t=0.9999999916823623)
+    assert take_look(PLAN, at(PLAN.maximum_days, 300), [almost]).row == 10
+
+
 def test_a_look_taken_again_keeps_its_boundary() -> None:
     looks = looked(at(8, 520), at(9, 585), at(10, 650))
     again = take_look(PLAN, at(9, 585), looks)
