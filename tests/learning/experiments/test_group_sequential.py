@@ -136,3 +136,15 @@ def test_what_is_asked_wrongly_is_refused() -> None:
             planned.boundaries(t)
     with pytest.raises(ValueError, match="spending must be power2"):
         planned.boundaries([1.0], spending="all at once")
+
+
+@given(st.floats(0, 11.9), st.floats(1, 1e7))
+def test_a_widened_boundary_is_as_rare_under_students_t(c: float, df: float) -> None:
+    edge = planned.widened(c, df)
+    assert edge >= c - 1e-12
+    assert stats.t.logsf(edge, df) == pytest.approx(stats.norm.logsf(c), rel=1e-6)
+
+
+def test_nothing_to_widen() -> None:
+    assert planned.widened([2.0, math.inf, 2.0], [math.inf, 30.0, math.nan]).tolist() == [2.0, math.inf, 2.0]
+    assert planned.widened(2.0, 60.0) == pytest.approx(stats.t.isf(stats.norm.sf(2.0), 60))
