@@ -243,7 +243,8 @@ begin
   if new.state <> old.state and new.state <> all (case old.state
        when 'running' then '{paused,held,ramping,stopped}'
        when 'paused' then '{running,held,ramping,stopped,rolled_back}'
-       when 'held' then '{stopped,rolled_back}'
+       -- What is not valid goes on only with everybody drawn anew.
+       when 'held' then case when new.phase > old.phase and new.salt <> old.salt then '{running,stopped,rolled_back}' else '{stopped,rolled_back}' end
        when 'ramping' then '{paused,held,completed,rolled_back}'
        else '{}' end::text[]) then
     perform glow.refuse_move('experiment_id', old.experiment_id, format('is %s and cannot become %s', old.state, new.state),
@@ -556,9 +557,9 @@ declare
   experiment glow.learning_experiments := glow.locked_experiment(experiment_id);
   planned double precision := (experiment.plan ->> 'planned_days')::double precision;
   most double precision := (experiment.plan ->> 'maximum_days')::double precision;
-  ends timestamptz := coalesce(experiment.planned_end, experiment.started_at + planned * interval '1 day');
+  ends timestamptz := coalesce(experiment.planned_end, experiment.begun_at + planned * interval '1 day');
   -- To the second: planned_end is written by clocks that round differently.
-  now_until double precision := round(extract(epoch from ends - experiment.started_at)) / 86400;
+  now_until double precision := round(extract(epoch from ends - experiment.begun_at)) / 86400;
 begin
   if experiment.state not in ('running', 'paused') then
     perform glow.refuse_move('experiment_id', experiment_id, format('is %s', experiment.state), 'an experiment that is running or paused');
@@ -578,7 +579,7 @@ begin
       format('a day from %s to %s; stop_experiment ends it now', floor(now_until) + 1, floor(most)), 'PT422');
   end if;
   update glow.learning_experiments x
-     set planned_end = x.started_at + until_day * interval '1 day', reason = extend_experiment.reason
+     set planned_end = x.begun_at + until_day * interval '1 day', reason = extend_experiment.reason
    where x.experiment_id = experiment.experiment_id;
   return glow.note_move(experiment_id, 'experiment_extended', moved_by, reason, evidence,
                         format('The experiment %s of %s runs to day %s', experiment_id, experiment.agent, until_day));
@@ -1180,6 +1181,50 @@ end $$;
 COMMENT ON FUNCTION glow.refuse_move(field text, value text, problem text, remedy text, code text) IS 'Refuses a move: the field, its value, what is in the way, and what would help.';
 GRANT ALL ON FUNCTION glow.refuse_move(field text, value text, problem text, remedy text, code text) TO glow_pipeline;
 
+CREATE FUNCTION glow.restart_experiment(experiment_id text, treatment_ppm integer, enroll_ppm integer, moved_by text, reason text, evidence jsonb DEFAULT '{}'::jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+declare
+  experiment glow.learning_experiments;
+  begins timestamptz;
+  drawn text;
+begin
+  perform pg_advisory_xact_lock(hashtextextended('experiment look ' || restart_experiment.experiment_id, 0));
+  experiment := glow.locked_experiment(restart_experiment.experiment_id);
+  if experiment.design = 'ramp' or (glow.locked_rollout(experiment.experiment_id)).experiment_id is not null then
+    perform glow.refuse_move('experiment_id', experiment.experiment_id, 'is being rolled out or was',
+      'a test; roll_back ends a rollout, and a mended version is a new one');
+  elsif not experiment.active then
+    perform glow.refuse_move('experiment_id', experiment.experiment_id, format('has ended (%s)', experiment.state),
+      'a test that is running, paused or held; create_experiment asks for a new one');
+  end if;
+  restart_experiment.treatment_ppm := coalesce(restart_experiment.treatment_ppm, experiment.treatment_ppm);
+  restart_experiment.enroll_ppm := coalesce(restart_experiment.enroll_ppm, experiment.enroll_ppm);
+  if restart_experiment.treatment_ppm not between 1 and 999999 then
+    perform glow.refuse_move('treatment_ppm', restart_experiment.treatment_ppm::text, 'is not accepted', 'a share in parts per million, from 1 to 999999', 'PT422');
+  elsif restart_experiment.enroll_ppm not between 1 and 1000000 then
+    perform glow.refuse_move('enroll_ppm', restart_experiment.enroll_ppm::text, 'is not accepted', 'a share in parts per million, from 1 to 1000000', 'PT422');
+  end if;
+  begins := clock_timestamp();
+  drawn := experiment.experiment_id || '#' || experiment.phase + 1;
+  update glow.learning_experiments x
+     set phase = x.phase + 1, salt = drawn, state = 'running', decision = null, reason = restart_experiment.reason, restarted_at = begins,
+         treatment_ppm = restart_experiment.treatment_ppm, control_ppm = 1000000 - restart_experiment.treatment_ppm,
+         enroll_ppm = restart_experiment.enroll_ppm,
+         planned_end = begins + (x.plan ->> 'planned_days')::double precision * interval '1 day',
+         plan = x.plan || jsonb_build_object('salt', drawn, 'treatment_ppm', restart_experiment.treatment_ppm,
+                                             'enrolled_ppm', restart_experiment.enroll_ppm)
+   where x.experiment_id = experiment.experiment_id;
+  -- What the looks of the old phase were made by, so that they can be made again.
+  return glow.note_move(experiment.experiment_id, 'experiment_restarted', moved_by, restart_experiment.reason,
+    coalesce(evidence, '{}') || jsonb_build_object('was', experiment.state, 'phase', experiment.phase, 'salt', experiment.salt,
+      'treatment_ppm', experiment.treatment_ppm, 'enroll_ppm', experiment.enroll_ppm, 'begun_at', experiment.begun_at),
+    format('The experiment %s of %s begins anew: everybody is drawn again', experiment.experiment_id, experiment.agent));
+end $$;
+COMMENT ON FUNCTION glow.restart_experiment(experiment_id text, treatment_ppm integer, enroll_ppm integer, moved_by text, reason text, evidence jsonb) IS 'Begins a test anew as another phase: everybody is drawn again, by other shares where given, its days count from now, and the metrics stay. What earlier phases exposed and saw stays as it is.';
+GRANT ALL ON FUNCTION glow.restart_experiment(experiment_id text, treatment_ppm integer, enroll_ppm integer, moved_by text, reason text, evidence jsonb) TO glow_pipeline;
+
 CREATE FUNCTION glow.resume_experiment(experiment_id text, moved_by text, reason text, evidence jsonb DEFAULT '{}'::jsonb) RETURNS jsonb
     LANGUAGE plpgsql
     AS $$
@@ -1193,7 +1238,7 @@ begin
       'resume_rollout where the rollout is paused, approve_rollout where it awaits approval');
   elsif experiment.state = 'held' then
     perform glow.refuse_move('experiment_id', experiment_id, 'is held: its numbers are not valid, and going on does not make them so',
-      'stop_experiment; once the cause is mended create_experiment draws everybody anew');
+      'restart_experiment, once the cause is mended: it draws everybody anew; or stop_experiment');
   elsif not experiment.active then
     perform glow.refuse_move('experiment_id', experiment_id, format('has ended (%s)', experiment.state),
       'an experiment that is paused; new data mean a new experiment');
@@ -2840,6 +2885,8 @@ END) STORED,
     reason text DEFAULT ''::text NOT NULL,
     decision text,
     started_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    restarted_at timestamp with time zone,
+    begun_at timestamp with time zone GENERATED ALWAYS AS (COALESCE(restarted_at, started_at)) STORED NOT NULL,
     planned_end timestamp with time zone,
     stopped_at timestamp with time zone,
     CONSTRAINT learning_experiments_check CHECK ((control <> treatment)),
@@ -3948,10 +3995,11 @@ begin
     who := glow.qualified(tenant, who);
     select e.variant into assigned from glow.exposures e
      where e.experiment_id = x.experiment_id and e.phase = x.phase and e.unit_id = who;
-    -- Who came in at an earlier stage of a rollout stays while it is paused; all its stages draw by one salt.
+    -- Who came in at an earlier stage of a rollout stays while it is paused; all its stages draw by one salt, that of the test they follow.
     if assigned is null and x.state in ('paused', 'held') and (x.design = 'ramp' or x.decision = 'ship') then
       select e.variant into assigned from glow.exposures e
        where e.experiment_id = x.experiment_id and e.phase < x.phase and e.unit_id = who
+         and (x.restarted_at is null or e.first_exposed_at >= x.restarted_at)
        order by e.phase desc limit 1;
     end if;
     if assigned is null and x.state in ('running', 'ramping') then
@@ -5345,7 +5393,8 @@ declare
 begin
   select r.* into rollout from glow.rollouts r where r.experiment_id = experiment.experiment_id;
   select k.* into looked from glow.experiment_looks k
-   where k.experiment_id = experiment.experiment_id order by k.as_of desc, k.look_id desc limit 1;
+   where k.experiment_id = experiment.experiment_id and (experiment.restarted_at is null or k.as_of >= experiment.restarted_at)
+   order by k.as_of desc, k.look_id desc limit 1;
   return jsonb_strip_nulls(jsonb_build_object(
     'experiment_id', experiment.experiment_id, 'agent', experiment.agent, 'state', experiment.state, 'decision', experiment.decision,
     'rollout', rollout.state, 'look_id', looked.look_id, 'as_of', looked.as_of, 'day', looked.day,
@@ -5366,7 +5415,7 @@ REVOKE ALL ON FUNCTION glow_api.experiment_decision(experiment_id text) FROM PUB
 GRANT ALL ON FUNCTION glow_api.experiment_decision(experiment_id text) TO glow_engineer;
 GRANT ALL ON FUNCTION glow_api.experiment_decision(experiment_id text) TO glow_pipeline;
 
-CREATE FUNCTION glow_api.experiments(agent text DEFAULT NULL::text, most integer DEFAULT 100) RETURNS TABLE(experiment_id text, agent_name text, kind text, design text, state text, decision text, reason text, hypothesis text, control text, treatment text, unit text, layer text, slot_from integer, slot_to integer, phase integer, treatment_ppm integer, enroll_ppm integer, day double precision, units integer[], said text, rollout text, started_at timestamp with time zone, planned_end timestamp with time zone, stopped_at timestamp with time zone, plan jsonb)
+CREATE FUNCTION glow_api.experiments(agent text DEFAULT NULL::text, most integer DEFAULT 100) RETURNS TABLE(experiment_id text, agent_name text, kind text, design text, state text, decision text, reason text, hypothesis text, control text, treatment text, unit text, layer text, slot_from integer, slot_to integer, phase integer, treatment_ppm integer, enroll_ppm integer, day double precision, units integer[], said text, rollout text, started_at timestamp with time zone, begun_at timestamp with time zone, planned_end timestamp with time zone, stopped_at timestamp with time zone, plan jsonb)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -5378,17 +5427,18 @@ begin
   return query
   select x.experiment_id, x.agent::text, x.kind, x.design, x.state, x.decision, x.reason, x.hypothesis, x.control, x.treatment, x.unit,
          x.layer, x.slot_from, x.slot_to, x.phase, x.treatment_ppm, x.enroll_ppm,
-         extract(epoch from coalesce(x.stopped_at, clock_timestamp()) - x.started_at)::double precision / 86400,
+         extract(epoch from coalesce(x.stopped_at, clock_timestamp()) - x.begun_at)::double precision / 86400,
          array(select u::integer from jsonb_array_elements_text(case when jsonb_typeof(l.statistics -> 'units') = 'array' then l.statistics -> 'units' else '[]' end) u),
-         l.reason, r.state, x.started_at, x.planned_end, x.stopped_at, x.plan
+         l.reason, r.state, x.started_at, x.begun_at, x.planned_end, x.stopped_at, x.plan
     from glow.learning_experiments x
     left join glow.rollouts r on r.experiment_id = x.experiment_id
     left join lateral (select k.statistics, k.reason from glow.experiment_looks k
-                        where k.experiment_id = x.experiment_id order by k.as_of desc, k.look_id desc limit 1) l on true
+                        where k.experiment_id = x.experiment_id and (x.restarted_at is null or k.as_of >= x.restarted_at)
+                        order by k.as_of desc, k.look_id desc limit 1) l on true
    where (experiments.agent is null or x.agent = experiments.agent) and glow_api.is_mine(x.agent, caller)
    order by x.started_at desc, x.experiment_id limit most;
 end $$;
-COMMENT ON FUNCTION glow_api.experiments(agent text, most integer) IS 'The experiments of an agent or of all, the newest first: what is tried against what, how far it is, units (control, treatment) at the last look and what that said, and the state of the rollout.';
+COMMENT ON FUNCTION glow_api.experiments(agent text, most integer) IS 'The experiments of an agent or of all, the newest first: what is tried against what, how far it is, units (control, treatment) at the last look and what that said, and the state of the rollout. day counts from begun_at: the start, or the last restart.';
 REVOKE ALL ON FUNCTION glow_api.experiments(agent text, most integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.experiments(agent text, most integer) TO glow_engineer;
 GRANT ALL ON FUNCTION glow_api.experiments(agent text, most integer) TO glow_pipeline;
@@ -7865,6 +7915,20 @@ COMMENT ON FUNCTION glow_api.resolve_prompt(agent text, unit text, tenant text, 
 REVOKE ALL ON FUNCTION glow_api.resolve_prompt(agent text, unit text, tenant text, session text, org text, execution text) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.resolve_prompt(agent text, unit text, tenant text, session text, org text, execution text) TO glow_app;
 
+CREATE FUNCTION glow_api.restart_experiment(experiment_id text, reason text, treatment_ppm integer DEFAULT NULL::integer, enroll_ppm integer DEFAULT NULL::integer) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  caller glow_api.caller := glow_api.enter();
+begin
+  perform glow_api.own_experiment(experiment_id, caller);
+  return glow.restart_experiment(experiment_id, treatment_ppm, enroll_ppm, glow_api.mover(caller), glow_api.require_reason(reason));
+end $$;
+COMMENT ON FUNCTION glow_api.restart_experiment(experiment_id text, reason text, treatment_ppm integer, enroll_ppm integer) IS 'Begins a test anew, whether it runs, is paused or held: everybody is drawn again (by other shares where given), and its days count from now. What was seen before stays in the history and counts no more.';
+REVOKE ALL ON FUNCTION glow_api.restart_experiment(experiment_id text, reason text, treatment_ppm integer, enroll_ppm integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.restart_experiment(experiment_id text, reason text, treatment_ppm integer, enroll_ppm integer) TO glow_engineer;
+
 CREATE FUNCTION glow_api.resume_experiment(experiment_id text, reason text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -7875,7 +7939,7 @@ begin
   perform glow_api.own_experiment(experiment_id, caller);
   return glow.resume_experiment(experiment_id, glow_api.mover(caller), glow_api.require_reason(reason));
 end $$;
-COMMENT ON FUNCTION glow_api.resume_experiment(experiment_id text, reason text) IS 'New units enter a paused experiment again. One that is held cannot go on.';
+COMMENT ON FUNCTION glow_api.resume_experiment(experiment_id text, reason text) IS 'New units enter a paused experiment again. One that is held cannot go on but by restart_experiment.';
 REVOKE ALL ON FUNCTION glow_api.resume_experiment(experiment_id text, reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.resume_experiment(experiment_id text, reason text) TO glow_engineer;
 

@@ -10,7 +10,16 @@ from typing import Any
 import numpy as np
 
 from benchmarks.experimenting.chances import share
-from benchmarks.experimenting.rules import Z95, always_valid, clustered, ever, gated, group_sequential, per_execution_z
+from benchmarks.experimenting.rules import (
+    Z95,
+    always_valid,
+    clustered,
+    ever,
+    gated,
+    group_sequential,
+    normal,
+    per_execution_z,
+)
 from benchmarks.experimenting.worlds import Users, batches
 from glow_pipelines.learning.experiments.always_valid import mixture_tau
 
@@ -62,13 +71,16 @@ def planned(reps: int, seed: int, worlds: tuple[Users, ...] = WORLDS) -> dict[st
     for at, hourly in enumerate(worlds):
         world = replace(hourly, days=14, looks=14)
         information = 1 / planned_error(world, seed) ** 2
-        fires = [0, 0, 0]
+        fires, as_normal = [0, 0, 0], 0
         for batch in batches(world, reps, seed + 1000 * at):
             found = clustered(batch)
+            open_ = gated(found, batch)
             for i, factor in enumerate((1.0, 0.67, 1.5)):
-                fires[i] += ever(group_sequential(found, information * factor, gated(found, batch)))
+                fires[i] += ever(group_sequential(found, information * factor, open_))
+            as_normal += ever(group_sequential(normal(found), information, open_))
         result[world.named()] = {
             "group-sequential": share(fires[0], reps, most=0.06),
+            "the same, z taken as normal": share(as_normal, reps),
             "planned a third too little": share(fires[1], reps),
             "planned half too much": share(fires[2], reps),
         }

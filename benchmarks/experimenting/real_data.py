@@ -79,7 +79,7 @@ def _planned(z: Floats, error: Floats) -> Fires:
     t[-1] = 1.0
     taken, shares = planned_looks(t)
     fires = np.zeros(len(z), dtype=bool)
-    fires[taken] = np.abs(z[taken]) >= boundaries(shares, points=POINTS)
+    fires[taken] = np.abs(z[taken]) >= boundaries(shares, points=POINTS)  # thousands of users: t is normal
     return fires
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from benchmarks.experimenting.worlds import Batch, Floats, Mark
 from glow_pipelines.learning.experiments.always_valid import half_width
 from glow_pipelines.learning.experiments.estimates import Differences, Scale, arm_difference
-from glow_pipelines.learning.experiments.group_sequential import boundaries
+from glow_pipelines.learning.experiments.group_sequential import boundaries, widened
 
 Z95 = 1.959963984540054
 POINTS = 120  # of the boundaries' grid, a quarter of the product's: 14 move by 2e-6
@@ -39,7 +39,8 @@ def group_sequential(
     """Where the planned boundary is crossed, upwards or downwards; the last look spends what is left of alpha.
 
     Information is 1/SE² as estimated; a look at which it did not rise is skipped, and none follows the planned amount.
-    A look that is not `open_` (its gates are not passed) is not taken and spends nothing.
+    A look that is not `open_` (its gates are not passed) is not taken and spends nothing. Boundaries are widened to
+    Student's t, as take_look widens them.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         z, t = standardised(found), 1 / found.standard_error**2 / information_max
@@ -52,7 +53,8 @@ def group_sequential(
         taken, shares = planned_looks(t[rep])
         if not taken:
             continue
-        fires[rep, taken] = np.abs(z[rep, taken]) >= boundaries(shares, alpha, points=POINTS)
+        edges = widened(boundaries(shares, alpha, points=POINTS), found.planned_df[rep, taken])
+        fires[rep, taken] = np.abs(z[rep, taken]) >= edges
     return fires
 
 
@@ -78,13 +80,9 @@ def standardised(found: Differences) -> Floats:
         return np.nan_to_num(found.difference / found.standard_error)
 
 
-def students(found: Differences) -> Differences:
-    """The same with each z replaced by the normal value that is as rare as z is under Student's t of its df."""
-    from scipy.special import ndtri, stdtr
-
-    with np.errstate(divide="ignore", invalid="ignore"):
-        rare = ndtri(stdtr(found.df, -np.abs(found.difference / found.standard_error)))
-    return replace(found, difference=-np.sign(found.difference) * rare * found.standard_error)
+def normal(found: Differences) -> Differences:
+    """The same taken as if its z were normal, which with few effective users it is not."""
+    return replace(found, planned_df=np.full(found.df.shape, np.inf))
 
 
 def gated(found: Differences, batch: Batch, s: Mark = "up", n: Mark = "rated") -> Fires:

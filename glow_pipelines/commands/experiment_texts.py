@@ -90,7 +90,7 @@ def print_looks(console: Console, rows: "Sequence[Row]") -> None:
     for row in rows:
         result: Mapping[str, Any] = row["result"]
         first = (result.get("metrics") or [{}])[0]
-        seen = (result.get("row"), row["decision"], _number(first.get("z")), _number(result.get("boundary")))
+        seen = (result.get("row"), row["decision"], _number(first.get("z")), _number(first.get("edge")))
         cells = (row["look_id"], row["kind"], row["phase"], f"{row['day']:.2f}", *seen, row["reason"])
         table.add_row(*(cell("" if each is None else str(each)) for each in cells))
     console.print(table if rows else "no look yet: the first comes with the next tick of the schedule")

@@ -94,6 +94,10 @@ class Experiments(Noun):
         """The experiments in which units of an agent may see an arm, the oldest first."""
         return self._rows("active_experiments", agent=agent, kind=kind)
 
+    def newest(self, agent: str) -> Row | None:
+        """The experiment of an agent that was begun last, ended or not."""
+        return self._row("newest_experiment", agent=agent)
+
     def running(self, agent: str, kind: Kind = "prompt") -> Row | None:
         """The oldest of them that varies this."""
         return next(iter(self.active(agent, kind)), None)

@@ -29,6 +29,10 @@ select * from glow.learning_experiments where experiment_id = %(experiment_id)s
 select * from glow.learning_experiments
  where agent = %(agent)s and active and kind = coalesce(%(kind)s::text, kind) order by started_at, experiment_id
 
+-- newest_experiment --
+-- The experiment of an agent that was begun last.
+select * from glow.learning_experiments where agent = %(agent)s order by started_at desc, experiment_id limit 1
+
 -- running_agents --
 -- Agents with an experiment in which units may see an arm.
 select distinct agent from glow.learning_experiments where active order by agent

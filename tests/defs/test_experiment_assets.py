@@ -133,6 +133,14 @@ def test_where_learning_is_off_a_rollout_stays_where_it_is(world: World) -> None
     assert "LEARNING\\_ENABLED" in told["rollouts"]
 
 
+def test_what_an_ended_experiment_found_stays_to_be_read(world: World, won: str) -> None:
+    with world.store.transaction() as t:
+        t.rollouts.stop_experiment(won, "abandoned", "ada", "a better one is coming")
+    told = shown(materialize(world, experiment), "experiment")
+    assert (told["experiment"], told["state"], told["reason"]) == (won, "stopped", "a better one is coming")
+    picture(told["interval over looks"])
+
+
 def test_no_experiment_is_an_honest_outcome(world: World) -> None:
     result = materialize(world, experiment, experiment_guardrails, rollout)
     assert shown(result, "experiment")["state"] == "no candidate to test"

@@ -41,9 +41,12 @@ def experiment(context: dg.AssetExecutionContext, services: dg.ResourceParam[Ser
     with services.store.transaction() as t:
         _end_turn(t, agent)
         main = _start(t, services, agent, int(context.run.tags.get(TAG, 0)), wanted)
-        active = [row["experiment_id"] for row in t.experiments.active(agent)]
+        shown = [row["experiment_id"] for row in t.experiments.active(agent)]
+        # What an ended one found stays to be read; looking at it again only reads.
+        if not shown and (newest := t.experiments.newest(agent)):
+            shown = [newest["experiment_id"]]
     now = datetime.now(UTC)
-    seen = [look_at(services.store, each, "decision", now) for each in active]
+    seen = [look_at(services.store, each, "decision", now) for each in shown]
     if not seen:
         return nothing("no candidate to test", "experiment")
     return dg.MaterializeResult(

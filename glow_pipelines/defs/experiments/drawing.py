@@ -28,9 +28,9 @@ def interval_plot(looks: "Sequence[Look]", plan: "ExperimentPlan") -> dg.Markdow
         return dg.MetadataValue.md("*no look could compare the arms yet*")
     points = [(look.day, look.primary.difference or 0.0) for look in seen]
     bounds = [
-        (look.day, look.boundary * look.primary.standard_error)
+        (look.day, look.primary.edge * look.primary.standard_error)
         for look in seen
-        if look.boundary is not None and look.primary.standard_error is not None
+        if look.primary.edge is not None and look.primary.standard_error is not None
     ]
     intervals = [
         (look.day, look.primary.low, look.primary.high)

@@ -10,6 +10,7 @@ Guardrail α is not divided over guardrails, because a ship needs all of them.
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from glow_pipelines.learning.experiments.group_sequential import widened
 from glow_pipelines.learning.experiments.metrics import MetricPlan
 from glow_pipelines.learning.experiments.observations import Arrival
 from glow_pipelines.learning.experiments.plan import ExperimentPlan
@@ -69,9 +70,9 @@ class Facts:
         if self.boundary is None or self.primary.z is None:
             return False
         if self.plan.objective == "superiority":
-            return self.primary.z >= self.boundary
+            return self.primary.z >= asked(self.primary, self.boundary)
         cost = next(look for look in self.metrics if self.plan.cost and look.metric == self.plan.cost.metric)
-        return bool(self.primary.non_inferior) and cost.z is not None and cost.z >= self.boundary
+        return bool(self.primary.non_inferior) and cost.z is not None and cost.z >= asked(cost, self.boundary)
 
     @property
     def hopeless(self) -> str | None:
@@ -99,7 +100,12 @@ def best_gain(plan: MetricPlan, look: MetricLook, boundary: float) -> float | No
     """The upper end of the repeated confidence interval, counted so that better is positive."""
     if look.difference is None or look.standard_error is None:
         return None
-    return plan.sign * look.difference + boundary * look.standard_error
+    return plan.sign * look.difference + asked(look, boundary) * look.standard_error
+
+
+def asked(look: MetricLook, boundary: float) -> float:
+    """How many standard errors a normal boundary is for this metric: by Student's t, its clusters being so many."""
+    return boundary if look.planned_df is None else float(widened(boundary, look.planned_df))
 
 
 def decide(facts: Facts) -> Verdict:
@@ -184,7 +190,7 @@ def _pending(facts: Facts) -> Found:
 
 
 def _worse(facts: Facts) -> Found:
-    if facts.boundary is None or facts.primary.z is None or facts.primary.z > -facts.boundary:
+    if facts.boundary is None or facts.primary.z is None or facts.primary.z > -asked(facts.primary, facts.boundary):
         return None
     return "keep", f"Keep control: {amounts(facts)}. The treatment is worse."
 

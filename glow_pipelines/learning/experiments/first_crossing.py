@@ -41,7 +41,8 @@ class Walk:
             both = np.exp(-(over**2) / 2) + (np.exp(-(under**2) / 2) if sides == 2 else 0.0)
             slope = (self.mass * both / deviation).sum(axis=-1) * root / math.sqrt(2 * math.pi)
             low, high = np.where(beyond > goal, c, low), np.where(beyond > goal, high, c)
-            with np.errstate(divide="ignore", invalid="ignore"):
+            # Two looks a hair apart leave a slope of 1e-320 between points of the grid; halving takes over there.
+            with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
                 # Newton on the logarithm: tails of 1e-7 and of 0.1 need the same few steps.
                 newton = c + np.log(beyond / goal) * beyond / slope
             step = np.where((newton > low) & (newton < high), newton, (low + high) / 2)

@@ -118,6 +118,20 @@ def next_boundary(
     return float(walk.boundary(_fractions([t])[0], np.float64(float(spent(t, alpha, spending)) - used)))
 
 
+def widened(boundary: ArrayLike, df: ArrayLike) -> Floats:
+    """The boundary for a z whose error rests on `df` degrees of freedom: Student's t that is as rare as it is normal.
+
+    Boundaries are for normal values. With few effective clusters z is larger than that now and then, and most so where
+    early looks ask for tails of 1e-4; what a look spends stays what it was. The same as comparing Φ⁻¹(F_t(z)) with the
+    normal boundary.
+    """
+    from scipy.special import ndtr, stdtrit
+
+    c, freedom = np.broadcast_arrays(np.asarray(boundary, dtype=float), np.asarray(df, dtype=float))
+    inside = np.isfinite(c) & np.isfinite(freedom) & (freedom > 0)
+    return np.where(inside, -stdtrit(np.where(inside, freedom, 1.0), ndtr(-np.where(inside, c, 0.0))), c)
+
+
 def crossing(
     info_fractions: ArrayLike,
     z: ArrayLike,

@@ -1,8 +1,9 @@
 """One look at a running experiment: everything measured, what the plan lets it ask, and what follows.
 
-Decision looks, daily, spend the error of the group-sequential plan at their fraction of its information; guardrail
-looks, as often as one likes, only watch. Belongs here: which boundary holds when, and replay. Does not: estimates and
-evidence (observations.py), gates (gates.py), the table (decisions.py).
+Decision looks, daily, spend the error of the group-sequential plan at their fraction of its information, and ask of
+each metric that boundary widened to Student's t; guardrail looks, as often as one likes, only watch. Belongs here:
+which boundary holds when, and replay. Does not: estimates and evidence (observations.py), gates (gates.py), the table
+(decisions.py).
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,7 +12,7 @@ from typing import Literal
 
 from glow_pipelines.learning.experiments import gates
 from glow_pipelines.learning.experiments.assignment import MILLION
-from glow_pipelines.learning.experiments.decisions import Facts, Verdict, alarmed, decide
+from glow_pipelines.learning.experiments.decisions import Facts, Verdict, alarmed, asked, decide
 from glow_pipelines.learning.experiments.group_sequential import next_boundary
 from glow_pipelines.learning.experiments.observations import arrived, drifted, harm_threshold, observe
 from glow_pipelines.learning.experiments.plan import HARM_ALPHA, ExperimentPlan
@@ -134,15 +135,16 @@ def _asked(facts: Facts, t: float, boundary: float | None, guardrail_boundary: f
 
 
 def _repeated(plan: ExperimentPlan, i: int, look: MetricLook, boundary: float, guardrail_boundary: float) -> MetricLook:
-    """The metric with its repeated confidence interval δ ± c·SE, and whether harm stays below the margin."""
+    """The metric with what is asked of it, its interval δ ± edge·SE, and whether harm stays below the margin."""
     metric = plan.metrics[i]
     if metric.role == "secondary" or look.difference is None or look.standard_error is None:
         return look
-    edge = boundary if metric.role == "primary" else guardrail_boundary
+    edge = asked(look, boundary if metric.role == "primary" else guardrail_boundary)
     width = edge * look.standard_error
     enough = look.effective is not None and min(look.effective) >= gates.EFFECTIVE
     return replace(
         look,
+        edge=edge,
         repeated_low=look.difference - width,
         repeated_high=look.difference + width,
         non_inferior=enough and metric.sign * look.difference - width > -metric.margin,

@@ -85,7 +85,8 @@ def _observe(plan: MetricPlan, statistics: Statistics, earlier: Sequence[Look], 
     if not se > 0:
         return look
     gain = plan.sign * found.difference
-    look = replace(look, difference=found.difference, standard_error=se, z=gain / se)
+    df = found.planned_df if math.isfinite(found.planned_df) else None
+    look = replace(look, difference=found.difference, standard_error=se, z=gain / se, planned_df=df)
     if min(statistics.units) < UNITS_PER_ARM or min(found.effective_clusters) < EFFECTIVE or _few(moments):
         return look
     before = [each for past in earlier for each in past.metrics if each.metric == plan.metric]

@@ -62,8 +62,10 @@ class MetricLook(Record):
 
     `low` and `high` are the running intersection of its confidence sequence (low > high: the sequence is empty, the
     metric has drifted), `p_value` is always-valid; `log_e` is the two-sided evidence now, `harm_log_e` the one-sided
-    evidence that harm exceeds the tolerance. `repeated_low` and `repeated_high` are the group-sequential interval of a
-    decision look. `effective` is how many clusters of equal activity each arm is worth. None: not known yet.
+    evidence that harm exceeds the tolerance. `edge` is what a planned look asked of |z|, its boundary widened to
+    Student's t with `planned_df` degrees of freedom; `repeated_low` and `repeated_high` are the group-sequential
+    interval, difference ± edge standard errors. `effective` is how many clusters of equal activity each arm is worth.
+    None: not known yet.
     `non_inferior` says whether harm is shown to stay below the margin, `found` whether a secondary metric differs with
     the false discovery rate controlled.
     """
@@ -81,6 +83,8 @@ class MetricLook(Record):
     p_value: float | None = None
     harm_log_e: float | None = None
     effective: tuple[float, float] | None = None
+    planned_df: float | None = None
+    edge: float | None = None
     repeated_low: float | None = None
     repeated_high: float | None = None
     non_inferior: bool | None = None
@@ -92,8 +96,9 @@ class Look(Record):
     """One look at an experiment: an append-only row that says what was seen, which row of the table held, and why.
 
     `row` is 1…10, or 0 where no row held and the experiment goes on. `information` is 1/SE² of the primary, `t` its
-    fraction of the plan's maximum, `boundary` and `guardrail_boundary` what z had to reach (None where nothing was
-    spent at this look). `missing` are the gates not met, `alarms` what a person should see though it decides nothing.
+    fraction of the plan's maximum, `boundary` and `guardrail_boundary` what a normal z had to reach (None where nothing
+    was spent at this look); what was asked of a metric with its few clusters is its `edge`. `missing` are the gates
+    not met, `alarms` what a person should see though it decides nothing.
     """
 
     kind: Kind

@@ -14,6 +14,7 @@ from glow_pipelines.learning.experiments.estimates import (
     arm_difference,
     crossed_difference,
     estimate,
+    planned_clusters,
 )
 from glow_pipelines.learning.experiments.moments import Moments, moments_of
 
@@ -183,3 +184,27 @@ def test_cluster_robust_regression_agrees() -> None:
 def must(found: Estimate | None) -> Estimate:
     assert found is not None
     return found
+
+
+def test_planned_looks_take_fewer_degrees_of_freedom_where_few_users_do_much() -> None:
+    rng = np.random.default_rng(11)
+    even = np.stack([rng.binomial(1, 0.6, 400), np.ones(400)], -1)
+    found = must(estimate(ArmMoments(Moments.of(("s", "n"), even), Moments.of(("s", "n"), even[:300]))))
+    assert found.planned_df == pytest.approx(found.df)
+    n = np.ceil(rng.lognormal(0, 1.5, 400))
+    heavy = Moments.of(("s", "n"), np.stack([rng.binomial(n.astype(int), 0.6), n], -1))
+    found = must(estimate(ArmMoments(heavy, heavy)))
+    assert 2 <= found.planned_df < found.df / 2
+    # Users who never vote make nobody heavy.
+    silent = Moments.of(("s", "n"), np.vstack([even, np.zeros((4000, 2))]))
+    found = must(estimate(ArmMoments(silent, silent)))
+    assert found.planned_df == pytest.approx(found.df) == pytest.approx(2 * 399, rel=1e-6)
+
+
+def test_planned_clusters_are_between_two_and_the_effective_ones() -> None:
+    assert planned_clusters([100.0, 50.0, 10.0, 0.0], [100, 400, 1000, 5], [100, 900, 9000, 0]).tolist() == [
+        100.0,
+        6.25,
+        2.0,
+        2.0,
+    ]

@@ -50,6 +50,14 @@ def test_alpha_is_spent_as_planned_and_nothing_more(t, spending: str, alpha: flo
     assert planned.spent(0.0, alpha, spending) == pytest.approx(0.0)
 
 
+@pytest.mark.parametrize("t", [0.9999999916823623, 0.9999999999945046])
+def test_a_look_a_hair_after_the_last_divides_by_next_to_nothing(t: float) -> None:
+    # Between two points of the grid no density is left, and a slope of 1e-320 overflowed the step.
+    for alpha in (0.05, 0.1):
+        first = planned.next_boundary([], t, alpha)
+        assert planned.next_boundary([(t, first)], 1.0, alpha) >= first - 1e-3
+
+
 @settings(max_examples=15, deadline=None)
 @given(st.integers(1, 25), st.sampled_from(["power2", "obrien_fleming"]))
 def test_equal_looks_need_less_and_less(looks: int, spending: str) -> None:
@@ -128,3 +136,15 @@ def test_what_is_asked_wrongly_is_refused() -> None:
             planned.boundaries(t)
     with pytest.raises(ValueError, match="spending must be power2"):
         planned.boundaries([1.0], spending="all at once")
+
+
+@given(st.floats(0, 11.9), st.floats(1, 1e7))
+def test_a_widened_boundary_is_as_rare_under_students_t(c: float, df: float) -> None:
+    edge = planned.widened(c, df)
+    assert edge >= c - 1e-12
+    assert stats.t.logsf(edge, df) == pytest.approx(stats.norm.logsf(c), rel=1e-6)
+
+
+def test_nothing_to_widen() -> None:
+    assert planned.widened([2.0, math.inf, 2.0], [math.inf, 30.0, math.nan]).tolist() == [2.0, math.inf, 2.0]
+    assert planned.widened(2.0, 60.0) == pytest.approx(stats.t.isf(stats.norm.sf(2.0), 60))

@@ -86,6 +86,36 @@ def test_more_information_than_planned_ends_it() -> None:
     assert (inconclusive.t, inconclusive.row) == (1.0, 10)
 
 
+def test_the_last_day_a_hair_after_the_planned_information() -> None:
+    (look,) = looked(at(8, 300))
+    almost = replace(look, t=0.9999999916823623)
+    assert take_look(PLAN, at(PLAN.maximum_days, 300), [almost]).row == 10
+
+
+def test_few_heavy_users_have_to_show_more_than_a_normal_value_would() -> None:
+    def heavy(rate: float) -> Moments:  # 300 users worth 60, their variance worth 12
+        spread = 300 * 4 * 0.24
+        return Moments(300, ("s", "n"), (rate, 1.0), ((spread + 1200 * rate**2, 1200 * rate), (1200 * rate, 1200.0)))
+
+    def look(lift: float) -> Look:
+        arms = {"thumbs_up_rate": ArmMoments(heavy(0.6), heavy(0.6 + lift))}
+        given_ = at(PLAN.maximum_days, 300)
+        return take_look(PLAN, replace(given_, metrics={**given_.metrics, **arms}))
+
+    none = look(0.0)
+    assert (none.row, none.boundary) == (10, pytest.approx(1.96, abs=1e-3))
+    error, edge = none.primary.standard_error or 0.0, none.primary.edge or 0.0
+    assert none.primary.planned_df == pytest.approx(22, abs=0.1)
+    assert edge == pytest.approx(2.074, abs=1e-3)
+    assert none.primary.repeated_high == pytest.approx(edge * error)
+    between, beyond = look(2.02 * error), look(2.3 * error)
+    assert (between.primary.z or 0.0) > (between.boundary or 9.0)
+    assert between.row == 10
+    assert beyond.row in (5, 6)
+    assert look(-2.02 * error).row == 8
+    assert look(-2.3 * error).row == 7
+
+
 def test_a_look_taken_again_keeps_its_boundary() -> None:
     looks = looked(at(8, 520), at(9, 585), at(10, 650))
     again = take_look(PLAN, at(9, 585), looks)

@@ -33,7 +33,30 @@ def test_data_far_from_zero_stays_exact(values) -> None:
     assert np.allclose(far.comoments, near.comoments, rtol=1e-9, atol=1e-9)
     assert np.allclose(far.means - 1e9, near.means, rtol=0, atol=2e-7)  # what a float near 1e9 can tell apart
     halves = Moments.of(NAMES, values[:13] + 1e9).merge(Moments.of(NAMES, values[13:] + 1e9))
-    assert np.allclose(halves.comoments, near.comoments, rtol=1e-9, atol=1e-5)
+    assert np.allclose(halves.comoments, near.comoments, rtol=1e-9, atol=1e-9)
+
+
+@settings(max_examples=50)
+@given(
+    arrays(float, (40, 3), elements=st.integers(-8, 8).map(lambda x: x / 4)),
+    st.lists(st.integers(1, 39), min_size=1, max_size=8),
+    st.randoms(use_true_random=False),
+)
+def test_parts_far_from_zero_merge_in_any_order_to_the_same_moments(values, cuts, random) -> None:
+    ends = [0, *sorted(set(cuts)), len(values)]
+    parts = [Moments.of(NAMES, values[a:b] + 1e9) for a, b in pairwise(ends)]
+    random.shuffle(parts)
+    whole, again = Moments.of(NAMES, values), merged(parts, NAMES)
+    np.testing.assert_allclose(again.comoments, whole.comoments, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose((again.means - 1e9) + again.rests, whole.means, rtol=1e-9, atol=1e-12)
+
+
+def test_moments_kept_without_the_rest_of_their_means_are_still_read() -> None:
+    old = {"n": 2, "names": ["s"], "mean": [1.5], "comoment": [[0.5]]}
+    assert Moments.from_json(old) == Moments(2, ("s",), (1.5,), ((0.5,),))
+    assert Moments.from_json(old).merge(Moments.of(("s",), [[4.0]])).mean == pytest.approx((7 / 3,))
+    with pytest.raises(ValueError, match="1 rests of their means"):
+        Moments(1, ("s",), (1.0,), ((0.0,),), (0.0, 0.0))
 
 
 def test_the_variance_that_raw_squares_lose() -> None:
