@@ -1,4 +1,4 @@
--- Ending, pausing, extending and restarting an experiment. What a move does and locks is in migrations 0021 and 0026.
+-- Ending, pausing, extending and restarting an experiment. What a move does and locks is in migrations 0021 and 0024.
 
 create function glow_api.stop_experiment(experiment_id text, reason text) returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

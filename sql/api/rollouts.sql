@@ -1,4 +1,4 @@
--- Gradual rollouts. What a move does and locks is in migrations 0021 and 0027.
+-- Gradual rollouts. What a move does and locks is in migrations 0021 and 0025.
 
 create function glow_api.start_rollout(
   agent text, kind text, version text default null, reason text default '', config jsonb default null, unit text default 'user',

@@ -1,4 +1,4 @@
--- Gradual rollouts and the moves of experiments. The functions say what is legal and what they answer (0021, 0026, 0027).
+-- Gradual rollouts and the moves of experiments. The functions say what is legal and what they answer (0021, 0024, 0025).
 
 -- rollout --
 -- The rollout of an experiment, with what the experiment is now.
