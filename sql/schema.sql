@@ -510,6 +510,60 @@ CREATE FUNCTION glow.exp_bucket(salt text, purpose text, unit_id text) RETURNS i
     RETURN (((((('x'::text || "left"(encode(sha256(convert_to((((((('pg1'::text || chr(31)) || salt) || chr(31)) || purpose) || chr(31)) || unit_id), 'UTF8'::name)), 'hex'::text), 10)))::bit(40))::bigint * 1000000) >> 40))::integer;
 GRANT ALL ON FUNCTION glow.exp_bucket(salt text, purpose text, unit_id text) TO glow_pipeline;
 
+CREATE FUNCTION glow.experiment_traffic(of_agent text, of_metric text, of_unit text, of_since timestamp with time zone, of_until timestamp with time zone, of_middle timestamp with time zone, of_slow_above double precision, of_cap double precision, of_score_key text) RETURNS TABLE(people bigint, executions_per_user double precision, sessions_per_user double precision, rated_per_user double precision, rated_deviation double precision, ratio double precision, raters bigint, "values" double precision, squared_counts double precision, between_people double precision, within_people double precision, pre_post_correlation double precision)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+  with heard as (
+    select f.tenant, f.execution_id, count(f.thumbs) as thumbs, count(*) filter (where f.thumbs = 1) as ups, sign(sum(f.thumbs)) as net,
+           count(f.rating) as ratings, sum(f.rating) as rating_sum, sum(f.rating * f.rating) as rating_squares,
+           count(*) filter (where f.rating <= 2) as low_ratings, (count(f.correction) > 0)::integer as corrected
+      from glow.agent_feedback f
+     where f.agent = of_agent and f.recorded_at >= of_since and f.superseded_by is null
+     group by f.tenant, f.execution_id
+  ), single as (
+    select x.tenant, case of_unit when 'org' then x.metadata ->> 'org_id' else x.user_id end as person, x.conversation_id,
+           x.recorded_at >= of_middle as later,
+           case of_metric
+             when 'thumbs_up_rate' then h.ups when 'mean_rating' then h.rating_sum when 'low_rating_rate' then h.low_ratings
+             when 'correction_rate' then coalesce(h.corrected, 0) when 'net_score' then coalesce(h.net, 0)
+             when 'feedback_rate' then (h.thumbs + h.ratings > 0)::integer
+             when 'latency_slo' then (x.latency_ms > of_slow_above)::integer
+             when 'latency_mean' then case when x.latency_ms > of_cap::numeric then of_cap::numeric else x.latency_ms end
+             when 'cost_mean' then case when x.cost_usd > of_cap::numeric then of_cap::numeric else x.cost_usd end
+             when 'score' then case when jsonb_typeof(x.metadata -> of_score_key) = 'number'
+                                    then round(least((x.metadata -> of_score_key)::numeric, of_cap::numeric), 12) end end::numeric as s,
+           case of_metric
+             when 'thumbs_up_rate' then h.thumbs when 'mean_rating' then h.ratings when 'low_rating_rate' then h.ratings
+             when 'latency_slo' then (x.latency_ms is not null)::integer when 'latency_mean' then (x.latency_ms is not null)::integer
+             when 'cost_mean' then (x.cost_usd is not null)::integer
+             when 'score' then (jsonb_typeof(x.metadata -> of_score_key) is not distinct from 'number')::integer
+             else 1 end::bigint as n,
+           h.rating_squares
+      from glow.executions x left join heard h using (tenant, execution_id)
+     where x.agent = of_agent and x.recorded_at >= of_since and x.recorded_at < of_until
+  ), sessions as (
+    select tenant, person, conversation_id, count(*) as executions, coalesce(sum(s), 0) as s, coalesce(sum(n), 0) as n,
+           coalesce(sum(case of_metric when 'mean_rating' then rating_squares
+                                              when 'thumbs_up_rate' then s when 'low_rating_rate' then s else s * s end), 0) as q,
+           coalesce(sum(s) filter (where later), 0) as s2, coalesce(sum(n) filter (where later), 0) as n2
+      from single where person is not null group by tenant, person, conversation_id
+  ), people as (
+    select sum(executions) as executions, count(conversation_id) as sessions, sum(s) as s, sum(n) as n, sum(q) as q,
+           sum(s2) as s2, sum(n2) as n2
+      from sessions group by tenant, person
+  ), whole as (
+    select sum(s) / nullif(sum(n), 0) as ratio from people
+  )
+  select count(*) as people, avg(executions)::float8 as executions_per_user, avg(sessions)::float8 as sessions_per_user,
+         avg(n)::float8 as rated_per_user, coalesce(stddev_pop(n), 0)::float8 as rated_deviation, min(w.ratio)::float8 as ratio,
+         count(*) filter (where n > 0) as raters, coalesce(sum(n), 0)::float8 as values, sum(n * n)::float8 as squared_counts,
+         sum(n * (s / nullif(n, 0) - w.ratio) ^ 2)::float8 as between_people, sum(q - s * s / nullif(n, 0))::float8 as within_people,
+         corr(((s - s2) - w.ratio * (n - n2))::float8, (s2 - w.ratio * n2)::float8) filter (where n2 > 0) as pre_post_correlation
+    from people cross join whole w
+$$;
+COMMENT ON FUNCTION glow.experiment_traffic(of_agent text, of_metric text, of_unit text, of_since timestamp with time zone, of_until timestamp with time zone, of_middle timestamp with time zone, of_slow_above double precision, of_cap double precision, of_score_key text) IS 'How people use an agent and how alike their values of a metric are: per person executions, sessions and values, the ratio of the metric, sums of squares between and within people, and how a person''s later half follows the earlier one.';
+GRANT ALL ON FUNCTION glow.experiment_traffic(of_agent text, of_metric text, of_unit text, of_since timestamp with time zone, of_until timestamp with time zone, of_middle timestamp with time zone, of_slow_above double precision, of_cap double precision, of_score_key text) TO glow_pipeline;
+
 CREATE FUNCTION glow.expire(before timestamp with time zone) RETURNS SETOF text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4403,7 +4457,7 @@ CREATE FUNCTION glow_api.counted(receipt jsonb, relation text, n bigint) RETURNS
 COMMENT ON FUNCTION glow_api.counted(receipt jsonb, relation text, n bigint) IS 'A receipt with some more rows of a table.';
 REVOKE ALL ON FUNCTION glow_api.counted(receipt jsonb, relation text, n bigint) FROM PUBLIC;
 
-CREATE FUNCTION glow_api.create_experiment(agent text, prompt_version text DEFAULT NULL::text, hypothesis text DEFAULT ''::text, effect double precision DEFAULT 0.05, reason text DEFAULT ''::text, kind text DEFAULT 'prompt'::text, treatment text DEFAULT NULL::text, config jsonb DEFAULT NULL::jsonb, unit text DEFAULT 'user'::text, layer text DEFAULT NULL::text, slot_from integer DEFAULT 0, slot_to integer DEFAULT 1000000, objective text DEFAULT 'superiority'::text, treatment_ppm integer DEFAULT 500000, enroll_ppm integer DEFAULT 1000000, control text DEFAULT NULL::text, control_config jsonb DEFAULT NULL::jsonb) RETURNS jsonb
+CREATE FUNCTION glow_api.create_experiment(agent text, prompt_version text DEFAULT NULL::text, hypothesis text DEFAULT ''::text, effect double precision DEFAULT 0.05, reason text DEFAULT ''::text, kind text DEFAULT 'prompt'::text, treatment text DEFAULT NULL::text, config jsonb DEFAULT NULL::jsonb, unit text DEFAULT 'user'::text, layer text DEFAULT NULL::text, slot_from integer DEFAULT 0, slot_to integer DEFAULT 1000000, objective text DEFAULT 'superiority'::text, treatment_ppm integer DEFAULT 500000, enroll_ppm integer DEFAULT 1000000, control text DEFAULT NULL::text, control_config jsonb DEFAULT NULL::jsonb, metric text DEFAULT 'thumbs_up_rate'::text, days integer DEFAULT 7) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
@@ -4411,7 +4465,7 @@ declare
   field text := case when prompt_version is not null or kind = 'prompt' and treatment is null then 'prompt_version' else 'treatment' end;
   problem glow_api.problem;
   other text;
-  planned jsonb;
+  warnings jsonb := '[]';
 begin
   perform glow_api.enter();
   perform glow_api.require_own_agent(agent);
@@ -4443,29 +4497,46 @@ begin
     perform glow_api.refuse('PT422', 'slot_to', slot_to::text, 'a slot above slot_from, up to 1000000');
   elsif objective is null or objective not in ('superiority', 'non_inferiority') then
     perform glow_api.refuse('PT422', 'objective', objective, 'superiority or non_inferiority');
+  elsif metric is null or metric not in ('thumbs_up_rate', 'mean_rating', 'low_rating_rate', 'correction_rate', 'latency_slo', 'latency_mean',
+                                         'cost_mean', 'feedback_rate', 'net_score') then
+    perform glow_api.refuse('PT422', 'metric', metric, 'thumbs_up_rate, mean_rating, low_rating_rate, correction_rate, latency_slo, '
+      'latency_mean, cost_mean, feedback_rate or net_score');
+  elsif days is null or days not between 7 and 28 then
+    perform glow_api.refuse('PT422', 'days', days::text, 'a number of days from 7 to 28: whole weeks look alike');
   elsif treatment_ppm is null or treatment_ppm not between 1 and 999999 then
     perform glow_api.refuse('PT422', 'treatment_ppm', treatment_ppm::text, 'a share in parts per million, from 1 to 999999');
   elsif enroll_ppm is null or enroll_ppm not between 1 and 1000000 then
     perform glow_api.refuse('PT422', 'enroll_ppm', enroll_ppm::text, 'a share in parts per million, from 1 to 1000000');
   end if;
   treatment := coalesce(prompt_version, treatment);
+  -- What decides such a test is whether cost falls.
+  if objective = 'non_inferiority' and (metric = 'cost_mean' or 2 > (
+    select count(*) from (select distinct e.cost_usd from glow.executions e
+       where e.agent = create_experiment.agent and e.user_id is not null and e.cost_usd is not null
+         and e.recorded_at between clock_timestamp() - interval '28 days' and clock_timestamp() - interval '1 day' limit 2) c)) then
+    perform glow_api.refuse('PT409', 'objective', objective, case metric when 'cost_mean'
+      then 'superiority in cost_mean, or non_inferiority in another metric: it asks whether cost falls while that metric holds'
+      else 'superiority, or executions of the last 28 days (at least a day old) that carry cost_usd: non_inferiority asks whether cost falls' end);
+  end if;
   problem := glow_api.change_problem(agent, kind, treatment, config, control, control_config, field);
   if problem.code is not null then perform glow_api.refuse(problem); end if;
   other := glow_api.in_the_way(agent, kind, coalesce(layer, kind), slot_from, slot_to, unit);
   if other is not null then
     perform glow_api.refuse('PT409', 'agent', agent, format('units that %s leaves free, which is running: other slots of its layer and its unit, or stop_experiment(%L) first', other, other));
   end if;
-  planned := glow_api.plan_of(agent, effect, unit, 7, enroll_ppm, treatment_ppm);
+  if metric = 'thumbs_up_rate' then
+    warnings := glow_api.plan_of(agent, effect, unit, days, enroll_ppm, treatment_ppm) -> 'warnings';
+  end if;
   return glow_api.open_request('experiment', agent, jsonb_build_object(
     'kind', kind, 'design', 'ab', 'prompt_version', case kind when 'prompt' then treatment end, 'treatment', treatment, 'config', config,
     'control', control, 'control_config', control_config, 'hypothesis', nullif(hypothesis, ''), 'effect', effect, 'unit', unit,
     'layer', coalesce(layer, kind), 'slot_from', slot_from, 'slot_to', slot_to, 'objective', objective, 'treatment_ppm', treatment_ppm,
-    'enroll_ppm', enroll_ppm), reason) || jsonb_build_object('warnings', planned -> 'warnings');
+    'enroll_ppm', enroll_ppm, 'metric', metric, 'days', days), reason) || jsonb_build_object('warnings', warnings);
 end $_$;
-COMMENT ON FUNCTION glow_api.create_experiment(agent text, prompt_version text, hypothesis text, effect double precision, reason text, kind text, treatment text, config jsonb, unit text, layer text, slot_from integer, slot_to integer, objective text, treatment_ppm integer, enroll_ppm integer, control text, control_config jsonb) IS 'Asks for an experiment of a version against the one in production: planned from the agent''s own traffic for the effect that is worth finding, and started by a run. Without a gate, on the word of who asks. prompt_version or treatment: the version; config: the settings of kind config. control, control_config: what the app uses, where nothing of the kind is in production. warnings: why it may find nothing.';
-REVOKE ALL ON FUNCTION glow_api.create_experiment(agent text, prompt_version text, hypothesis text, effect double precision, reason text, kind text, treatment text, config jsonb, unit text, layer text, slot_from integer, slot_to integer, objective text, treatment_ppm integer, enroll_ppm integer, control text, control_config jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION glow_api.create_experiment(agent text, prompt_version text, hypothesis text, effect double precision, reason text, kind text, treatment text, config jsonb, unit text, layer text, slot_from integer, slot_to integer, objective text, treatment_ppm integer, enroll_ppm integer, control text, control_config jsonb) TO glow_engineer;
-GRANT ALL ON FUNCTION glow_api.create_experiment(agent text, prompt_version text, hypothesis text, effect double precision, reason text, kind text, treatment text, config jsonb, unit text, layer text, slot_from integer, slot_to integer, objective text, treatment_ppm integer, enroll_ppm integer, control text, control_config jsonb) TO glow_pipeline;
+COMMENT ON FUNCTION glow_api.create_experiment(agent text, prompt_version text, hypothesis text, effect double precision, reason text, kind text, treatment text, config jsonb, unit text, layer text, slot_from integer, slot_to integer, objective text, treatment_ppm integer, enroll_ppm integer, control text, control_config jsonb, metric text, days integer) IS 'Asks for an experiment of a version against the one in production: planned from the agent''s own traffic for the effect that is worth finding, and started by a run. Without a gate, on the word of who asks. prompt_version or treatment: the version; config: the settings of kind config. control, control_config: what the app uses, where nothing of the kind is in production. metric: what decides; days: at least. warnings: why it may find nothing, of the share of thumbs up; of other metrics `glow experiment plan` tells.';
+REVOKE ALL ON FUNCTION glow_api.create_experiment(agent text, prompt_version text, hypothesis text, effect double precision, reason text, kind text, treatment text, config jsonb, unit text, layer text, slot_from integer, slot_to integer, objective text, treatment_ppm integer, enroll_ppm integer, control text, control_config jsonb, metric text, days integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.create_experiment(agent text, prompt_version text, hypothesis text, effect double precision, reason text, kind text, treatment text, config jsonb, unit text, layer text, slot_from integer, slot_to integer, objective text, treatment_ppm integer, enroll_ppm integer, control text, control_config jsonb, metric text, days integer) TO glow_engineer;
+GRANT ALL ON FUNCTION glow_api.create_experiment(agent text, prompt_version text, hypothesis text, effect double precision, reason text, kind text, treatment text, config jsonb, unit text, layer text, slot_from integer, slot_to integer, objective text, treatment_ppm integer, enroll_ppm integer, control text, control_config jsonb, metric text, days integer) TO glow_pipeline;
 
 CREATE FUNCTION glow_api.create_holdout(holdout text, holdout_ppm integer, agent text DEFAULT NULL::text, ends_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -6053,6 +6124,12 @@ COMMENT ON FUNCTION glow_api.log_retrieval_batch(rows jsonb) IS 'Records many se
 REVOKE ALL ON FUNCTION glow_api.log_retrieval_batch(rows jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.log_retrieval_batch(rows jsonb) TO glow_app;
 
+CREATE FUNCTION glow_api.looks_cost(looks integer) RETURNS double precision
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (ARRAY[(1)::double precision, (1.0275625814064224)::double precision, (1.0449126254057053)::double precision, (1.055883601351414)::double precision, (1.063400048433297)::double precision, (1.0688719666292872)::double precision, (1.0730377016569077)::double precision, (1.0763183480796095)::double precision, (1.0789711953720664)::double precision, (1.0811622983993727)::double precision, (1.083003663119141)::double precision, (1.0845736198437395)::double precision, (1.085928622405586)::double precision, (1.0871104062482861)::double precision, (1.0881505047934308)::double precision, (1.0890731963099256)::double precision, (1.0898974833247825)::double precision, (1.0906384562961293)::double precision, (1.0913082542597066)::double precision, (1.0919167550658258)::double precision, (1.0924720801580872)::double precision, (1.0929809696153927)::double precision])[looks];
+COMMENT ON FUNCTION glow_api.looks_cost(looks integer) IS 'How much more information so many daily looks need than one, for 1 to 22 looks.';
+REVOKE ALL ON FUNCTION glow_api.looks_cost(looks integer) FROM PUBLIC;
+
 CREATE FUNCTION glow_api.metric_fields() RETURNS TABLE(metric text, field text, kind text, low numeric, high numeric, accepted text)
     LANGUAGE sql IMMUTABLE
     BEGIN ATOMIC
@@ -6167,6 +6244,24 @@ end $$;
 COMMENT ON FUNCTION glow_api.name_successor(dataset text, successor text) IS 'Says which version stands for a revoked one.';
 REVOKE ALL ON FUNCTION glow_api.name_successor(dataset text, successor text) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.name_successor(dataset text, successor text) TO glow_pipeline;
+
+CREATE FUNCTION glow_api.normal_quantile(p double precision) RETURNS double precision
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    AS $$
+declare
+  q double precision := p - 0.5;
+  r double precision := 0.180625 - q * q;
+begin
+  if r >= 0 then
+    return q * (((59.109374720 * r + 159.29113202) * r + 50.434271938) * r + 3.3871327179)
+             / (((67.187563600 * r + 78.757757664) * r + 17.895169469) * r + 1);
+  end if;
+  r := sqrt(-ln(least(p, 1 - p))) - 1.6;
+  return sign(q) * (((0.17023821103 * r + 1.3067284816) * r + 2.7568153900) * r + 1.4234372777)
+                 / ((0.12021132975 * r + 0.73700164250) * r + 1);
+end $$;
+COMMENT ON FUNCTION glow_api.normal_quantile(p double precision) IS 'How many standard deviations from the mean a share p of a normal distribution lies below.';
+REVOKE ALL ON FUNCTION glow_api.normal_quantile(p double precision) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.not_held(item_id bigint) RETURNS glow_api.problem
     LANGUAGE sql IMMUTABLE
@@ -6427,7 +6522,7 @@ $$;
 COMMENT ON FUNCTION glow_api.personal_places() IS 'Every table, whether a person''s data may be in it, and what erasure does there.';
 REVOKE ALL ON FUNCTION glow_api.personal_places() FROM PUBLIC;
 
-CREATE FUNCTION glow_api.plan_experiment(agent text, effect double precision DEFAULT 0.05, unit text DEFAULT 'user'::text, days integer DEFAULT 7, enroll_ppm integer DEFAULT 1000000, treatment_ppm integer DEFAULT 500000) RETURNS jsonb
+CREATE FUNCTION glow_api.plan_experiment(agent text, effect double precision DEFAULT 0.05, unit text DEFAULT 'user'::text, days integer DEFAULT 7, enroll_ppm integer DEFAULT 1000000, treatment_ppm integer DEFAULT 500000, confidence double precision DEFAULT 0.95, minimum_users integer DEFAULT 1000) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -6444,127 +6539,157 @@ begin
     perform glow_api.refuse('PT422', 'enroll_ppm', enroll_ppm::text, 'a share in parts per million, from 1 to 1000000');
   elsif treatment_ppm is null or treatment_ppm not between 1 and 999999 then
     perform glow_api.refuse('PT422', 'treatment_ppm', treatment_ppm::text, 'a share in parts per million, from 1 to 999999');
+  elsif confidence is null or not (confidence between 0.8 and 0.999) then
+    perform glow_api.refuse('PT422', 'confidence', confidence::text, 'that of AB_TEST_CONFIDENCE_THRESHOLD, from 0.8 to 0.999');
+  elsif minimum_users is null or minimum_users not between 2 and 100000000 then
+    perform glow_api.refuse('PT422', 'minimum_users', minimum_users::text, 'that of AB_TEST_MIN_SAMPLE_SIZE, from 2 to 100000000');
   end if;
-  return glow_api.plan_of(agent, effect, unit, days, enroll_ppm, treatment_ppm);
+  return glow_api.plan_of(agent, effect, unit, days, enroll_ppm, treatment_ppm, confidence, minimum_users);
 end $$;
-COMMENT ON FUNCTION glow_api.plan_experiment(agent text, effect double precision, unit text, days integer, enroll_ppm integer, treatment_ppm integer) IS 'What an experiment on the share of thumbs up would show with this agent''s traffic: the smallest difference it finds in so many days (80 % power, 95 % confidence, daily looks), the users and days the wanted one needs, and in options what randomising by session or execution, or adjusting for what users said before (cuped), would buy.';
-REVOKE ALL ON FUNCTION glow_api.plan_experiment(agent text, effect double precision, unit text, days integer, enroll_ppm integer, treatment_ppm integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION glow_api.plan_experiment(agent text, effect double precision, unit text, days integer, enroll_ppm integer, treatment_ppm integer) TO glow_engineer;
+COMMENT ON FUNCTION glow_api.plan_experiment(agent text, effect double precision, unit text, days integer, enroll_ppm integer, treatment_ppm integer, confidence double precision, minimum_users integer) IS 'What an experiment on the share of thumbs up would show with this agent''s traffic, as the plan says it that is frozen at the start: days are at least those given and as many as the effect needs, up to 28; the smallest difference it finds in them (80 % power, daily looks), the users the wanted one needs, and in options what randomising by session or execution, or adjusting for what users said before (cuped), would buy. confidence and minimum_users: what the pipeline is set to (AB_TEST_CONFIDENCE_THRESHOLD, AB_TEST_MIN_SAMPLE_SIZE).';
+REVOKE ALL ON FUNCTION glow_api.plan_experiment(agent text, effect double precision, unit text, days integer, enroll_ppm integer, treatment_ppm integer, confidence double precision, minimum_users integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.plan_experiment(agent text, effect double precision, unit text, days integer, enroll_ppm integer, treatment_ppm integer, confidence double precision, minimum_users integer) TO glow_engineer;
 
-CREATE FUNCTION glow_api.plan_of(agent text, effect double precision, unit text, days integer, enroll_ppm integer, treatment_ppm integer) RETURNS jsonb
+CREATE FUNCTION glow_api.plan_of(agent text, effect double precision, unit text, days integer, enroll_ppm integer, treatment_ppm integer, confidence double precision DEFAULT 0.95, minimum_users integer DEFAULT 1000) RETURNS jsonb
     LANGUAGE plpgsql STABLE
     AS $$
 declare
-  -- z of 95 % (two-sided) and of 80 % power; information for the daily looks of a group-sequential plan (7 looks: 1.073).
-  wanted constant double precision := (1.959963984540054 + 0.8416212335729143) * sqrt(1.073);
-  -- Both arms together: an unequal split tells less.
-  split double precision := treatment_ppm / 1e6 * (1 - treatment_ppm / 1e6) * 4;
-  share double precision := enroll_ppm / 1e6;
-  seen record;
-  effects record;
+  z constant double precision := glow_api.normal_quantile((1 + confidence) / 2) + glow_api.normal_quantile(0.8);
+  share constant double precision := enroll_ppm / 1e6;
+  treated constant double precision := treatment_ppm / 1e6;
+  t record;
   choice record;
+  daily double precision;        -- users who enter
+  population double precision;   -- users there are
+  p double precision := 0.5;
+  votes double precision := 1;   -- of one user
+  alike double precision := 1;   -- how alike they are
+  weighted double precision;     -- how many a vote finds its user to have
+  variance double precision;     -- of the difference, of one user
+  looks integer := 1;
+  needed double precision;
+  users double precision;        -- needed, or the minimum where that is more
+  planned integer;
+  most integer;                  -- the last day, extensions included
+  arriving double precision;     -- by the planned day
+  at_most double precision;      -- by the last
+  shows double precision;        -- smallest effect of users, that one needs variance 1
+  detectable double precision;
+  at_best double precision;
+  reachable boolean;
+  asked text;
+  will text;
+  minimum text := format('%s users (AB_TEST_MIN_SAMPLE_SIZE)', glow_api.written_count(minimum_users));
+  summary text;
   options jsonb := '[]';
   warnings jsonb := '[]';
-  effective double precision;  -- votes of all users in the time, worth as many independent ones
-  detectable double precision;
-  needed double precision;     -- independent votes for the effect
-  users_needed bigint;
-  days_needed bigint;
 begin
-  -- Who came in the last days is who would come: users come back, so the days are not summed.
-  with asked as (
-    select glow.qualified(e.tenant, e.user_id) as person, e.conversation_id, e.started_at
-      from glow.executions e
-     where e.agent = plan_of.agent and e.recorded_at > clock_timestamp() - interval '28 days' and e.user_id is not null
-  ), people as (
-    select person, extract(epoch from clock_timestamp() - max(started_at)) / 86400 as age,
-           count(*) filter (where started_at > clock_timestamp() - plan_of.days * interval '1 day') as asked
-      from asked group by person
-  )
-  select count(*) as month, count(*) filter (where asked > 0) as users, coalesce(sum(asked), 0) as executions,
-         array_agg(age order by age) as ages into seen from people;
-  -- ICC by one-way ANOVA: how alike two votes of a person, of a session are. Where nobody voted twice nothing is known: 1.
-  with votes as (
-    select glow.qualified(f.tenant, f.user_id) as person,
-           glow.qualified(f.tenant, f.user_id) || chr(30) || coalesce(f.conversation_id, f.execution_id) as session,
-           f.thumbs = 1 as up, f.recorded_at > clock_timestamp() - interval '14 days' as late,
-           f.recorded_at > clock_timestamp() - plan_of.days * interval '1 day' as recent
-      from glow.agent_feedback f
-     where f.agent = plan_of.agent and f.superseded_by is null and f.thumbs is not null
-       and f.recorded_at > clock_timestamp() - interval '28 days'
-  ), rate as (
-    select count(*) as n, (count(*) filter (where up) + 0.5) / (count(*) + 1.0) as p, count(*) filter (where recent) as recent from votes
-  ), groups as (
-    select 'user' as grouped, count(*) filter (where up)::double precision as s, count(*)::double precision as n from votes group by person
-    union all
-    select 'session', count(*) filter (where up), count(*) from votes group by session
-  ), anova as (
-    select g.grouped, count(*) as k, sum(g.n) as n, sum(g.n * g.n) / sum(g.n) as worth, sum(g.s * (1 - g.s / g.n)) as inside,
-           sum(g.n * (g.s / g.n - t.p) ^ 2) as outside
-      from groups g join (select grouped, sum(s) / sum(n) as p from groups group by grouped) t using (grouped) group by g.grouped
-  ), alike as (
-    select grouped, worth, case when k < 2 or n <= k then 1 else (
-             select case when b + (size - 1) * w > 0 then least(1, greatest(0, (b - w) / (b + (size - 1) * w))) else 0 end
-               from (select inside / (n - k) as w, outside / (k - 1) as b, (n - worth) / (k - 1) as size) m) end as icc
-      from anova
-  ), halves as (
-    select count(*) filter (where up and not late) / nullif(count(*) filter (where not late), 0)::double precision as before,
-           count(*) filter (where up and late) / nullif(count(*) filter (where late), 0)::double precision as after, count(*) filter (where late) as n
-      from votes group by person
-  )
-  select r.n, r.p::double precision as p, r.recent, coalesce(u.icc, 1) as icc, coalesce(u.worth, 1) as worth, coalesce(s.icc, 1) as session_icc,
-         coalesce(s.worth, 1) as session_worth,
-         (select corr(h.before, h.after) ^ 2 * sum(h.n) filter (where h.before is not null) / nullif(sum(h.n), 0) from halves h
-           having count(*) filter (where h.before is not null and h.after is not null) >= 30) as explained
-    into effects
-    from rate r left join alike u on u.grouped = 'user' left join alike s on s.grouped = 'session';
+  select * into t from glow.experiment_traffic(
+    agent, 'thumbs_up_rate', unit, clock_timestamp() - interval '28 days', clock_timestamp(),
+    clock_timestamp() - interval '14 days', null, null, null);
+  daily := greatest(t.people, 1) / 28.0::double precision * share;
+  population := greatest(t.people, 1) * share;
+  if t."values" > 0 then
+    votes := t.rated_per_user;
+    -- Half a vote each way: a share of 0 or 1 among few does not make planning impossible.
+    p := (t.ratio * t."values" + 0.5) / (t."values" + 1);
+  end if;
+  weighted := votes * (1 + coalesce((t.rated_deviation / nullif(t.rated_per_user, 0)) ^ 2, 0));
+  -- One-way ANOVA. Where nobody voted twice nothing is known: 1.
+  if t.raters >= 2 and t."values" > t.raters then
+    select case when b + (size - 1) * w > 0 then least(1, greatest(0, (b - w) / (b + (size - 1) * w))) else 0 end into alike
+      from (select t.within_people / (t."values" - t.raters) as w, t.between_people / (t.raters - 1) as b,
+                   (t."values" - t.squared_counts / t."values") / (t.raters - 1) as size) m;
+  end if;
+  effect := least(effect, 0.9 * (1 - p));
+  variance := p * (1 - p) / (votes * treated * (1 - treated));
+  variance := variance * case unit when 'execution' then 1
+    else greatest(1, 1 + (weighted / case unit when 'session' then greatest(1, coalesce(t.sessions_per_user, 1)) else 1 end - 1) * alike) end;
+  -- More users mean more days, and more days more looks.
+  for i in 1..3 loop
+    needed := ceil(variance * glow_api.looks_cost(looks) * (z / effect) ^ 2 - 1e-9);
+    users := greatest(needed, minimum_users);
+    planned := least(greatest(days, ceil(users / daily)), 28);
+    exit when planned - days + 1 <= looks;
+    looks := planned - days + 1;
+  end loop;
+  most := planned * (1 + greatest(1, 28 / planned - 1));
+  arriving := greatest(1, least(daily * planned, population));
+  at_most := greatest(1, least(daily * most, population));
+  reachable := users <= population and users <= daily * most;
+  shows := z * sqrt(glow_api.looks_cost(looks));
+  detectable := shows * sqrt(variance / arriving);
+  at_best := shows * sqrt(variance / at_most);
 
   for choice in
-    select * from (values
-      ('user', greatest(1, 1 + (effects.worth - 1) * effects.icc), 1.0::double precision),
-      ('session', greatest(1, 1 + (effects.session_worth - 1) * effects.session_icc), 1),
-      ('execution', 1, 1),
-      ('cuped', greatest(1, 1 + (effects.worth - 1) * effects.icc), 1 - effects.explained)) c(named, design, left_over)
+    select w.way, w.design, w.left_over, w.design * w.left_over * p * (1 - p) / (votes * treated * (1 - treated)) as variance, w.means
+      from (select named as way, means, left_over, greatest(1, 1 + (weighted / parts - 1) * alike) as design
+              from (values ('user', 1.0::double precision, 1.0::double precision, null),
+                           ('session', greatest(1, coalesce(t.sessions_per_user, 1)), 1,
+                            'randomising sessions (stateless variants only)'),
+                           ('execution', weighted, 1, 'randomising executions (stateless variants only)'),
+                           ('cuped', case unit when 'session' then greatest(1, coalesce(t.sessions_per_user, 1))
+                                               when 'execution' then weighted else 1 end,
+                            1 - t.pre_post_correlation ^ 2, 'adjusting for each user''s time before (CUPED)')
+                   ) v(named, parts, left_over, means)) w
+     where w.left_over is not null and (w.way <> 'cuped' or w.left_over < 1)
+       and (w.way <> 'session' or t.sessions_per_user > 1) and (w.way <> 'execution' or votes > 1)
   loop
-    continue when choice.left_over is null;
-    effective := effects.recent * share * split / choice.design / choice.left_over;
-    detectable := case when effective > 0 then wanted * sqrt(4 * effects.p * (1 - effects.p) / effective) end;
-    if detectable > 1 then detectable := null; end if;  -- no share differs by so much
-    needed := 4 * effects.p * (1 - effects.p) * (wanted / effect) ^ 2;
-    users_needed := case when effects.recent > 0 and seen.users > 0
-      then ceil(needed * choice.design * choice.left_over / split / (effects.recent::double precision / seen.users)) end;
-    -- By whom the days brought; beyond the month by its average.
-    days_needed := case when users_needed is not null then greatest(plan_of.days, case
-      when users_needed <= seen.month * share then ceil(seen.ages[least(ceil(users_needed / share), seen.month)::integer])
-      else ceil(28 * users_needed / (seen.month * share)) end) end;
-    options := options || jsonb_build_object('way', choice.named, 'design_effect', choice.design, 'detectable', detectable,
-      'users_needed', users_needed, 'days_needed', days_needed, 'variance_left', choice.left_over);
-    if choice.named = unit or choice.named = 'user' and unit = 'org' then
-      warnings := case when detectable is null then jsonb_build_array(format('users of this agent cast %s votes in the last %s days: that shows no difference at all', effects.recent, days))
-        when detectable > effect then jsonb_build_array(format(
-          'in %s days %s users cast %s votes: that shows a difference of %s points or more with 80 %% power, not the %s asked for; that takes %s days',
-          days, seen.users, effects.recent, round(100 * detectable::numeric, 1), round(100 * effect::numeric, 1), days_needed))
-        else '[]' end;
-      if users_needed > seen.month * share then
-        warnings := warnings || to_jsonb(format('it needs %s users, and %s came in the last 28 days', users_needed, seen.month));
-      end if;
-      if unit = 'org' then warnings := warnings || to_jsonb('how alike the people of one organisation are is not known before: expect less'::text); end if;
-    end if;
+    options := options || jsonb_strip_nulls(jsonb_build_object(
+      'way', choice.way, 'design_effect', choice.design, 'variance_left', choice.left_over, 'error_ratio', sqrt(choice.variance / variance),
+      'detectable', case when p + shows * sqrt(choice.variance / arriving) < 1 then shows * sqrt(choice.variance / arriving) end,
+      'users_needed', ceil(choice.variance * (shows / effect) ^ 2 - 1e-9),
+      'days_needed', case when greatest(ceil(choice.variance * (shows / effect) ^ 2 - 1e-9), minimum_users) <= population
+        then greatest(days, ceil(greatest(ceil(choice.variance * (shows / effect) ^ 2 - 1e-9), minimum_users) / daily)) end,
+      -- Only what is finer than the unit would help.
+      'means', case when choice.way = 'cuped' or unit = 'user' or (choice.way, unit) = ('execution', 'session') then choice.means end));
   end loop;
-  return (select jsonb_build_object(
-    'agent', agent, 'metric', 'thumbs_up_rate', 'effect', effect, 'unit', unit, 'days', days, 'users', seen.users, 'users_in_28_days', seen.month,
-    'executions', seen.executions, 'votes', effects.recent, 'baseline', effects.p, 'intra_user_correlation', effects.icc,
-    'design_effect', c -> 'design_effect', 'detectable', c -> 'detectable', 'users_needed', c -> 'users_needed', 'days_needed', c -> 'days_needed',
-    'reachable', coalesce((c ->> 'users_needed')::bigint <= seen.month * share, false),
-    'warnings', warnings, 'options', options,
-    'summary', case when c ->> 'detectable' is null then format('%s votes in %s days show no difference at all.', effects.recent, days) else format(
-      '%s days with about %s users show a difference of %s points in the share of thumbs up (now %s %%) with 80 %% power; %s points take %s days.',
-      days, seen.users, round(100 * (c ->> 'detectable')::numeric, 1), round(100 * effects.p::numeric, 1), round(100 * effect::numeric, 1),
-      c ->> 'days_needed') end)
-    from jsonb_array_elements(options) c where c ->> 'way' = case unit when 'org' then 'user' else unit end);
+
+  -- As learning/experiments/feasibility says it.
+  asked := glow_api.written_points(effect);
+  will := format('%s will have come by day %s, the last', glow_api.written_count(at_most), most);
+  summary := format('a difference of %s in thumbs up needs %s users of both arms together, about %s days',
+                    asked, glow_api.written_count(needed), glow_api.written_count(ceil(needed / daily)));
+  if needed < minimum_users then
+    summary := summary || format('; no decision is made on fewer than %s (AB_TEST_MIN_SAMPLE_SIZE), about %s days',
+                                 glow_api.written_count(minimum_users), glow_api.written_count(ceil(minimum_users / daily)));
+  end if;
+  if not reachable then
+    summary := summary || format('; only %s users are there by day %s', glow_api.written_count(at_most), most)
+      || case when p + at_best >= 1 then ', too few to show any difference'
+              when minimum_users <= at_most then ', enough for a difference of ' || glow_api.written_points(at_best) else '' end;
+  end if;
+  if needed > at_most then
+    warnings := warnings || to_jsonb(format('hopeless as planned: %s needs %s users (about %s days) and %s; ',
+        asked, glow_api.written_count(needed), glow_api.written_count(ceil(needed / daily)), will)
+      || case when minimum_users > at_most then format('no decision is made on fewer than %s (AB_TEST_MIN_SAMPLE_SIZE)', glow_api.written_count(minimum_users))
+              when p + at_best < 1 then format('it can show %s at best', glow_api.written_points(at_best))
+              else 'it can show no difference that is possible at all' end);
+  elsif minimum_users > at_most then
+    warnings := warnings || to_jsonb(format('hopeless as planned: no decision is made on fewer than %s, and %s; %s in thumbs up needs only %s',
+      minimum, will, asked, glow_api.written_count(needed)));
+  elsif users > daily * planned then
+    warnings := warnings || to_jsonb(format('slow: %s %s days, so extensions will be used',
+      case when needed = users then asked || ' needs' else minimum || ' take' end, glow_api.written_count(ceil(users / daily))));
+  end if;
+  if warnings <> '[]' and not (needed <= at_most and at_most < minimum_users) then
+    warnings := warnings || coalesce((select jsonb_agg(format('%s would take the standard error to %s %% and show %s in the planned time',
+        o ->> 'means', round((100 * (o ->> 'error_ratio')::double precision)::numeric),
+        coalesce('a difference of ' || glow_api.written_points((o ->> 'detectable')::double precision), 'still nothing')) order by n)
+      from jsonb_array_elements(options) with ordinality each(o, n)
+     where o ->> 'means' is not null and (o ->> 'error_ratio')::double precision <= 0.95), '[]');
+  end if;
+  return jsonb_build_object(
+    'agent', agent, 'metric', 'thumbs_up_rate', 'effect', effect, 'unit', unit, 'days', planned, 'maximum_days', most,
+    'confidence', confidence, 'minimum_users', minimum_users, 'users', floor(arriving), 'users_in_28_days', t.people,
+    'executions', round(t.people * coalesce(t.executions_per_user, 0)), 'votes', t."values", 'baseline', p,
+    'intra_user_correlation', alike, 'design_effect', variance * votes * treated * (1 - treated) / (p * (1 - p)),
+    'detectable', case when p + detectable < 1 then detectable end, 'users_needed', needed, 'days_needed', ceil(users / daily),
+    'reachable', reachable, 'warnings', warnings, 'summary', summary,
+    'options', (select coalesce(jsonb_agg(o - 'means'), '[]') from jsonb_array_elements(options) o));
 end $$;
-COMMENT ON FUNCTION glow_api.plan_of(agent text, effect double precision, unit text, days integer, enroll_ppm integer, treatment_ppm integer) IS 'What an experiment on the share of thumbs up can show: n = 4p(1-p)(z/effect)^2 independent votes in both arms, times the design effect 1 + (m - 1)ICC of votes that are alike.';
-REVOKE ALL ON FUNCTION glow_api.plan_of(agent text, effect double precision, unit text, days integer, enroll_ppm integer, treatment_ppm integer) FROM PUBLIC;
+COMMENT ON FUNCTION glow_api.plan_of(agent text, effect double precision, unit text, days integer, enroll_ppm integer, treatment_ppm integer, confidence double precision, minimum_users integer) IS 'What an experiment on the share of thumbs up can show, in the time that the effect needs: n = p(1-p)(z/effect)^2 / (votes per user x q(1-q)) users of both arms, times the design effect 1 + (m - 1)ICC of votes that are alike.';
+REVOKE ALL ON FUNCTION glow_api.plan_of(agent text, effect double precision, unit text, days integer, enroll_ppm integer, treatment_ppm integer, confidence double precision, minimum_users integer) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.policy_problem(pii text, secrets text, keep text[], languages text[], shortest_input integer, shortest_target integer) RETURNS glow_api.problem
     LANGUAGE plpgsql IMMUTABLE
@@ -8845,6 +8970,18 @@ end $$;
 COMMENT ON FUNCTION glow_api.withdraw_feedback(agent text, execution_id text, user_id text, kind text, idempotency_key text, occurred_at timestamp with time zone, tenant text, sent_at timestamp with time zone) IS 'Takes back a person''s current vote or lone correction. The history stays; nothing is current until the next vote.';
 REVOKE ALL ON FUNCTION glow_api.withdraw_feedback(agent text, execution_id text, user_id text, kind text, idempotency_key text, occurred_at timestamp with time zone, tenant text, sent_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.withdraw_feedback(agent text, execution_id text, user_id text, kind text, idempotency_key text, occurred_at timestamp with time zone, tenant text, sent_at timestamp with time zone) TO glow_app;
+
+CREATE FUNCTION glow_api.written_count(n double precision) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN to_char(n, 'FM999,999,999,999,990'::text);
+COMMENT ON FUNCTION glow_api.written_count(n double precision) IS 'A number of users or days, as a person reads it.';
+REVOKE ALL ON FUNCTION glow_api.written_count(n double precision) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.written_points(effect double precision) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (round((((100)::double precision * effect))::numeric, 1) || ' points'::text);
+COMMENT ON FUNCTION glow_api.written_points(effect double precision) IS 'A difference of a share, as a person reads it.';
+REVOKE ALL ON FUNCTION glow_api.written_points(effect double precision) FROM PUBLIC;
 
 CREATE VIEW glow_api.dataset_lineage AS
  SELECT d.dataset_id,

@@ -136,7 +136,7 @@ def test_the_whole_table_ships_what_is_better_and_not_what_does_harm(tables: dic
 
 
 def test_a_ramp_comes_back_when_errors_double_and_not_otherwise() -> None:
-    found = ramps.rollouts(6, SEED)
+    found = ramps.rollouts(12, SEED)
     assert held(found)
     assert found["errors × 2"]["rolled back"]["share"] == 1
     assert found["no worse"]["rolled back"]["share"] <= 0.2
