@@ -33,7 +33,8 @@ def take_look(
     """The look at `statistics`; equal input gives an equal look for ever, bit for bit.
 
     `history` are the looks of the same phase in any order; later ones are ignored. A look taken again keeps the
-    boundary it had, so its share of α is spent once. After a decision that ends the experiment every look repeats it.
+    boundary it had, so its share of α is spent once. After a decision that ends the experiment every look repeats it;
+    but a change that waits to be rolled out is on users, and guardrail looks go on to see its harm.
     """
     weights = (float(MILLION - plan.treatment_ppm), float(plan.treatment_ppm))
     day = statistics.day
@@ -67,7 +68,8 @@ def take_look(
         again = next((look for look in history if look.kind == kind and look.day == day), None)
         t, boundary, guardrail_boundary = _boundaries(plan, earlier, again, t)
         facts = _asked(facts, t, boundary, guardrail_boundary)
-    verdict = decide(facts) if ended is None else _repeat(ended)
+    watched = kind == "guardrail" and ended is not None and ended.action == "ship" and alarmed(facts)
+    verdict = decide(facts) if ended is None or watched else _repeat(ended)
     return Look(
         kind=kind,
         day=day,
