@@ -5,6 +5,7 @@ looks, as often as one likes, only watch. Belongs here: which boundary holds whe
 evidence (observations.py), gates (gates.py), the table (decisions.py).
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Literal
@@ -13,12 +14,15 @@ from glow_pipelines.learning.experiments import gates
 from glow_pipelines.learning.experiments.assignment import MILLION
 from glow_pipelines.learning.experiments.decisions import Facts, Verdict, alarmed, decide
 from glow_pipelines.learning.experiments.group_sequential import next_boundary
+from glow_pipelines.learning.experiments.metrics import MetricPlan
 from glow_pipelines.learning.experiments.observations import arrived, drifted, harm_threshold, observe
 from glow_pipelines.learning.experiments.plan import HARM_ALPHA, ExperimentPlan
 from glow_pipelines.learning.experiments.types import Look, MetricLook, Statistics
 
 GUARDRAIL_ALPHA = 0.1
 """Two-sided, so one-sided .05: a guardrail only has to be shown not to be worse."""
+NEVER_SEEN = -math.log(GUARDRAIL_ALPHA / 2)
+"""Over n: how frequent may be, with the confidence of a guardrail, what none of n showed."""
 SMALLEST_RISE = 0.001
 """Of the information fraction. Below it a look is skipped: it could learn nothing."""
 DECIDED = "Decided on day "
@@ -138,8 +142,10 @@ def _asked(facts: Facts, t: float, boundary: float | None, guardrail_boundary: f
 def _repeated(plan: ExperimentPlan, i: int, look: MetricLook, boundary: float, guardrail_boundary: float) -> MetricLook:
     """The metric with its repeated confidence interval δ ± c·SE, and whether harm stays below the margin."""
     metric = plan.metrics[i]
-    if metric.role == "secondary" or look.difference is None or look.standard_error is None:
+    if metric.role == "secondary" or look.difference is None:
         return look
+    if look.standard_error is None:
+        return replace(look, non_inferior=_never_worse(metric, look))
     edge = boundary if metric.role == "primary" else guardrail_boundary
     width = edge * look.standard_error
     enough = look.effective is not None and min(look.effective) >= gates.EFFECTIVE
@@ -149,6 +155,14 @@ def _repeated(plan: ExperimentPlan, i: int, look: MetricLook, boundary: float, g
         repeated_high=look.difference + width,
         non_inferior=enough and metric.sign * look.difference - width > -metric.margin,
     )
+
+
+def _never_worse(metric: MetricPlan, look: MetricLook) -> bool:
+    """Where nobody differs from another: a share that is 0 or 1 may be off by −ln(.05)/n (the rule of three)."""
+    if look.difference is None or look.effective is None or min(look.effective) < gates.EFFECTIVE:
+        return False
+    off = NEVER_SEEN / min(look.effective) if metric.about.share else 0.0
+    return metric.sign * look.difference - off > -metric.margin
 
 
 def _extension_due(plan: ExperimentPlan, day: float, earlier: Sequence[Look]) -> bool:

@@ -81,11 +81,12 @@ def _observe(plan: MetricPlan, statistics: Statistics, earlier: Sequence[Look], 
     if moments is None or found is None:
         return blank
     look = replace(blank, control=found.control, treatment=found.treatment, effective=found.effective_clusters)
+    look = replace(look, difference=found.difference)
     se = found.standard_error
-    if not se > 0:
+    if not se > 0:  # nobody differs from another: a difference is known, how far it may be off is not
         return look
     gain = plan.sign * found.difference
-    look = replace(look, difference=found.difference, standard_error=se, z=gain / se)
+    look = replace(look, standard_error=se, z=gain / se)
     if min(statistics.units) < UNITS_PER_ARM or min(found.effective_clusters) < EFFECTIVE or _few(moments):
         return look
     before = [each for past in earlier for each in past.metrics if each.metric == plan.metric]
