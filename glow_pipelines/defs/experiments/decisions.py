@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from glow_pipelines.defs.experiments.shown import CHECKS, checks, in_full, nothing, overview
+from glow_pipelines.defs.jobs import experimentation
 from glow_pipelines.defs.partitions import agents
 from glow_pipelines.defs.requests import TAG, asked
 from glow_pipelines.services import Services
@@ -39,7 +40,9 @@ def experiment(context: dg.AssetExecutionContext, services: dg.ResourceParam[Ser
 
     agent, wanted = context.partition_key, asked(context, services)
     with services.store.transaction() as t:
-        _end_turn(t, agent)
+        # Run by itself it ends no turn: what a turn before it read, and did not finish, stays to be learned.
+        if context.run.job_name != experimentation.name:
+            _end_turn(t, agent)
         main = _start(t, services, agent, int(context.run.tags.get(TAG, 0)), wanted)
         active = [row["experiment_id"] for row in t.experiments.active(agent)]
     now = datetime.now(UTC)
