@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from glow_pipelines.defs.experiments.shown import CHECKS, checks, in_full, nothing, overview
+from glow_pipelines.defs.experiments.together import for_each
 from glow_pipelines.defs.jobs import experimentation
 from glow_pipelines.defs.partitions import agents
 from glow_pipelines.defs.requests import TAG, asked
@@ -46,7 +47,7 @@ def experiment(context: dg.AssetExecutionContext, services: dg.ResourceParam[Ser
         main = _start(t, services, agent, int(context.run.tags.get(TAG, 0)), wanted)
         active = [row["experiment_id"] for row in t.experiments.active(agent)]
     now = datetime.now(UTC)
-    seen = [look_at(services.store, each, "decision", now) for each in active]
+    seen = for_each(active, lambda each: look_at(services.store, each, "decision", now))
     if not seen:
         return nothing("no candidate to test", "experiment")
     return dg.MaterializeResult(
