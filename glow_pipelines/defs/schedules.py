@@ -43,15 +43,15 @@ def nightly(
 def decisions(
     context: dg.ScheduleEvaluationContext, services: dg.ResourceParam[Services]
 ) -> list[dg.RunRequest] | dg.SkipReason:
-    """The turn ends with the same look, so agents with news are left to it. A look of a day is one row, made twice or
-    not."""
+    """The turn ends with the same look, so agents with news are left to it, unless their turns do not get that far: one
+    that fails night after night must not let an experiment run on. A look of a day is one row, made twice or not."""
     settings = services.settings
     if not settings.learning_enabled:
         return dg.SkipReason("LEARNING_ENABLED is false: nothing new is decided, guardrails go on")
     with services.store.transaction() as t:
-        active = set(t.experiments.running_agents())
+        active, overdue = set(t.experiments.running_agents()), set(t.experiments.overdue_agents())
     if settings.learning_auto_optimize:
-        active -= _with_news(context, services)
+        active -= _with_news(context, services) - overdue
     _make_known(context, active)
     return _asked(context, active) or dg.SkipReason("no agent without a turn runs an experiment")
 

@@ -105,6 +105,10 @@ class Experiments(Noun):
     def running_agents(self) -> list[str]:
         return [row["agent"] for row in self._rows("running_agents")]
 
+    def overdue_agents(self) -> list[str]:
+        """Those with a test that no decision look was made at for a day and a half."""
+        return [row["agent"] for row in self._rows("overdue_agents")]
+
     def now(self) -> datetime:
         """The time by the clock that executions are recorded by."""
         row = self._row("now")

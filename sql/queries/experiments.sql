@@ -37,6 +37,15 @@ select * from glow.learning_experiments where agent = %(agent)s order by started
 -- Agents with an experiment in which units may see an arm.
 select distinct agent from glow.learning_experiments where active order by agent
 
+-- overdue_agents --
+-- Agents with a test that had no decision look for a day and a half: one night was missed.
+select distinct x.agent from glow.learning_experiments x
+ where x.state in ('running', 'paused') and x.started_at < clock_timestamp() - interval '36 hours'
+   and not exists (select from glow.rollouts r where r.experiment_id = x.experiment_id)
+   and not exists (select from glow.experiment_looks k
+                    where k.experiment_id = x.experiment_id and k.kind = 'decision' and k.looked_at > clock_timestamp() - interval '36 hours')
+ order by x.agent
+
 -- now --
 -- The time by the clock that executions are recorded by.
 select clock_timestamp() as now

@@ -145,3 +145,17 @@ def test_no_experiment_is_an_honest_outcome(world: World) -> None:
     result = materialize(world, experiment, experiment_guardrails, rollout)
     assert shown(result, "experiment")["state"] == "no candidate to test"
     assert result.success
+
+
+@pytest.mark.parametrize("asset", [experiment, experiment_guardrails])
+def test_an_experiment_that_cannot_be_looked_at_leaves_the_others_watched(
+    world: World, asset: dg.AssetsDefinition
+) -> None:
+    broken = begin(world)
+    other = begin(world, prompt_version=None, kind="model", treatment="small", control="large")
+    world.admin.execute("update glow.learning_experiments set plan = '{}' where experiment_id = %s", (broken,))
+    with pytest.raises(ExceptionGroup, match="1 of 2 experiments") as failed:
+        materialize(world, asset)
+    assert failed.value.exceptions[0].__notes__ == [f"experiment {broken}"]
+    looked = world.admin.execute("select experiment_id from glow.experiment_looks").fetchall()
+    assert looked == [(other,)]

@@ -1,10 +1,11 @@
 """Looks and what follows: made once for a moment, recorded with the move in one transaction, in words for people."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 
-from glow_pipelines.learning.experiments import ExperimentPlan, Look, Statistics, replay
+from glow_pipelines.learning.experiments import ExperimentPlan, Look, Stage, Statistics, default_stages, replay
 from glow_pipelines.settings import Settings
 from glow_pipelines.steps.experiments import Seen, due, look_at, start_asked
 from glow_pipelines.store.noun import Row
@@ -142,6 +143,57 @@ def test_feedback_given_more_rarely_lets_nobody_new_in(world: World, begun: str)
     assert last.look is not None
     assert (last.look.action, last.experiment["state"]) == ("pause", "paused")
     assert "feedback" in last.look.reason
+
+
+def test_what_a_person_paused_wins_nothing_before_it_is_resumed(world: World, begun: str) -> None:
+    world.during(begun, up=(0.55, 0.75))
+    world.client.pause_experiment(begun, "the model is out of order")
+    (won,) = days(world, begun, 8, 8)
+    assert won.look is not None
+    assert (won.look.action, won.moved, won.experiment["state"], won.rollout) == ("ship", "", "paused", None)
+    world.client.resume_experiment(begun, "it is back")
+    (then,) = days(world, begun, 9, 9)
+    assert (then.moved, then.experiment["state"]) == ("rollout_started", "ramping")
+
+
+def test_an_alarm_that_a_person_has_seen_pauses_no_more(world: World, begun: str) -> None:
+    world.during(begun, up=(0.6, 0.6), rated=(0.9, 0.5))
+    paused = days(world, begun, 3, 20, "guardrail")[-1]
+    assert paused.look is not None
+    world.client.resume_experiment(begun, "people are asked less often, as wanted")
+    again = look_at(world.store, begun, "guardrail", BEGAN + paused.look.day * DAY + timedelta(hours=1, minutes=7))
+    assert again.new
+    assert (again.moved, again.experiment["state"]) == ("", "running")
+    # Another guardrail is another alarm.
+    world.admin.execute(
+        "update glow.executions e set latency_ms = 5000 from glow.exposures x"
+        " where x.unit_id = e.user_id and x.variant = 'treatment'"
+    )
+    world.admin.execute("update glow.experiment_folds set counted_until = null, horizon = null")
+    other = look_at(world.store, begun, "guardrail", BEGAN + paused.look.day * DAY + timedelta(hours=2, minutes=7))
+    assert other.look is not None
+    assert (other.moved, other.experiment["state"]) == ("experiment_paused", "paused"), other.look.reason
+
+
+def test_a_change_that_waits_for_approval_is_taken_back_when_it_does_harm(
+    world: World, begun: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def asking(*arguments: object, **options: object) -> tuple[Stage, ...]:
+        first, *others = default_stages(*arguments, **options)  # type: ignore[arg-type]
+        return replace(first, approval=True), *others
+
+    monkeypatch.setattr("glow_pipelines.steps.experiments.moves.default_stages", asking)
+    world.during(begun, users=600, up=(0.55, 0.8))
+    shipped = days(world, begun, 6, 20)[-1]
+    assert shipped.moved == "rollout_awaits_approval"
+    assert shipped.look is not None
+    world.admin.execute(
+        "update glow.agent_feedback f set thumbs = -1 from glow.exposures x"
+        " where x.unit_id = f.user_id and x.variant = 'treatment'"
+    )
+    world.admin.execute("update glow.experiment_folds set counted_until = null, horizon = null")
+    hurt = look_at(world.store, begun, "guardrail", BEGAN + (shipped.look.day + 1) * DAY)
+    assert (hurt.moved, hurt.experiment["state"]) == ("rolled_back", "rolled_back"), hurt.look
 
 
 def test_a_person_who_was_faster_wins(world: World, begun: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from glow_pipelines.defs.experiments.shown import CHECKS, checks, in_full, nothing, overview
+from glow_pipelines.defs.experiments.together import for_each
+from glow_pipelines.defs.jobs import experimentation
 from glow_pipelines.defs.partitions import agents
 from glow_pipelines.defs.requests import TAG, asked
 from glow_pipelines.services import Services
@@ -39,14 +41,16 @@ def experiment(context: dg.AssetExecutionContext, services: dg.ResourceParam[Ser
 
     agent, wanted = context.partition_key, asked(context, services)
     with services.store.transaction() as t:
-        _end_turn(t, agent)
+        # Run by itself it ends no turn: what a turn before it read, and did not finish, stays to be learned.
+        if context.run.job_name != experimentation.name:
+            _end_turn(t, agent)
         main = _start(t, services, agent, int(context.run.tags.get(TAG, 0)), wanted)
         shown = [row["experiment_id"] for row in t.experiments.active(agent)]
         # What an ended one found stays to be read; looking at it again only reads.
         if not shown and (newest := t.experiments.newest(agent)):
             shown = [newest["experiment_id"]]
     now = datetime.now(UTC)
-    seen = [look_at(services.store, each, "decision", now) for each in shown]
+    seen = for_each(shown, lambda each: look_at(services.store, each, "decision", now))
     if not seen:
         return nothing("no candidate to test", "experiment")
     return dg.MaterializeResult(

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from glow_pipelines.defs.experiments.shown import CHECKS, checks, nothing, overview
+from glow_pipelines.defs.experiments.together import for_each
 from glow_pipelines.defs.partitions import agents
 from glow_pipelines.services import Services
 
@@ -38,7 +39,7 @@ def experiment_guardrails(
             if (rollout := t.rollouts.current(row["experiment_id"])) is None or rollout["state"] == "pending"
         ]
     now = datetime.now(UTC)
-    seen = [look_at(services.store, each, "guardrail", now) for each in tests]
+    seen = for_each(tests, lambda each: look_at(services.store, each, "guardrail", now))
     if not seen:
         return nothing("no test is on users", "experiment_guardrails")
     return dg.MaterializeResult(

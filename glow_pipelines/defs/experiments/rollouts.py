@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from glow_pipelines.defs.experiments.drawing import share_plot
+from glow_pipelines.defs.experiments.together import for_each
 from glow_pipelines.defs.metadata import line, sql, table
 from glow_pipelines.defs.partitions import agents
 from glow_pipelines.services import Services
@@ -43,7 +44,8 @@ def rollout(context: dg.AssetExecutionContext, services: dg.ResourceParam[Servic
     with services.store.transaction() as t:
         open_now = [row["experiment_id"] for row in t.rollouts.going_on(context.partition_key)]
     now = datetime.now(UTC)
-    ticked = [tick(services.store, each, now, onward=services.settings.learning_enabled) for each in open_now]
+    onward = services.settings.learning_enabled
+    ticked = for_each(open_now, lambda each: tick(services.store, each, now, onward=onward))
     if not ticked:
         return dg.MaterializeResult(metadata={"state": "nothing is being rolled out"}, check_results=_checks(()))
     with services.store.transaction() as t:

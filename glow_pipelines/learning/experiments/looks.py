@@ -6,6 +6,7 @@ which boundary holds when, and replay. Does not: estimates and evidence (observa
 (decisions.py).
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Literal
@@ -14,12 +15,15 @@ from glow_pipelines.learning.experiments import gates
 from glow_pipelines.learning.experiments.assignment import MILLION
 from glow_pipelines.learning.experiments.decisions import Facts, Verdict, alarmed, asked, decide
 from glow_pipelines.learning.experiments.group_sequential import next_boundary
+from glow_pipelines.learning.experiments.metrics import MetricPlan
 from glow_pipelines.learning.experiments.observations import arrived, drifted, harm_threshold, observe
 from glow_pipelines.learning.experiments.plan import HARM_ALPHA, ExperimentPlan
 from glow_pipelines.learning.experiments.types import Look, MetricLook, Statistics
 
 GUARDRAIL_ALPHA = 0.1
 """Two-sided, so one-sided .05: a guardrail only has to be shown not to be worse."""
+NEVER_SEEN = -math.log(GUARDRAIL_ALPHA / 2)
+"""Over n: how frequent may be, with the confidence of a guardrail, what none of n showed."""
 SMALLEST_RISE = 0.001
 """Of the information fraction. Below it a look is skipped: it could learn nothing."""
 DECIDED = "Decided on day "
@@ -34,7 +38,8 @@ def take_look(
     """The look at `statistics`; equal input gives an equal look for ever, bit for bit.
 
     `history` are the looks of the same phase in any order; later ones are ignored. A look taken again keeps the
-    boundary it had, so its share of α is spent once. After a decision that ends the experiment every look repeats it.
+    boundary it had, so its share of α is spent once. After a decision that ends the experiment every look repeats it;
+    but a change that waits to be rolled out is on users, and guardrail looks go on to see its harm.
     """
     weights = (float(MILLION - plan.treatment_ppm), float(plan.treatment_ppm))
     day = statistics.day
@@ -68,7 +73,8 @@ def take_look(
         again = next((look for look in history if look.kind == kind and look.day == day), None)
         t, boundary, guardrail_boundary = _boundaries(plan, earlier, again, t)
         facts = _asked(facts, t, boundary, guardrail_boundary)
-    verdict = decide(facts) if ended is None else _repeat(ended)
+    watched = kind == "guardrail" and ended is not None and ended.action == "ship" and alarmed(facts)
+    verdict = decide(facts) if ended is None or watched else _repeat(ended)
     return Look(
         kind=kind,
         day=day,
@@ -137,8 +143,10 @@ def _asked(facts: Facts, t: float, boundary: float | None, guardrail_boundary: f
 def _repeated(plan: ExperimentPlan, i: int, look: MetricLook, boundary: float, guardrail_boundary: float) -> MetricLook:
     """The metric with what is asked of it, its interval δ ± edge·SE, and whether harm stays below the margin."""
     metric = plan.metrics[i]
-    if metric.role == "secondary" or look.difference is None or look.standard_error is None:
+    if metric.role == "secondary" or look.difference is None:
         return look
+    if look.standard_error is None:
+        return replace(look, non_inferior=_never_worse(metric, look))
     edge = asked(look, boundary if metric.role == "primary" else guardrail_boundary)
     width = edge * look.standard_error
     enough = look.effective is not None and min(look.effective) >= gates.EFFECTIVE
@@ -149,6 +157,14 @@ def _repeated(plan: ExperimentPlan, i: int, look: MetricLook, boundary: float, g
         repeated_high=look.difference + width,
         non_inferior=enough and metric.sign * look.difference - width > -metric.margin,
     )
+
+
+def _never_worse(metric: MetricPlan, look: MetricLook) -> bool:
+    """Where nobody differs from another: a share that is 0 or 1 may be off by −ln(.05)/n (the rule of three)."""
+    if look.difference is None or look.effective is None or min(look.effective) < gates.EFFECTIVE:
+        return False
+    off = NEVER_SEEN / min(look.effective) if metric.about.share else 0.0
+    return metric.sign * look.difference - off > -metric.margin
 
 
 def _extension_due(plan: ExperimentPlan, day: float, earlier: Sequence[Look]) -> bool:

@@ -81,12 +81,13 @@ def _observe(plan: MetricPlan, statistics: Statistics, earlier: Sequence[Look], 
     if moments is None or found is None:
         return blank
     look = replace(blank, control=found.control, treatment=found.treatment, effective=found.effective_clusters)
+    look = replace(look, difference=found.difference)
     se = found.standard_error
-    if not se > 0:
+    if not se > 0:  # nobody differs from another: a difference is known, how far it may be off is not
         return look
     gain = plan.sign * found.difference
     df = found.planned_df if math.isfinite(found.planned_df) else None
-    look = replace(look, difference=found.difference, standard_error=se, z=gain / se, planned_df=df)
+    look = replace(look, standard_error=se, z=gain / se, planned_df=df)
     if min(statistics.units) < UNITS_PER_ARM or min(found.effective_clusters) < EFFECTIVE or _few(moments):
         return look
     before = [each for past in earlier for each in past.metrics if each.metric == plan.metric]

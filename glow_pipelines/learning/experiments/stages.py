@@ -61,11 +61,15 @@ def default_stages(
 ) -> tuple[Stage, ...]:
     """50 → 75 → 95 → 100 % after a test, from 5 % without one. 95 % lasts a week at least: the rest is the hold-back.
 
-    `users` are those there are, where known: a stage asks for 200 exposed, or for half of those it can reach. With
-    `approval` a person lets every stage begin but the first.
+    `tested_ppm` is what the test gave the treatment: no stage takes it from anybody who had it. `users` are those there
+    are, where known: a stage asks for 200 exposed, or for half of those it can reach. With `approval` a person lets
+    every stage begin but the first.
     """
-    shares = (50, 75, 95, 100) if after_test else (5, 10, 25, 50, 75, 95, 100)
-    first = 1 if after_test and tested_ppm != MILLION // 2 else 0
+    shares: tuple[int, ...] = (5, 10, 25, 50, 75, 95, 100)
+    if after_test:
+        shares = tuple(share for share in shares if share >= 50 and share * MILLION // 100 >= tested_ppm)
+    first = 1 if after_test and tested_ppm != shares[0] * MILLION // 100 else 0
+    above = [share for share in shares if share > max(50, shares[0])]
     stages = []
     for i, share in enumerate(shares):
         treatment = share * MILLION // 100
@@ -75,6 +79,6 @@ def default_stages(
             least, needed = 0.0, 0
         else:
             least, needed = (max(hours, 168.0) if share == 95 else hours), int(min(200, reach / 2))
-        offset = first if share <= 50 else first + (75, 95, 100).index(share) + 1
+        offset = first + above.index(share) + 1 if share in above else first
         stages.append(Stage(treatment, control, offset, least, needed, approval and i > 0))
     return tuple(stages)

@@ -5,9 +5,13 @@ the move itself, which is one statement with its audit row and its notification 
 """
 
 import math
+from collections.abc import Sequence
 from datetime import timedelta
+from typing import Literal
 
 from glow_pipelines.learning.experiments import ExperimentPlan, Look, RampPlan, default_stages
+from glow_pipelines.learning.experiments.observations import harm_threshold
+from glow_pipelines.learning.experiments.plan import HARM_ALPHA
 from glow_pipelines.store.noun import Row
 from glow_pipelines.store.store import Transaction
 
@@ -28,9 +32,10 @@ def follow(t: Transaction, experiment: Row, rollout: Row | None, plan: Experimen
     if state == "held" or rollout is not None:
         return ""
     if action == "pause":
-        return made(t.rollouts.pause_experiment(experiment_id, *said))
+        return _pause(t, experiment_id, plan, seen)
     if action == "ship":
-        return _ship(t, experiment, plan, seen)
+        # Who paused it wants nobody new in: the first look after it is resumed says the same again, and is followed.
+        return "" if state == "paused" else _ship(t, experiment, plan, seen)
     if action in ("keep", "ask"):
         return made(t.rollouts.stop_experiment(experiment_id, "keep", *said))
     if action == "extend":
@@ -41,6 +46,27 @@ def follow(t: Transaction, experiment: Row, rollout: Row | None, plan: Experimen
 def evidence(seen: Look) -> dict[str, object]:
     """What the audit row of a move keeps of its look; the look itself is a row of its own."""
     return {"look": seen.kind, "day": seen.day, "row": seen.row, "action": seen.action, "units": list(seen.units)}
+
+
+def acknowledged(moves: Sequence[Row], what: Literal["experiment", "rollout"]) -> set[str]:
+    """The alarms that a person saw before letting it go on: they do not stop it again."""
+    alarms: set[str] = set()
+    seen: set[str] = set()
+    for move in moves:
+        if move["move"] == f"{what}_paused":
+            alarms = set(move["evidence"].get("alarms", ()))
+        elif move["move"] == f"{what}_resumed":
+            seen |= alarms
+    return seen
+
+
+def _pause(t: Transaction, experiment_id: str, plan: ExperimentPlan, seen: Look) -> str:
+    edge = harm_threshold(len(plan.watched), HARM_ALPHA)
+    alarms = {each.metric for each in seen.metrics if each.role == "signal" and (each.harm_log_e or 0) >= edge}
+    if alarms <= acknowledged(t.rollouts.history(experiment_id), "experiment"):
+        return ""
+    told = {**evidence(seen), "alarms": sorted(alarms)}
+    return made(t.rollouts.pause_experiment(experiment_id, MOVER, seen.reason, told))
 
 
 def _ship(t: Transaction, experiment: Row, plan: ExperimentPlan, seen: Look) -> str:

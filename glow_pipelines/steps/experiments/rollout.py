@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from glow_pipelines.learning.experiments import ExperimentPlan, Look, Ramp, RampMove, RampPlan, advance
 from glow_pipelines.steps.experiments.look import due, fold
-from glow_pipelines.steps.experiments.moves import MOVER, made
+from glow_pipelines.steps.experiments.moves import MOVER, acknowledged, made
 from glow_pipelines.store import Store
 from glow_pipelines.store.noun import Row
 from glow_pipelines.store.prompts import MoveRefused
@@ -93,15 +93,9 @@ def ramp_of(experiment: Row, rollout: Row, moves: Sequence[Row]) -> Ramp:
     """
     begun = experiment["begun_at"]
     carried = dict(rollout["carried"])
-    alarms: set[str] = set()
-    acknowledged: set[str] = set()
     for move in moves:
         if move["move"] in OPENED and not rollout["carried"]:
             carried = dict(move["evidence"].get("carried", {}))
-        elif move["move"] == "rollout_paused":
-            alarms = set(move["evidence"].get("alarms", ()))
-        elif move["move"] == "rollout_resumed":
-            acknowledged |= alarms
     paused = rollout["paused_at"]
     return Ramp(
         state=rollout["state"],
@@ -110,7 +104,7 @@ def ramp_of(experiment: Row, rollout: Row, moves: Sequence[Row]) -> Ramp:
         carried=carried,
         approved_stage=rollout["approved_stage"],
         paused_day=None if paused is None else (paused - begun) / DAY,
-        acknowledged=tuple(sorted(acknowledged)),
+        acknowledged=tuple(sorted(acknowledged(moves, "rollout"))),
     )
 
 

@@ -88,6 +88,27 @@ def test_every_row_is_reached(row: int, action: str, given: Statistics, said: st
     assert Look.from_json(look.to_json()) == look
 
 
+def test_what_never_happens_in_either_arm_is_shown_not_to_happen_more_often() -> None:
+    won = statistics(12, lift=0.08)
+    nobody = {**won.metrics, "correction_rate": ArmMoments(share(1200, 0.0), share(1200, 0.0))}
+    look = take_look(PLAN, replace(won, metrics=nobody))
+    assert (look.row, look.action) == (5, "ship"), look.reason
+    # 70 users without a correction may still have 4 % of them.
+    margin = replace(PLAN, metrics=tuple(replace(each, margin=0.03) for each in PLAN.metrics))
+    few = {**won.metrics, "correction_rate": ArmMoments(share(70, 0.0), share(70, 0.0))}
+    assert take_look(margin, replace(won, metrics=few)).row == 6
+
+
+def test_what_never_varies_is_shown_not_to_rise() -> None:
+    won = statistics(12, lift=0.08)
+    same = Moments(1200, ("s", "n"), (0.001, 1.0), ((0.0, 0.0), (0.0, 0.0)))
+    dearer = replace(same, mean=(0.002, 1.0))
+    priced = plan_experiment("e#1", TRAFFIC, judged=[*JUDGED, Judged(COST, replace(TRAFFIC, deviation=0.5))])
+    for treated, row in ((same, 5), (dearer, 6)):
+        metrics = {**won.metrics, COST: ArmMoments(same, treated)}
+        assert take_look(priced, replace(won, metrics=metrics)).row == row
+
+
 def test_the_table_has_ten_rows_and_all_are_tested() -> None:
     assert [row for row, _ in TABLE] == list(range(1, 11))
     assert {row for row, *_ in ROWS} == set(range(11))

@@ -142,6 +142,12 @@ def test_a_decision_stays_made() -> None:
     assert take_look(PLAN, at(13, 1300), looks[:1], kind="guardrail").action == "ship"
 
 
+def test_harm_is_seen_while_a_shipped_change_waits() -> None:
+    looks = looked(at(12, 1200, lift=0.08))
+    assert take_look(PLAN, at(13, 1300, lift=-0.2), looks, kind="guardrail").action == "stop_harm"
+    assert take_look(PLAN, at(13, 1300, lift=-0.2), looks).action == "ship"
+
+
 def test_a_pause_does_not_end_it_and_costs_nothing() -> None:
     hurt = at(8, 520)
     hurt = replace(hurt, metrics={**hurt.metrics, FEEDBACK_RATE: ArmMoments(share(520, 0.5), share(520, 0.3))})

@@ -85,6 +85,23 @@ def test_up_to_half_the_control_is_as_large_and_the_stratum_one() -> None:
     assert [stage.phase_offset for stage in default_stages(True, tested_ppm=200_000)] == [1, 2, 3, 4]
 
 
+@pytest.mark.parametrize(
+    ("tested", "shares", "offsets"),
+    [
+        (600_000, [75, 95, 100], [1, 2, 3]),
+        (750_000, [75, 95, 100], [0, 1, 2]),
+        (800_000, [95, 100], [1, 2]),
+        (950_000, [95, 100], [0, 1]),
+        (990_000, [100], [1]),
+    ],
+)
+def test_a_rollout_never_begins_below_what_was_tested(tested: int, shares: list[int], offsets: list[int]) -> None:
+    stages = default_stages(True, tested_ppm=tested)
+    assert [stage.treatment_ppm // 10_000 for stage in stages] == shares
+    assert [stage.phase_offset for stage in stages] == offsets
+    RampPlan.of(TEST, stages)
+
+
 def test_a_late_scheduler_moves_one_stage_a_tick() -> None:
     move = tick(FRESH, RUNNING, 90.0)
     assert (move.action, move.ramp.stage, move.ramp.stage_started_day) == ("advance", 1, 90.0)
