@@ -155,6 +155,11 @@ class Experiments(Noun):
         """The looks of a phase, the oldest first: kind, as_of, day, result, decision, reason."""
         return self._rows("looks", experiment_id=experiment_id, phase=phase)
 
+    def was_seen(self, experiment_id: str, kind: Literal["decision", "guardrail", "ramp"], as_of: datetime) -> bool:
+        """Whether there is a look of this kind at this moment, in any phase."""
+        row = self._row("was_seen", experiment_id=experiment_id, kind=kind, as_of=as_of)
+        return row is not None and bool(row["seen"])
+
     def multiple(self, experiment_id: str, phase: int, as_of: datetime) -> list[str]:
         """Exposed units that saw the other arm too, by what was recorded before `as_of`: no fair comparison."""
         rows = self._rows("multiple_units", experiment_id=experiment_id, phase=phase, as_of=as_of)

@@ -80,6 +80,11 @@ select pg_advisory_xact_lock(hashtextextended('experiment look ' || %(experiment
 select kind, as_of, day, result, decision, reason from glow.experiment_looks
  where experiment_id = %(experiment_id)s and phase = %(phase)s order by as_of, look_id
 
+-- was_seen --
+-- Whether a moment of an experiment was looked at so, in whatever phase it was then.
+select exists (select from glow.experiment_looks k
+                where k.experiment_id = %(experiment_id)s and k.kind = %(kind)s and k.as_of = %(as_of)s) as seen
+
 -- multiple_units --
 -- Units that saw the other arm too: of an execution that began after the exposure, the version says so. An execution that began
 -- before may carry what was in force then.

@@ -65,6 +65,16 @@ def test_a_win_is_shipped_into_a_rollout_with_its_sentence(world: World, begun: 
     assert [row["decision"] for row in rows] == [each.look.action for each in seen if each.look is not None]
 
 
+def test_no_stage_ends_before_a_day_of_its_own_users_has_matured(world: World, begun: str) -> None:
+    world.during(begun, up=(0.55, 0.75))
+    last = days(world, begun, 6, 20)[-1]
+    assert last.rollout is not None
+    *stages, everybody = last.rollout["plan"]["stages"]
+    maturation = ExperimentPlan.from_json(last.experiment["plan"]).maturation_hours
+    assert [stage["hours"] for stage in stages] == [24 + maturation, 24 + maturation, 168]
+    assert everybody["hours"] == 0
+
+
 def test_looks_replay_bit_for_bit(world: World, begun: str) -> None:
     world.during(begun, up=(0.6, 0.6), days=21)
     days(world, begun, 5, 9)

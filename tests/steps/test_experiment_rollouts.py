@@ -58,6 +58,23 @@ def test_a_late_scheduler_moves_one_stage_a_tick_up_to_everybody(world: World, r
     assert (again.new, again.moved) == (False, "")
 
 
+def test_ticks_of_one_hour_are_one_also_where_the_first_began_a_phase(world: World, ramping: str) -> None:
+    with world.store.transaction() as t:
+        t.connection.execute("set local session_replication_role = replica")  # no way of a rollout is so short
+        t.connection.execute("update glow.rollouts set stage = 5")
+    set_back(world, ramping, BEGAN)
+    world.admin.execute(
+        "update glow.learning_experiments set phase = 3, treatment_ppm = 950000, control_ppm = 50000,"
+        " started_at = clock_timestamp() - interval '30 days'"
+    )
+    now = datetime.now(UTC) + timedelta(seconds=20)
+    world.during(ramping, users=1200, per_user=2, days=4, since=now - 9 * DAY, entering=1)
+    first = tick(world.store, ramping, now)
+    assert (first.moved, first.experiment["treatment_ppm"]) == ("rollout_advanced", 1_000_000), first.move
+    assert (tick(world.store, ramping, now).new, tick(world.store, ramping, now).moved) == (False, "")
+    assert tick(world.store, ramping, now + timedelta(hours=1)).moved == "rollout_completed"
+
+
 def test_harm_rolls_back_in_one_tick_and_never_again(world: World, ramping: str) -> None:
     world.during(ramping, users=6000, per_user=3, up=(0.8, 0.3), days=3, entering=1)
     for hour in range(1, 24 * 5):

@@ -43,6 +43,12 @@ def follow(t: Transaction, experiment: Row, rollout: Row | None, plan: Experimen
     return ""
 
 
+def stage_hours(plan: ExperimentPlan) -> float:
+    """A day that the monitor can see: what happens in a stage counts once its feedback had its time. A stage of a
+    phase of its own that lasted a day alone would end before the monitor saw anybody of it."""
+    return 24.0 + plan.maturation_hours
+
+
 def evidence(seen: Look) -> dict[str, object]:
     """What the audit row of a move keeps of its look; the look itself is a row of its own."""
     return {"look": seen.kind, "day": seen.day, "row": seen.row, "action": seen.action, "units": list(seen.units)}
@@ -74,7 +80,9 @@ def _ship(t: Transaction, experiment: Row, plan: ExperimentPlan, seen: Look) -> 
     if before is not None:
         reason = f"{seen.reason} But its rollout was rolled back in {before}: what mends it is a new version."
         return made(t.rollouts.stop_experiment(experiment["experiment_id"], "keep", MOVER, reason, evidence(seen)))
-    stages = default_stages(after_test=True, tested_ppm=plan.treatment_ppm, users=sum(seen.units))
+    stages = default_stages(
+        after_test=True, tested_ppm=plan.treatment_ppm, users=sum(seen.units), hours=stage_hours(plan)
+    )
     # The monitor goes on with the test's users: what they showed before the rollout is taken off.
     carried = {each.metric: -each.harm_log_e for each in seen.metrics if each.harm_log_e is not None}
     told = {**evidence(seen), "carried": carried if stages[0].phase_offset == 0 else {}}

@@ -59,7 +59,8 @@ def _tick(t: Transaction, experiment_id: str, now: datetime, onward: bool) -> Ti
         raise ValueError(f"experiment {experiment_id} has no rollout; it ends as a test does")
     as_of, looks = due(experiment, now), t.experiments.looks(experiment_id, experiment["phase"])
     ticks = [row for row in looks if row["kind"] == "ramp"]
-    if rollout["ended_at"] is not None or any(row["as_of"] == as_of for row in ticks):
+    # In any phase: the tick of this hour may have begun the one that is now.
+    if rollout["ended_at"] is not None or t.experiments.was_seen(experiment_id, "ramp", as_of):
         return Ticked(experiment, rollout, RampMove.from_json(ticks[-1]["result"]) if ticks else None)
     day = (as_of - experiment["begun_at"]) / DAY
     plan, ramp = RampPlan.from_json(rollout["plan"]), ramp_of(experiment, rollout, t.rollouts.history(experiment_id))

@@ -12,7 +12,7 @@ from glow_pipelines.learning.experiments import ExperimentPlan, RampPlan, defaul
 from glow_pipelines.settings import Settings
 from glow_pipelines.steps.experiments.changes import CannotStart, Change, change_asked
 from glow_pipelines.steps.experiments.freezing import PLANNED_EFFECT, freeze
-from glow_pipelines.steps.experiments.moves import MOVER
+from glow_pipelines.steps.experiments.moves import MOVER, stage_hours
 from glow_pipelines.store.store import Transaction
 
 
@@ -99,7 +99,9 @@ def _start_ramp(
     """A rollout without a test before: the same guardrails, from a small share upwards, without a ship decision."""
     named = _name(t, change, request_id)
     plan, traffic = freeze(t, settings, change.agent, named, asked)
-    stages = default_stages(after_test=False, users=traffic.population, approval=bool(asked.get("approval")))
+    stages = default_stages(
+        after_test=False, users=traffic.population, hours=stage_hours(plan), approval=bool(asked.get("approval"))
+    )
     created = t.experiments.create(
         named,
         change.agent,
