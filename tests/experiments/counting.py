@@ -16,6 +16,7 @@ from psycopg.types.json import Jsonb
 
 from glow_pipelines.learning.experiments.metrics import METRICS, MetricPlan
 from glow_pipelines.learning.experiments.plan import ExperimentPlan
+from tests.incremental.reading import settle
 
 AGENT, ID = "desk", "exp-count"
 START = datetime(2026, 11, 2, tzinfo=UTC)
@@ -153,6 +154,13 @@ def _supersede(made: World) -> None:
 
 def unit_of(unit: str, run: Run) -> str | None:
     return key(run.tenant, {"user": run.user, "session": run.session, "execution": run.name, "org": run.org}[unit])
+
+
+def committed(connection: psycopg.Connection) -> None:
+    """Commits, and waits until readers may count it: an open transaction of another database holds the horizon back."""
+    connection.commit()
+    at = connection.info
+    settle(f"postgresql://{at.user}:{at.password}@{at.host}:{at.port}/{at.dbname}")
 
 
 def write(connection: psycopg.Connection, made: World, frozen: ExperimentPlan) -> None:

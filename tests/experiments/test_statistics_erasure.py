@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from glow_pipelines.store.store import Store
-from tests.experiments.counting import AGENT, DAY, ID, START, plan, world, write
+from tests.experiments.counting import AGENT, DAY, ID, START, committed, plan, world, write
 
 AS_OF = START + 7 * DAY
 
@@ -26,7 +26,7 @@ def test_an_erased_person_is_in_no_sum(store: Store, connection: psycopg.Connect
     made.words = [replace(word, person="u-2") if word.kind == "correction" else word for word in made.words]
     frozen = plan(unit, cuped=("net_score",))
     write(connection, made, frozen)
-    connection.commit()
+    committed(connection)
     with store.transaction() as t:
         t.experiment_statistics.fold(ID, AS_OF)
         before = t.experiment_statistics.full(ID, AS_OF, frozen)
@@ -35,7 +35,7 @@ def test_an_erased_person_is_in_no_sum(store: Store, connection: psycopg.Connect
     (done,) = connection.execute(
         "select glow_api.erase_subject('u-2', 'default', dry_run => false, confirm => %s)", (receipt["confirm"],)
     ).fetchone() or ({},)
-    connection.commit()
+    committed(connection)
     assert done["tables"]["experiment_sums"] > 0
     left = connection.execute("select to_jsonb(s)::text from glow.experiment_sums s").fetchall()
     assert left
@@ -55,7 +55,7 @@ def test_an_erased_person_is_in_no_sum(store: Store, connection: psycopg.Connect
 
 def test_sums_go_with_the_executions_of_an_ended_experiment(store: Store, connection: psycopg.Connection) -> None:
     write(connection, world(22), plan())
-    connection.commit()
+    committed(connection)
     with store.transaction() as t:
         t.experiment_statistics.fold(ID, AS_OF)
     connection.execute("select glow.expire(%s)", (AS_OF + 60 * DAY,))

@@ -24,6 +24,7 @@ from tests.experiments.counting import (
     Word,
     World,
     clusters,
+    committed,
     multiple,
     plan,
     world,
@@ -110,7 +111,7 @@ def test_a_recount_is_what_counting_by_hand_gives(
 ) -> None:
     made, cuped = world(seed, unit), ("thumbs_up_rate", "latency_mean")
     write(connection, made, plan(unit, cuped=cuped))
-    connection.commit()
+    committed(connection)
     found = full(store, unit=unit, cuped=cuped)
     by_hand(found, made, AS_OF, cuped)
     seen = multiple(made, AS_OF)
@@ -130,7 +131,7 @@ def test_folding_in_any_pieces_is_the_recount_to_the_bit(
 ) -> None:
     made, cuped = world(seed, unit), ("net_score",)
     write(connection, made, plan(unit, cuped=cuped))
-    connection.commit()
+    committed(connection)
     chance = np.random.default_rng(seed)
     pieces = sorted(START + float(x) * HOUR for x in chance.uniform(0, 8 * 24, 9))
     for instant in [piece for piece in pieces if piece < AS_OF] + [AS_OF]:
@@ -154,12 +155,12 @@ def assert_equal(found: Statistics, other: Statistics) -> None:
 def test_sums_are_the_same_to_the_digit_in_any_pieces(store: Store, connection: psycopg.Connection) -> None:
     made = world(6)
     write(connection, made, plan())
-    connection.commit()
+    committed(connection)
     query = "select cluster_id, side, to_jsonb(s) - 'fold_id' from glow.experiment_sums s order by 1, 2"
     fold(store, *(START + n * 13 * HOUR for n in range(2, 13)), AS_OF)
     pieces = connection.execute(query).fetchall()
     connection.execute("truncate glow.experiment_folds, glow.experiment_sums")
-    connection.commit()
+    committed(connection)
     fold(store, AS_OF)
     assert pieces == connection.execute(query).fetchall()
     fold(store, AS_OF, AS_OF - DAY)
@@ -169,7 +170,7 @@ def test_sums_are_the_same_to_the_digit_in_any_pieces(store: Store, connection: 
 def test_a_later_word_does_not_change_a_past_look(store: Store, connection: psycopg.Connection) -> None:
     made = world(7)
     write(connection, made, plan())
-    connection.commit()
+    committed(connection)
     before = full(store)
     run = next(run for run in made.runs if str(run.user) in made.exposures and run.tenant == "default")
     connection.execute(
@@ -178,7 +179,7 @@ def test_a_later_word_does_not_change_a_past_look(store: Store, connection: psyc
     write_words(
         connection, [Word(9999, run.name, "default", run.user or "", "vote", run.at + MATURATION, thumbs=1, rating=5)]
     )
-    connection.commit()
+    committed(connection)
     assert_equal(full(store), before)
 
 
@@ -188,7 +189,7 @@ def test_what_commits_late_is_counted(store: Store, connection: psycopg.Connecti
     early = World(made.unit, made.exposures, [r for r in made.runs if r not in held_runs],
                   [w for w in made.words if w not in held_words])  # fmt: skip
     write(connection, early, plan())
-    connection.commit()
+    committed(connection)
     with psycopg.connect(database_url) as late:
         write_runs(late, held_runs)
         write_words(late, held_words)
@@ -203,10 +204,10 @@ def test_what_commits_late_is_counted(store: Store, connection: psycopg.Connecti
 def test_an_exposure_that_commits_late_is_counted(store: Store, connection: psycopg.Connection) -> None:
     made = world(9)
     write(connection, World(made.unit, {}, made.runs, made.words), plan())
-    connection.commit()
+    committed(connection)
     fold(store, AS_OF - DAY)
     write_exposures(connection, made)
-    connection.commit()
+    committed(connection)
     fold(store, AS_OF)
     by_hand(statistics(store), made, AS_OF, ())
 
@@ -214,7 +215,7 @@ def test_an_exposure_that_commits_late_is_counted(store: Store, connection: psyc
 def test_two_folds_come_one_after_the_other(store: Store, connection: psycopg.Connection, database_url: str) -> None:
     made = world(10)
     write(connection, made, plan())
-    connection.commit()
+    committed(connection)
     fold(store, AS_OF - 3 * DAY)
     with psycopg.connect(database_url) as other, store.transaction() as t:
         t.experiment_statistics.fold(ID, AS_OF)
@@ -228,7 +229,7 @@ def test_two_folds_come_one_after_the_other(store: Store, connection: psycopg.Co
 def test_a_fold_that_dies_leaves_what_was_there(store: Store, connection: psycopg.Connection) -> None:
     made = world(11)
     write(connection, made, plan())
-    connection.commit()
+    committed(connection)
     fold(store, AS_OF - 3 * DAY)
     with pytest.raises(ZeroDivisionError):
         _die(store)
@@ -252,7 +253,7 @@ def test_far_from_zero_nothing_is_lost(store: Store, connection: psycopg.Connect
     made.runs = [Run(f"e-{u}", "default", u, "c", START + HOUR, VERSION[n % 2], 1, None, values[u])
                  for n, u in enumerate(users)]  # fmt: skip
     write(connection, made, plan())
-    connection.commit()
+    committed(connection)
     arm = full(store).metrics["score"]
     assert isinstance(arm, ArmMoments)
     near(arm.control, ("s", "n"), [[Decimal(str(values[u])), Decimal(1)] for u in users[::2]])
@@ -274,7 +275,7 @@ def by_anova(s: list[int], n: list[int]) -> float:
 def test_the_planner_is_told_of_traffic(store: Store, connection: psycopg.Connection) -> None:
     made = world(13, runs=300)
     write(connection, made, plan())
-    connection.commit()
+    committed(connection)
     now = START + 10 * DAY
     with store.transaction() as t:
         found = t.experiment_statistics.traffic(AGENT, "thumbs_up_rate", "user", 28, now)

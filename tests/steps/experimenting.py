@@ -15,6 +15,7 @@ from glow_pipelines.database import connect
 from glow_pipelines.learning.prompts.types import Candidate, Prompt
 from glow_pipelines.settings import Settings
 from glow_pipelines.store import Store
+from tests.incremental.reading import settle
 
 AGENT = "tax"
 PROMPT = Prompt("Which account is it?", choices=("travel", "meals"))
@@ -145,6 +146,7 @@ class World:
                 "rated_treatment": rated[1],
             },
         )
+        settle(self.url)  # readers count what is behind the horizon, and other workers' transactions hold it back
         self.admin.execute("analyze glow.executions, glow.exposures, glow.agent_feedback")  # autovacuum is off in tests
 
 
