@@ -33,6 +33,7 @@ from tests.experiments.counting import (
     write_runs,
     write_words,
 )
+from tests.incremental.reading import settle
 
 AS_OF = START + 7 * DAY
 UNITS = ("user", "org", "session", "execution")
@@ -195,6 +196,7 @@ def test_what_commits_late_is_counted(store: Store, connection: psycopg.Connecti
         write_words(late, held_words)
         # Transactions that begin after it and end before: a watermark of ids or instants passes over it for ever.
         fold(store, AS_OF - 3 * DAY, AS_OF - 2 * DAY)
+    settle(database_url)
     fold(store, AS_OF)
     found = statistics(store)
     assert_equal(found, full(store))

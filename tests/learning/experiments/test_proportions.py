@@ -28,7 +28,7 @@ def test_intervals_hold_the_difference_and_mirror(c, t) -> None:
         low, high = interval(*c, *t)
         assert -1 - 1e-9 <= low <= d + 1e-9
         assert d - 1e-9 <= high <= 1 + 1e-9
-        # 1e-4: where all or none of an arm are events, the likelihood's own root lies on the edge (2.8e-5 at 24/24, 5/31).
+        # 1e-4: where all of an arm are events, the root of the likelihood lies on the edge (2.8e-5 at 24/24, 5/31).
         assert (-high, -low) == pytest.approx(interval(*t, *c), abs=1e-4)
 
 
