@@ -6,7 +6,7 @@ names of ours and numbers only.
 
 import base64
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from html import escape
 
 import dagster as dg
@@ -60,16 +60,17 @@ class Frame:
         return f'<text x="{x + 7:.1f}" y="{y + 4:.1f}" fill="{colour}">{escape(text[:24])}</text>'
 
     def svg(self, drawn: Sequence[str]) -> str:
-        ticks, told = [], self._ticks()
-        for step in range(5):
-            x = self.x[0] + step / 4 * (self.x[1] - self.x[0])
-            y = self.y[0] + step / 4 * (self.y[1] - self.y[0])
-            (across, _), (_, up) = self.at((x, self.y[0])), self.at((self.x[0], y))
+        ticks = []
+        scale, unit = (100, " %") if self._percent else (1, "")
+        for y, told in round_numbers(scale * self.y[0], scale * self.y[1]):
+            up = self.at((self.x[0], y / scale))[1]
             ticks.append(
                 f'<line x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{up:.1f}" y2="{up:.1f}" stroke="#e4e4e4"/>'
-                f'<text x="{_LEFT - 6}" y="{up + 4:.1f}" text-anchor="end">{told(y)}</text>'
-                f'<text x="{across:.1f}" y="{HEIGHT - _BOTTOM + 16}" text-anchor="middle">{x:.0f}</text>'
+                f'<text x="{_LEFT - 6}" y="{up + 4:.1f}" text-anchor="end">{told}{unit}</text>'
             )
+        for x, told in round_numbers(*self.x):
+            across = self.at((x, self.y[0]))[0]
+            ticks.append(f'<text x="{across:.1f}" y="{HEIGHT - _BOTTOM + 16}" text-anchor="middle">{told}</text>')
         names = (
             f'<text x="{(_LEFT + WIDTH - _RIGHT) / 2}" y="{HEIGHT - 6}" text-anchor="middle">{self._names[0]}</text>'
             f'<text x="{_LEFT}" y="11">{self._names[1]}</text>'
@@ -80,12 +81,17 @@ class Frame:
             f"{''.join(ticks)}{names}{''.join(drawn)}</svg>"
         )
 
-    def _ticks(self) -> Callable[[float], str]:
-        """Numbers with as many digits as tell two ticks apart."""
-        scale, unit = (100, " %") if self._percent else (1, "")
-        gap = scale * (self.y[1] - self.y[0]) / 4 or 1
-        digits = max(0 if self._percent else 1, math.ceil(-math.log10(gap)))
-        return lambda y: f"{scale * y + 0.0:.{digits}f}{unit}"
+
+def round_numbers(low: float, high: float) -> list[tuple[float, str]]:
+    """Numbers for an axis between two ends, each exactly what is written beside it: four to ten multiples of 1, 2 or 5
+    times a power of ten."""
+    span = high - low or 1.0
+    power = 10.0 ** math.floor(math.log10(span / 4))
+    step = next(size * power for size in (5, 2, 1) if size * power <= span / 4)
+    digits = max(0, -math.floor(math.log10(step)))
+    first = math.ceil(low / step - 1e-9)
+    many = math.floor((low + span) / step + 1e-9) - first + 1
+    return [(n * step, f"{n * step:.{digits}f}") for n in range(first, first + many)]
 
 
 def around(values: Sequence[float], within: tuple[float, float] = (-math.inf, math.inf)) -> tuple[float, float]:
