@@ -23,11 +23,16 @@ def main(given: list[str] | None = None) -> int:
 
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--vectors", type=Path, help="a file in the format of the reference vectors")
+    parser.add_argument("--scale", action="store_true", help="what a look costs at 10⁶ executions")
     running.add_arguments(parser)
     arguments = parser.parse_args(given)
-    if not (arguments.vectors or arguments.simulate or arguments.real or arguments.report):
-        parser.error("nothing to do: give --vectors FILE, --simulate, --real DIR or --report")
+    if not (arguments.vectors or arguments.simulate or arguments.real or arguments.scale or arguments.report):
+        parser.error("nothing to do: give --vectors FILE, --simulate, --real DIR, --scale or --report")
     running.run(arguments, parser)
+    if arguments.scale:
+        from benchmarks.experimenting import scale
+
+        running.keep("scale", "a look at 10⁶ executions of 32 768 users", scale.measure(1_000_000), arguments.results)
     if arguments.vectors is not None:
         from benchmarks.experimenting.vectors_report import show
 

@@ -24,6 +24,8 @@ def markdown(results: Mapping[str, Any]) -> str:
         parts.append("\n".join(_simulation(name, simulations[name])) + "\n")
     for name, figures in sorted(results.get("real data", {}).items()):
         parts.append("\n".join(_real(name, figures)) + "\n")
+    for name, figures in sorted(results.get("scale", {}).items()):
+        parts.append("\n".join(_real(name, figures, "Scale")) + "\n")
     return "\n".join([*parts, f"Machine: {results.get('machine', 'not stated')}.\n"])
 
 
@@ -43,8 +45,8 @@ def _simulation(name: str, run: Mapping[str, Any]) -> Iterator[str]:
         yield f"| {_cell(', '.join(world))} | {_cell(what)} | {value} | {bar} | {verdict} |"
 
 
-def _real(name: str, figures: Mapping[str, Any]) -> Iterator[str]:
-    yield f"## Real data: {_cell(name)}\n"
+def _real(name: str, figures: Mapping[str, Any], kind: str = "Real data") -> Iterator[str]:
+    yield f"## {kind}: {_cell(name)}\n"
     yield f"{figures['date']}.\n"
     yield "| figure | value |"
     yield "|---|---|"
