@@ -142,12 +142,12 @@ def lasting(users: Users, days: int, a_day: int) -> Users:
 def run(plan: ExperimentPlan, statistics: Iterator[tuple[Statistics, bool]]) -> tuple[list[Look], str]:
     """Looks until one ends the experiment or pauses it, and how it ended."""
     history: list[Look] = []
-    for now, decisive in statistics:
-        look = take_look(plan, now, history, "decision" if decisive else "guardrail")
+    for seen, decisive in statistics:
+        look = take_look(plan, seen, history, "decision" if decisive else "guardrail")
         history.append(look)
         if look.terminal or look.action == "pause":
             return history, look.action
-        if now.day >= plan.maximum_days:
+        if seen.day >= plan.maximum_days:
             break
     return history, "open"
 
