@@ -237,6 +237,10 @@ def test_a_death_anywhere_leaves_the_old_index_in_force_and_the_next_run_goes_on
     at, steps = 0, None
     while steps is None or at <= steps:
         word = f"Round {at} of many."
+        with library.store.transaction() as t:  # or every round would have more indexes to keep than the one before
+            for index in t.retrieval_index.all(AGENT):
+                if (index.chunking, index.model) not in t.retrieval_index.wanted(AGENT):
+                    t.retrieval_index.retire(index.index_number)
         library.put(travel=f"{TEXTS['travel']} {word}")
         if change == "model":
             library.model = CountingModel(f"model {at}")
