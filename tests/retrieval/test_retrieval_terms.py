@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from glow_pipelines.learning.retrieval.text import SMALL, terms
 
-# PostgreSQL has no NUL in texts; characters that one of the two Unicode versions does not know yet may decompose in one.
+# PostgreSQL has no NUL in texts; a character that one side's Unicode does not know yet may decompose on the other.
 LETTERS = st.characters(exclude_categories=("Cs", "Cn"), exclude_characters="\0")
 ENDINGS = st.sampled_from(["", "s", "ies", "sses", "us", "ing", "ed", "ly", "lled", "ssing", "e", "es", "ees", "inge"])
 WORDS = st.builds(str.__add__, st.text("abcdeilsty", max_size=6), ENDINGS)

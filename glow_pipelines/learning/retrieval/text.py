@@ -3,8 +3,8 @@
 Belongs here: the one way retrieval turns text into comparable pieces. Does not belong here: scoring (``bm25``), and any
 knowledge of documents or queries. Text is hostile input: it is split and hashed, never interpreted.
 
-`terms` is also glow.terms in SQL. What a letter is and what its small form is are therefore spelled out here: PostgreSQL's
-own answers depend on its version and on the locale a server was made with.
+`terms` is also glow.terms in SQL. What a letter is, and its small form, are therefore spelled out here: PostgreSQL's own
+answers depend on its version and on the locale a server was made with.
 """
 
 from __future__ import annotations
