@@ -1,8 +1,8 @@
 """Lists that let both legs be seen, so that clicks can compare them.
 
 Belongs here: team-draft interleaving, swaps of neighbours, the draws behind them, and the default chance that a rank is
-looked at. Does not belong here: the legs' own scores (``index``). Why it exists: feedback logged on the dense ranking alone made a tuned hybrid worse than the
-untuned one on both collections tried; interleaved logs turned that into a gain.
+looked at. Does not belong here: the legs' own scores (``index``). Why it exists: feedback logged on the dense ranking
+alone made a tuned hybrid worse than the untuned one on both collections tried; interleaved logs made it a gain.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def swapped(ranked: Sequence[_T], rng: Chance) -> list[_T]:
     """The list with one pair of neighbours swapped: which pair, and a coin whether at all.
 
     Each pair is seen in both orders equally often, so how much more often a chunk is clicked at rank k than at k + 1
-    says how much more often rank k is looked at (FairPairs, Radlinski & Joachims 2006; but one pair: the list stays good).
+    says how much more often rank k is looked at (FairPairs, Radlinski & Joachims 2006; one pair: the list stays good).
     """
     swap = list(ranked)
     if len(swap) > 1:

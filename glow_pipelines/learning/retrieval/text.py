@@ -3,7 +3,7 @@
 Belongs here: the one way retrieval turns text into comparable pieces. Does not belong here: scoring (``bm25``), and any
 knowledge of documents or queries. Text is hostile input: it is split and hashed, never interpreted.
 
-`terms` is also glow.terms in SQL. What a letter is, and its small form, are therefore spelled out here: PostgreSQL's own
+`terms` is also glow.terms in SQL. What a letter is, and its small form, are therefore spelled out here: PostgreSQL's
 answers depend on its version and on the locale a server was made with.
 """
 
