@@ -1,4 +1,4 @@
--- Search: the face. Scores are in search_scores.sql.
+-- Search: the face. Scores are in candidates.sql.
 
 -- SHA-256 of "{seed}:{block}", sixteen draws of 16 bits a block: EventChance in learning/retrieval/interleaving.py.
 create function glow_api.draw(seed text, n integer) returns double precision
@@ -9,11 +9,11 @@ comment on function glow_api.draw is 'A number from 0 to below 1 that belongs to
 
 -- Radlinski, Kurup & Joachims 2008, as team_draft there: each round a coin says who picks first, each picks its best that
 -- is not taken yet.
-create function glow_api.team_draft(found glow_api.found_chunk[], k integer, seed text) returns glow_api.found_chunk[]
+create function glow_api.team_draft(chosen glow_api.found_chunk[], k integer, seed text) returns glow_api.found_chunk[]
   language plpgsql stable as $$
 declare
-  legs text[];
-  leg text;
+  sides text[];
+  side text;
   pick glow_api.found_chunk;
   drafted glow_api.found_chunk[] := '{}';
   taken text[] := '{}';
@@ -23,14 +23,14 @@ begin
   loop
     before := cardinality(drafted);
     exit when before >= k;
-    legs := case when glow_api.draw(seed, round) < 0.5 then '{dense,lexical}' else '{lexical,dense}' end;
-    foreach leg in array legs loop
+    sides := case when glow_api.draw(seed, round) < 0.5 then '{dense,lexical}' else '{lexical,dense}' end;
+    foreach side in array sides loop
       exit when cardinality(drafted) >= k;
-      select f.* into pick from unnest(found) f
-       where case leg when 'dense' then f.dense_rank else f.lexical_rank end <= k and f.chunk_id <> all (taken)
-       order by case leg when 'dense' then f.dense_rank else f.lexical_rank end limit 1;
-      continue when not found;
-      pick.leg := leg;
+      select f.* into pick from unnest(chosen) f
+       where case side when 'dense' then f.dense_rank else f.lexical_rank end <= k and f.chunk_id <> all (taken)
+       order by case side when 'dense' then f.dense_rank else f.lexical_rank end limit 1;
+      continue when pick.chunk_id is null;
+      pick.leg := side;
       drafted := drafted || pick;
       taken := taken || pick.chunk_id;
     end loop;
@@ -42,20 +42,20 @@ end $$;
 comment on function glow_api.team_draft is 'A list that both legs placed, so that clicks can compare them.';
 
 -- FairPairs for one pair, as `swapped` there.
-create function glow_api.swapped(found glow_api.found_chunk[], seed text) returns glow_api.found_chunk[]
+create function glow_api.swapped(chosen glow_api.found_chunk[], seed text) returns glow_api.found_chunk[]
   language plpgsql immutable as $$
 declare
-  n integer := cardinality(found);
+  n integer := cardinality(chosen);
   at integer;
   kept glow_api.found_chunk;
 begin
   if n > 1 and glow_api.draw(seed, 1) < 0.5 then
     at := 1 + floor(glow_api.draw(seed, 0) * (n - 1))::integer;
-    kept := found[at];
-    found[at] := found[at + 1];
-    found[at + 1] := kept;
+    kept := chosen[at];
+    chosen[at] := chosen[at + 1];
+    chosen[at + 1] := kept;
   end if;
-  return found;
+  return chosen;
 end $$;
 comment on function glow_api.swapped is 'A list with one random pair of neighbours swapped, or not: what shows how much a rank alone is worth.';
 
@@ -114,7 +114,7 @@ create function glow_api.search_answer(plan glow_api.search_plan, event_id text,
                             'event_id', event_id, 'policy', policy, 'dense', is_dense, 'hits', coalesce(hits, '[]'));
 comment on function glow_api.search_answer is 'What search answers.';
 
-create function glow_api.shown_hits(plan glow_api.search_plan, found glow_api.found_chunk[]) returns jsonb
+create function glow_api.shown_hits(plan glow_api.search_plan, chosen glow_api.found_chunk[]) returns jsonb
   language plpgsql stable as $$
 begin
   return (
@@ -123,7 +123,7 @@ begin
              'starts', coalesce(l.starts, c.starts), 'ends', coalesce(l.ends, c.ends), 'score', f.score,
              'score_dense', case when f.dense_rank is not null then f.dense end, 'score_lexical', f.lexical, 'leg', f.leg,
              'propensity', greatest(1.0 / f.rank, 0.1)::double precision) order by f.rank)
-      from unnest(found) with ordinality as f(chunk_id, score, dense, lexical, dense_rank, lexical_rank, leg, rank)
+      from unnest(chosen) with ordinality as f(chunk_id, score, dense, lexical, dense_rank, lexical_rank, leg, rank)
       join glow.chunks c on c.agent = plan.agent and c.chunk_id = f.chunk_id
       join glow.documents d on d.agent = c.agent and d.document_id = c.document_id
       left join glow.live_chunks l on l.agent = c.agent and l.chunking = c.chunking and l.chunk_id = c.chunk_id);
@@ -217,7 +217,7 @@ declare
   vector public.vector;
   asked public.vector;
   seed text;
-  found glow_api.found_chunk[];
+  chosen glow_api.found_chunk[];
   answer jsonb;
 begin
   call.event_id := event_id; call.agent := agent; call.query := query; call.policy := policy; call.user_id := user_id;
@@ -244,15 +244,15 @@ begin
   vector := glow_api.query_vector(plan, query, embedding);
   asked := glow_api.adapted_query(plan, vector);
   terms := glow_api.asked_terms(plan, query);
-  found := array(select f from glow_api.found_chunks(plan, terms.terms, terms.times, vector, asked, k, policy = 'interleave') f);
+  chosen := array(select f from glow_api.found_chunks(plan, terms.terms, terms.times, vector, asked, k, policy = 'interleave') f);
   -- The graph has been given up by a vacuum that is behind, or by a setting: then every vector is read.
-  if vector is not null and cardinality(found) < least(k, plan.chunks) then
-    found := array(select f from glow_api.found_chunks(plan, terms.terms, terms.times, vector, asked, k, policy = 'interleave', true) f);
+  if vector is not null and cardinality(chosen) < least(k, plan.chunks) then
+    chosen := array(select f from glow_api.found_chunks(plan, terms.terms, terms.times, vector, asked, k, policy = 'interleave', true) f);
   end if;
   seed := coalesce(event_id, gen_random_uuid()::text);
-  found := case policy when 'interleave' then glow_api.team_draft(found, k, seed)
-                       when 'explore' then glow_api.swapped(found, seed) else found end;
-  answer := glow_api.search_answer(plan, event_id, policy, vector is not null, glow_api.shown_hits(plan, found));
+  chosen := case policy when 'interleave' then glow_api.team_draft(chosen, k, seed)
+                       when 'explore' then glow_api.swapped(chosen, seed) else chosen end;
+  answer := glow_api.search_answer(plan, event_id, policy, vector is not null, glow_api.shown_hits(plan, chosen));
   if event_id is not null then
     call.configuration := plan.configuration; call.model := plan.model; call.index_number := plan.index_number;
     call.hits := answer -> 'hits';

@@ -82,21 +82,29 @@ alter table glow.retrieval_expansions
   add column added_terms  text[] generated always as (glow.terms(adds)) stored;
 
 -- The mean over all pairs of n unit vectors follows from their mean m: (n |m|^2 - 1) / (n - 1).
-create function glow.measure_floor(index_number integer) returns double precision
-  language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+create function glow.mean_cosine(index_number integer) returns double precision
+  language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 declare
   vectors bigint;
   length double precision;
 begin
   execute format('select count(e.embedding), public.vector_norm(public.avg(e.embedding)) from %s e', glow.index_part('index_entries', index_number))
     into vectors, length;
-  length := case when vectors < 2 then 0 else greatest(-1, least(1, (vectors * length ^ 2 - 1) / (vectors - 1))) end;
-  update glow.retrieval_indexes i set dense_floor = length where i.index_number = measure_floor.index_number;
-  return length;
+  return case when vectors < 2 then 0 else greatest(-1, least(1, (vectors * length ^ 2 - 1) / (vectors - 1))) end;
 end $$;
-comment on function glow.measure_floor is
-  'Measures how near two chunks of an index are on average, and keeps it: to call when an index was filled or has changed.';
-revoke execute on function glow.measure_floor from public;
+comment on function glow.mean_cosine is 'How near two chunks of an index are on average.';
+revoke execute on function glow.mean_cosine from public;
+
+-- By a trigger, so that whatever fills or changes an index and counts it cannot leave the floor of another collection.
+create function glow.measure_floor() returns trigger
+  language plpgsql as $$
+begin
+  new.dense_floor := glow.mean_cosine(new.index_number);
+  return new;
+end $$;
+comment on function glow.measure_floor is 'Measures the floor of an index whose chunks were counted.';
+create trigger measured before update of chunks on glow.retrieval_indexes
+  for each row execute function glow.measure_floor();
 
 -- A question has a row of memory for each chunk it says something of: read from there, the nearest questions of a search
 -- would cost ten times as much. Follows the memory by itself, whoever writes or erases that.

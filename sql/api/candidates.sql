@@ -18,20 +18,20 @@ create function glow_api.weight(plan glow_api.search_plan, name text, usual doub
   return coalesce((plan.parameters ->> name)::double precision, usual);
 comment on function glow_api.weight is 'A parameter of a configuration; absent it has its usual value.';
 
--- learning/retrieval/asking.py: unit((1 - weight) q + weight unit(W q)).
+-- learning/retrieval/asking.py: unit((1 - weight) q + weight unit(W q)). Written with operator(), all operators bind alike.
 create function glow_api.adapted_query(plan glow_api.search_plan, vector public.vector) returns public.vector
   language plpgsql stable as $$
 declare
   share double precision := glow_api.weight(plan, 'adapter_weight');
   turned public.vector;
 begin
-  if share = 0 then return vector; end if;
+  if share = 0 or vector is null then return vector; end if;
   select public.l2_normalize(array_agg(-(a.row operator(public.<#>) vector) order by a.position)::public.vector) into turned
     from glow.retrieval_adapters a where a.configuration = plan.configuration;
   if turned is null then return vector; end if;
   return public.l2_normalize(
-    vector operator(public.*) array_fill((1 - share)::real, array[plan.dimensions])::public.vector
-    operator(public.+) turned operator(public.*) array_fill(share::real, array[plan.dimensions])::public.vector);
+    (vector operator(public.*) array_fill((1 - share)::real, array[plan.dimensions])::public.vector)
+    operator(public.+) (turned operator(public.*) array_fill(share::real, array[plan.dimensions])::public.vector));
 end $$;
 comment on function glow_api.adapted_query is 'The vector that the dense leg asks with.';
 
@@ -171,7 +171,8 @@ begin
   if moves then
     statement := statement || ', first as (' || format(fused, 'scored') || $sql$
     ), moved as materialized (
-      select public.l2_normalize($2 operator(public.+) public.avg(f.vector) operator(public.*) array_fill($15::real, array[($14).dimensions])::public.vector) as asked
+      select public.l2_normalize($2 operator(public.+) (public.avg(f.vector)
+               operator(public.*) array_fill($15::real, array[($14).dimensions])::public.vector)) as asked
         from (select f.vector from first f where f.cosine is not null order by f.score desc, f.chunk_id limit $16) f
     ), again as materialized (
       select s.chunk_id, s.vector, -(s.vector operator(public.<#>) m.asked) as cosine, s.bm25, s.extra from scored s cross join moved m
