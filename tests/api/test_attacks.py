@@ -27,6 +27,8 @@ READERS = {"glow_engineer", "glow_pipeline"}
 # The whole matrix, written down a second time: whoever grants something changes it here too.
 PATTERNS = {"correction_patterns"}
 PROMPTS = {"prompts", "prompt_history", "prompt_lineage", "rollback_prompt", "notifications"}
+DOCUMENTS = {"put_document", "put_documents", "retire_document", "documents"}
+RETRIEVAL = {"rollback_retrieval", "retrieval_history"}
 EXPERIMENTS = {"plan_experiment", "experiments", "experiment_looks", "experiment_decision", "stop_experiment"}
 EXPERIMENTS |= {"abandon_experiment", "pause_experiment", "resume_experiment", "extend_experiment"}
 EXPERIMENTS |= {"restart_experiment"}
@@ -36,7 +38,9 @@ ROLLOUTS |= {"roll_back"}
 MAY: dict[str, set[str]] = {
     "glow_app": WRITE
     | BATCHES
+    | DOCUMENTS
     | FIGURES
+    | {"search"}
     | {"withdraw_feedback", "resolve_prompt", "issue_feedback_token", "submit_feedback_with_token"}
     | PATTERNS,
     "glow_browser": {"submit_feedback_with_token"},
@@ -48,6 +52,9 @@ MAY: dict[str, set[str]] = {
     "glow_engineer": FIGURES
     | ASKING
     | PROMPTS
+    | DOCUMENTS
+    | RETRIEVAL
+    | {"search"}
     | EXPERIMENTS
     | ROLLOUTS
     | LINEAGE

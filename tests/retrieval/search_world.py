@@ -3,6 +3,7 @@
 Belongs here: agent, documents, index and configuration as the pipeline would leave them, and the call. Does not: the
 pipeline itself, any assertion.
 """
+# ruff: noqa: E501, S608 -- SQL is read best unbroken, and the names in it are ours
 
 from collections import Counter
 from collections.abc import Sequence
@@ -24,6 +25,10 @@ def literal(vector: Vector) -> str:
 
 def put_agent(connection: psycopg.Connection, agent: str, tenant: str = "default") -> None:
     connection.execute("insert into glow.agents (agent, tenant) values (%s, %s)", (agent, tenant))
+    put_chunking(connection, agent)
+
+
+def put_chunking(connection: psycopg.Connection, agent: str) -> None:
     connection.execute(
         "insert into glow.chunkings (chunking, agent, parameters) values (%s, %s, %s)",
         (f"whole of {agent}", agent, Jsonb({"kind": "whole"})),

@@ -26,11 +26,12 @@ VECTOR = st.lists(st.integers(-3, 3), min_size=DIMENSIONS, max_size=DIMENSIONS).
 def worlds(draw: DrawFn) -> tuple[list[Chunk], Configuration]:
     n = draw(st.integers(1, 12))
     chunks = [Chunk(f"c{i}", f"d{i}", draw(TEXT), draw(st.none() | VECTOR) if i else draw(VECTOR)) for i in range(n)]
+    liked, looked = st.sampled_from([0.0, 0.1, 0.5, 0.9]), st.sampled_from([0.5, 4.0])
     memory = [
-        MemoryRow(f"asked {q}", vector, f"c{c}", draw(st.sampled_from([0.0, 0.1, 0.5, 0.9])), draw(st.sampled_from([0.5, 4])), ())
+        MemoryRow(f"asked {q}", vector, f"c{c}", draw(liked), draw(looked), ())
         for q, vector in enumerate(draw(st.lists(VECTOR, max_size=3)))
         for c in draw(st.lists(st.integers(0, n), max_size=3, unique=True))
-    ]  # fmt: skip
+    ]
     expansions = [
         Expansion(draw(TEXT), tuple(draw(st.lists(TEXT, min_size=1, max_size=2))), draw(WEIGHT), 5, 5, 2.0, 0.1)
         for _ in range(draw(st.integers(0, 3)))
