@@ -1,0 +1,116 @@
+"""Simulated users of a search: what list they get, where they look, what they click.
+
+Belongs here: click models, logging policies, and what makes a log worthless (labels shuffled, a loud user). Does not:
+what is learned from the log. Position-based model (Craswell et al. 2008): examined with a chance that only depends on
+the rank, clicked with a chance that only depends on relevance.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from glow_pipelines.learning.retrieval import Hit, RetrievalEvent, RetrievalIndex
+from glow_pipelines.learning.retrieval.interleaving import examination, team_draft
+from glow_pipelines.learning.retrieval.types import Leg, Vector
+
+K = 10
+USERS = 400
+LOGGING = ("interleave", "dense", "explore", "production")
+
+
+@dataclass(frozen=True)
+class Clicks:
+    """Chance to click an examined chunk; `examine` gives the chance that rank 1, 2, … is looked at."""
+
+    relevant: float = 0.9
+    other: float = 0.1
+    examine: Callable[[int], float] = lambda rank: 1.0 / rank
+
+
+HONEST = Clicks()
+RANDOM = Clicks(relevant=0.3, other=0.3)
+FIRST_ONLY = Clicks(examine=lambda rank: float(rank == 1))
+FIRST_ALWAYS = Clicks(relevant=1.0, other=1.0, examine=lambda rank: float(rank == 1))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question as users ask it, with its vector and the ids of what is relevant to it."""
+
+    text: str
+    vector: Vector
+    relevant: frozenset[str]
+
+
+def simulate(
+    index: RetrievalIndex,
+    asked: Sequence[Asked],
+    logging: str,
+    sessions: int,
+    rng: np.random.Generator,
+    clicks: Clicks = HONEST,
+) -> list[RetrievalEvent]:
+    """`sessions` searches of every question, each by another user. Propensities are logged as the product logs them."""
+    if logging not in LOGGING:
+        raise ValueError(f"logging={logging!r}; there is {', '.join(LOGGING)}")
+    events: list[RetrievalEvent] = []
+    for question in asked:
+        draw = _lists(index, question, logging, rng)
+        for user in rng.choice(USERS, size=sessions, replace=sessions > USERS):
+            hits = []
+            for rank, (chunk_id, leg) in enumerate(draw(), 1):
+                attractive = clicks.relevant if chunk_id in question.relevant else clicks.other
+                clicked = bool(rng.random() < clicks.examine(rank) and rng.random() < attractive)
+                hits.append(Hit(chunk_id, rank, 0.0, leg, examination(rank), clicked=clicked))
+            name = f"e{len(events):06}"
+            policy = "interleave" if logging == "interleave" else "production"
+            events.append(RetrievalEvent(name, question.text, question.vector, policy, f"u{user}", name, tuple(hits)))  # type: ignore[arg-type]
+    return events
+
+
+def shuffled(events: Sequence[RetrievalEvent], rng: np.random.Generator) -> list[RetrievalEvent]:
+    """The same lists and clicks under the questions of others: nothing in it is true any more."""
+    questions = list({event.query: event.query_embedding for event in events}.items())
+    order = rng.permutation(len(questions))
+    other = {questions[i][0]: questions[j] for i, j in enumerate(order)}
+    return [replace(e, query=other[e.query][0], query_embedding=other[e.query][1]) for e in events]
+
+
+def thumbs(
+    asked: Sequence[Asked], chunk_of: Mapping[str, str], count: int, user: str = "loud", thumb: int = 1
+) -> list[RetrievalEvent]:
+    """`count` thumbs of one user, going round the questions, each on the chunk named for the question."""
+    events = []
+    for n in range(count):
+        question = asked[n % len(asked)]
+        hit = Hit(chunk_of[question.text], 1, 0.0, "both", 1.0, explicit=thumb)  # type: ignore[arg-type]
+        events.append(RetrievalEvent(f"t{n:06}", question.text, question.vector, "production", user, f"t{n}", (hit,)))
+    return events
+
+
+def _lists(
+    index: RetrievalIndex, question: Asked, logging: str, rng: np.random.Generator
+) -> Callable[[], list[tuple[str, Leg]]]:
+    """What one more search of the question shows, by the policy."""
+    legs: dict[str, list[str]] = {}
+    if logging in ("interleave", "dense"):
+        legs = {
+            leg: [s.chunk_id for s in index.search_leg(leg, question.text, question.vector, K)]  # type: ignore[arg-type]
+            for leg in ("dense", "lexical")
+        }
+    if logging == "interleave":
+        return lambda: team_draft(legs["dense"], legs["lexical"], K, rng)
+    if logging == "dense":
+        return lambda: [(chunk_id, "dense") for chunk_id in legs["dense"]]
+    best: list[tuple[str, Leg]] = [(s.chunk_id, s.leg) for s in index.search(question.text, question.vector, K)]
+    return (lambda: best) if logging == "production" else (lambda: _neighbours_swapped(best, rng))
+
+
+def _neighbours_swapped(listed: Sequence[tuple[str, Leg]], rng: np.random.Generator) -> list[tuple[str, Leg]]:
+    """Pairs of neighbours, from rank 1 or 2 on, each turned round with chance one half (FairPairs, Radlinski 2006)."""
+    result = list(listed)
+    for i in range(int(rng.integers(2)), len(result) - 1, 2):
+        if rng.random() < 0.5:
+            result[i], result[i + 1] = result[i + 1], result[i]
+    return result
