@@ -6,13 +6,16 @@ Belongs here: scoring, ordering and the lists an app gets. Does not belong here:
 score = dense_weight · mm(cos(a(q), d')) + lexical_weight · mm(bm25 of the question and its added words)
         + memory_weight · Σ cos(q, q')^power · (α(q', d) − μ) + prior_weight · prior(d)
 d' = unit(d + shift · direction(d)),   a(q): ``asking``,   mm = per-query min-max over the candidates.
+With a pseudo_weight the first pseudo_depth chunks by that score move the question, unit(a(q) + weight · mean of their
+d'), and the dense term of the same candidates is computed anew (Rocchio 1971, on the fused list with memory: toward the
+dense hits alone it gained on one collection of four, so a gate decides).
 Min-max addition instead of reciprocal-rank fusion: it was better on four of four collections (+.9 to +9.8 %).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -113,15 +116,20 @@ class RetrievalIndex:
         lexical = self._bm25.scores(query, self._added.of(query, self.parameters.expansion_weight))
         vector = None if query_embedding is None else unit(query_embedding)
         embedded = self._embedded if vector is not None else np.zeros_like(self._embedded)
-        dense = np.zeros(len(self.chunks))
+        dense, asked = np.zeros(len(self.chunks)), None
         if vector is not None and embedded.any():
             asked = adapted(vector, self.configuration.adapter, self.parameters.adapter_weight)
             dense = product(self._shifted, asked)
         memory = self.memory.term(vector)
         candidate = embedded | (lexical > 0) | (memory > 0)
-        return Components(
+        terms = Components(
             _min_max(dense, embedded, depth), _min_max(lexical, candidate, depth), memory, self._prior, candidate
         )
+        if asked is None or self.parameters.pseudo_weight == 0:
+            return terms
+        first = self._top(np.where(embedded, terms.total(self.parameters), -np.inf), self.parameters.pseudo_depth)
+        moved = unit(asked + self.parameters.pseudo_weight * self._shifted[first].mean(axis=0))
+        return replace(terms, dense=_min_max(product(self._shifted, moved), embedded, depth))
 
     def search(self, query: str, query_embedding: Vector | None, k: int) -> list[Scored]:
         """The best ``k`` chunks; fewer when fewer are candidates."""
