@@ -29,7 +29,7 @@ def grade_table(
 
 
 def quality(top: NDArray[np.intp], grades: Vector) -> Vector:
-    """nDCG@10 (linear gain), MRR@10, recall@10; shape (questions, 3). `top`: chunk positions, -1 where there is none."""
+    """nDCG@10 (linear gain), MRR@10, recall@10; shape (questions, 3). `top`: chunk positions, -1 for none."""
     top = np.pad(top[:, :K], ((0, 0), (0, max(0, K - top.shape[1]))), constant_values=-1)
     gain = np.where(top >= 0, np.take_along_axis(grades, np.maximum(top, 0), axis=1), 0.0)
     best = np.sort(grades, axis=1)[:, ::-1][:, :K]

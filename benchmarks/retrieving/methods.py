@@ -17,6 +17,7 @@ from benchmarks.retrieving.measuring import K, best_of
 from benchmarks.retrieving.trials import Searchable, Trial
 from glow_pipelines.learning.retrieval import RagTrainer, RetrievalIndex, RetrievalParameters, TrainerSettings
 from glow_pipelines.learning.retrieval.bm25 import Bm25
+from glow_pipelines.learning.retrieval.pairs import PairSettings
 from glow_pipelines.learning.retrieval.types import Vector
 
 Top = NDArray[np.intp]
@@ -104,13 +105,16 @@ def trained(
     current = current or trial.place.index
     trainer = RagTrainer(trial.place.embed, trial.seed, settings(components))
     training = trainer.train_from_feedback(trial.place.chunks, trial.events, current.parameters, lambda _: "train")
+    if hasattr(training, "configuration"):
+        return trainer, current.reconfigured(training.configuration), training
     return trainer, current.reconfigured(training.parameters, training.memory), training
 
 
 def settings(components: Sequence[str]) -> TrainerSettings:
     """The trainer with only these components on."""
-    if hasattr(TrainerSettings, "components"):
-        return TrainerSettings(components=frozenset(components))
+    fast = PairSettings(per_positive=0)  # pairs train other models, not this ranking, and cost half the time
+    if "components" in TrainerSettings.__dataclass_fields__:
+        return TrainerSettings(pairs=fast, components=frozenset(components))
     grid = TrainerSettings().grid
     off: dict[str, dict[str, Any]] = {
         "fusion": {"lexical_weight": (1.0,)},
@@ -121,7 +125,7 @@ def settings(components: Sequence[str]) -> TrainerSettings:
     for name, without in off.items():
         if name not in components:
             grid = replace(grid, **without)
-    return TrainerSettings(grid=grid)
+    return TrainerSettings(pairs=fast, grid=grid)
 
 
 def on_dense(trial: Trial, training: Any) -> dict[str, Rank]:

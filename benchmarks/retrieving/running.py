@@ -9,12 +9,12 @@ import os
 import platform
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.retrieving import side_by_side
+from benchmarks.retrieving import checking, side_by_side, worlds
 from benchmarks.retrieving.clicks import LOGGING
 from benchmarks.retrieving.collections import read_collection
 from benchmarks.retrieving.formats import Malformed
@@ -44,7 +44,59 @@ def full(wanted: Wanted) -> dict[str, Any]:
     return _compared(wanted, side_by_side.full_only)
 
 
-PARTS: dict[str, Callable[[Wanted], dict[str, Any]]] = {"full": full, "methods": methods}
+def logging_policies(wanted: Wanted) -> dict[str, Any]:
+    """The product trained on what other logging policies show: dense results alone is the trap."""
+    return {
+        f"{policy} logs": _compared(replace(wanted, logging=policy), side_by_side.full_only)
+        for policy in LOGGING
+        if policy != "interleave"
+    }
+
+
+def amount(wanted: Wanted) -> dict[str, Any]:
+    """The product by searches of each train question."""
+    return {
+        f"{sessions} sessions": _compared(replace(wanted, sessions=sessions), side_by_side.full_only)
+        for sessions in (3, 10, 30)
+    }
+
+
+def random_clicks(wanted: Wanted) -> dict[str, Any]:
+    """What the gate does with candidates from clicks that mean nothing; 20 trainings, or more where more seeds."""
+    return worlds.random_clicks(wanted.place, max(20, wanted.seeds), wanted.sessions)
+
+
+def shuffled_labels(wanted: Wanted) -> dict[str, Any]:
+    """The same with clicks under the questions of others."""
+    return worlds.shuffled_labels(wanted.place, max(20, wanted.seeds), wanted.sessions)
+
+
+def first_rank(wanted: Wanted) -> dict[str, Any]:
+    """Extreme position bias."""
+    return worlds.first_rank(wanted.place, wanted.seeds, wanted.sessions)
+
+
+def loud_user(wanted: Wanted) -> dict[str, Any]:
+    """A thousand thumbs of one user."""
+    return worlds.loud_user(wanted.place, wanted.sessions)
+
+
+def metrics(wanted: Wanted) -> dict[str, Any]:
+    """Our metrics against libraries; of no collection, kept with it."""
+    return checking.differences()
+
+
+PARTS: dict[str, Callable[[Wanted], dict[str, Any]]] = {
+    "full": full,
+    "methods": methods,
+    "logging": logging_policies,
+    "amount": amount,
+    "random": random_clicks,
+    "shuffled": shuffled_labels,
+    "rank1": first_rank,
+    "loud": loud_user,
+    "metrics": metrics,
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

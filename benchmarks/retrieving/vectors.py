@@ -1,6 +1,6 @@
 """Vectors of texts by the product's own embedded model, each list computed once and kept as a file.
 
-Belongs here: the cache and a reading of the collection's questions with words lost. Does not: what is done with vectors.
+Belongs here: the cache, and questions with words lost. Does not: what is done with vectors.
 """
 
 from collections.abc import Sequence
