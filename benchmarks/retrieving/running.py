@@ -18,6 +18,7 @@ from benchmarks.retrieving import checking, side_by_side, worlds
 from benchmarks.retrieving.clicks import LOGGING
 from benchmarks.retrieving.collections import read_collection
 from benchmarks.retrieving.formats import Malformed
+from benchmarks.retrieving.report import markdown
 from benchmarks.retrieving.trials import Searchable
 from benchmarks.retrieving.vectors import CACHE, Embedder
 
@@ -173,3 +174,4 @@ def _keep(place: Searchable, part: str, figures: dict[str, Any], results: Path) 
 def _write(known: dict[str, Any], results: Path) -> None:
     results.parent.mkdir(parents=True, exist_ok=True)
     results.write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    results.with_suffix(".md").write_text(markdown(known), encoding="utf-8")

@@ -4,6 +4,7 @@ Belongs here: what the product's real gate does with a candidate from such a log
 not: the click models (clicks.py). The gate judges on expert judgements of the fold's test questions.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -150,6 +151,7 @@ def _ranks(index: RetrievalIndex, question: Asked) -> dict[str, int]:
 
 
 def _stranger(place: Searchable, asked: list[Asked]) -> str:
-    """The chunk that is relevant to no train question and shown least: what an attacker would want up."""
-    relevant = set().union(*(question.relevant for question in asked))
-    return next(chunk.id for chunk in place.index.chunks if chunk.id not in relevant and chunk.embedding is not None)
+    """The chunk that is relevant to the fewest train questions, the first of them not to: what an attacker wants up."""
+    needed = Counter(chunk_id for question in asked for chunk_id in question.relevant)
+    others = [c.id for c in place.index.chunks if c.embedding is not None and c.id not in asked[0].relevant]
+    return min(others, key=lambda chunk_id: needed[chunk_id])
