@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from glow_pipelines.learning.retrieval import Hit, RetrievalEvent, RetrievalIndex
-from glow_pipelines.learning.retrieval.interleaving import examination, team_draft
+from glow_pipelines.learning.retrieval.interleaving import examination, swapped, team_draft
 from glow_pipelines.learning.retrieval.types import Leg, Vector
 
 K = 10
 USERS = 400
+DAY = 30.0  # of every search; thumbs fall on the ten days before, so that no daily cap holds them all
 LOGGING = ("interleave", "dense", "explore", "production")
 
 
@@ -64,8 +65,10 @@ def simulate(
                 clicked = bool(rng.random() < clicks.examine(rank) and rng.random() < attractive)
                 hits.append(Hit(chunk_id, rank, 0.0, leg, examination(rank), clicked=clicked))
             name = f"e{len(events):06}"
-            policy = "interleave" if logging == "interleave" else "production"
-            events.append(RetrievalEvent(name, question.text, question.vector, policy, f"u{user}", name, tuple(hits)))  # type: ignore[arg-type]
+            policy = logging if logging in ("interleave", "explore") else "production"
+            events.append(
+                RetrievalEvent(name, question.text, question.vector, policy, f"u{user}", name, tuple(hits), DAY)
+            )  # type: ignore[arg-type]
     return events
 
 
@@ -84,8 +87,11 @@ def thumbs(
     events = []
     for n in range(count):
         question = asked[n % len(asked)]
+        day = DAY - 10 * (1 - n / count)
         hit = Hit(chunk_of[question.text], 1, 0.0, "both", 1.0, explicit=thumb)  # type: ignore[arg-type]
-        events.append(RetrievalEvent(f"t{n:06}", question.text, question.vector, "production", user, f"t{n}", (hit,)))
+        events.append(
+            RetrievalEvent(f"t{n:06}", question.text, question.vector, "production", user, f"t{n}", (hit,), day)
+        )
     return events
 
 
@@ -104,13 +110,4 @@ def _lists(
     if logging == "dense":
         return lambda: [(chunk_id, "dense") for chunk_id in legs["dense"]]
     best: list[tuple[str, Leg]] = [(s.chunk_id, s.leg) for s in index.search(question.text, question.vector, K)]
-    return (lambda: best) if logging == "production" else (lambda: _neighbours_swapped(best, rng))
-
-
-def _neighbours_swapped(listed: Sequence[tuple[str, Leg]], rng: np.random.Generator) -> list[tuple[str, Leg]]:
-    """Pairs of neighbours, from rank 1 or 2 on, each turned round with chance one half (FairPairs, Radlinski 2006)."""
-    result = list(listed)
-    for i in range(int(rng.integers(2)), len(result) - 1, 2):
-        if rng.random() < 0.5:
-            result[i], result[i + 1] = result[i + 1], result[i]
-    return result
+    return (lambda: best) if logging == "production" else (lambda: swapped(best, rng))

@@ -137,7 +137,7 @@ def test_exploring_swaps_neighbours_and_production_stays() -> None:
     }
     assert len({tuple(each) for each in served["production"]}) == 1
     usual = served["production"][0]
-    assert len({tuple(each) for each in served["explore"]}) > 10
+    assert len({tuple(each) for each in served["explore"]}) > 5
     for each in served["explore"]:
         assert all(abs(usual.index(chunk_id) - i) <= 1 for i, chunk_id in enumerate(each))
     with pytest.raises(ValueError, match="logging='shown'; there is interleave"):
