@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.retrieving.measuring import quality
+from benchmarks.retrieving.measuring import grades_of, quality
 from glow_pipelines.learning.retrieval.metrics import ndcg, recall, reciprocal_rank
 
 Grades = dict[str, dict[str, int]]
@@ -35,13 +35,11 @@ def ours(grades: Grades, run: Run) -> dict[str, np.ndarray]:
     product, tops = [], []
     names = sorted({d for by in grades.values() for d in by} | {d for by in run.values() for d in by})
     position = {name: i for i, name in enumerate(names)}
-    table = np.zeros((len(grades), len(names)))
-    for row, (question, by_document) in enumerate(grades.items()):
+    for question, by_document in grades.items():
         listed = sorted(run[question], key=lambda d: -run[question][d])
         product.append([metric(listed, by_document) for metric in (ndcg, reciprocal_rank, recall)])
         tops.append(([position[d] for d in listed[:10]] + [-1] * 10)[:10])
-        for document, grade in by_document.items():
-            table[row, position[document]] = grade
+    table = grades_of(list(grades), position, grades)
     return {"product": np.array(product), "benchmark": quality(np.array(tops), table)}
 
 

@@ -49,8 +49,12 @@ def read_collection(
     documents: Sequence[Path] = (),
     questions: Sequence[Path] = (),
     qrels: Sequence[Path] = (),
+    most: int | None = None,
 ) -> Collection:
-    """The collection in a folder; files given by hand are taken as given. Raises Malformed, naming file and line."""
+    """The collection in a folder; files given by hand are taken as given. Raises Malformed, naming file and line.
+
+    Of more than `most` questions those with the smallest sha256 are used.
+    """
     if not folder.is_dir():
         raise Malformed(f"{folder}: no such folder; give one with documents, questions and qrels")
     found: dict[str, list[Path]] = {"documents": [], "questions": [], "qrels": []}
@@ -68,7 +72,7 @@ def read_collection(
     texts = _once([d for path in files["documents"] for d in read_documents(path)], "document")
     asked = _once([q for path in files["questions"] for q in read_questions(path)], "question")
     rows = [row for path in files["qrels"] for row in read_qrels(path)]
-    return _fitted(folder.resolve().name, texts, asked, rows)
+    return _fitted(folder.resolve().name, texts, asked, rows, most)
 
 
 def _once(rows: Sequence[Row], what: str) -> list[Row]:
@@ -80,7 +84,9 @@ def _once(rows: Sequence[Row], what: str) -> list[Row]:
     return list(by_id.values())
 
 
-def _fitted(name: str, documents: list[Document], asked: list[Question], rows: list[Qrel]) -> Collection:
+def _fitted(
+    name: str, documents: list[Document], asked: list[Question], rows: list[Qrel], most: int | None
+) -> Collection:
     notes = []
     question_ids, judged = {q.id for q in asked}, dict.fromkeys(row.question_id for row in rows)
     renamed: dict[str, str] = {}
@@ -111,7 +117,11 @@ def _fitted(name: str, documents: list[Document], asked: list[Question], rows: l
         raise Malformed(f"{name}: {len(questions)} questions have a relevant document; at least 10 are needed")
     if len(questions) < len(asked):
         notes.append(f"{len(asked) - len(questions)} of {len(asked)} questions have no relevant document: left out")
-    return Collection(name, tuple(documents), questions, useful, tuple(notes))
+    if most is not None and len(questions) > most:
+        notes.append(f"{most} of {len(questions)} questions used, those with the smallest sha256")
+        chosen = set(sorted((sha256(q.text.encode()).hexdigest(), q.id) for q in questions)[:most])
+        questions = tuple(q for q in questions if (sha256(q.text.encode()).hexdigest(), q.id) in chosen)
+    return Collection(name, tuple(documents), questions, {q.id: useful[q.id] for q in questions}, tuple(notes))
 
 
 def _by_order(question_ids: set[str], judged: list[str], questions: int) -> bool:

@@ -58,10 +58,10 @@ def untrained(place: Searchable) -> dict[str, Rank]:
     """What needs no feedback."""
     legs = Legs(place)
     return {
-        "dense, frozen": lambda asked: best_of(legs.dense(asked)),
-        "BM25": lambda asked: best_of(legs.lexical(asked)),
-        "RRF k=60": lambda asked: best_of(legs.fused_by_rank(asked)),
-        "min-max 1:1, untuned": lambda asked: best_of(legs.fused_by_score(asked)),
+        "dense, frozen": _by_scores(legs.dense),
+        "BM25": _by_scores(legs.lexical),
+        "RRF k=60": _by_scores(legs.fused_by_rank),
+        "min-max 1:1, untuned": _by_scores(legs.fused_by_score),
         "product, untuned": by_index(place.index),
     }
 
@@ -80,12 +80,12 @@ def votes(trial: Trial) -> dict[str, Rank]:
     weight = np.array([total[chunk.id] for chunk in trial.place.index.chunks], dtype=float)
 
     def rank(scale: float) -> Rank:
-        def ranked(asked: Sequence[Asked]) -> Top:
+        def voted(asked: Sequence[Asked]) -> Vector:
             fused = legs.fused_by_score(asked) / 2
             pool = np.where(fused >= -np.sort(-fused, axis=1)[:, [min(DEPTH, fused.shape[1]) - 1]], fused, -np.inf)
-            return best_of(pool + scale * weight)
+            return pool + scale * weight
 
-        return ranked
+        return _by_scores(voted)
 
     return {
         "±1 a chunk, as RAGFlow adds it": rank(1.0),
@@ -154,6 +154,20 @@ def by_index(index: RetrievalIndex) -> Rank:
     return rank
 
 
+def _by_scores(scores: Callable[[Sequence[Asked]], Vector]) -> Rank:
+    """The best by a score, 128 questions at a time: all at once would be gigabytes on a large collection."""
+
+    def rank(asked: Sequence[Asked]) -> Top:
+        parts = [best_of(scores(asked[at : at + 128])) for at in range(0, len(asked), 128)]
+        return np.concatenate([np.full((0, K), -1, dtype=np.intp), *(_wide(part) for part in parts)])
+
+    return rank
+
+
+def _wide(top: Top) -> Top:
+    return np.pad(top, ((0, 0), (0, K - top.shape[1])), constant_values=-1)
+
+
 def _naive_prior(trial: Trial) -> Rank:
     """log(click rate / mean click rate) of a chunk over all its showings, whatever the rank: the loop's own echo."""
     place, clicks, shown = trial.place, Counter[str](), Counter[str]()
@@ -164,7 +178,7 @@ def _naive_prior(trial: Trial) -> Rank:
     mean = max(sum(clicks.values()) / max(1, sum(shown.values())), 1e-9)
     rate = np.array([(clicks[c.id] + 5 * mean) / (shown[c.id] + 5) for c in place.index.chunks])
     prior, legs = 0.5 * np.clip(np.log(rate / mean) / 5, -1, 1), Legs(place)
-    return lambda asked: best_of(_min_max(legs.dense(asked)) + prior)
+    return _by_scores(lambda asked: _min_max(legs.dense(asked)) + prior)
 
 
 def _reciprocal(scores: Vector) -> Vector:

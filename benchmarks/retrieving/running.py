@@ -110,6 +110,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--logging", choices=LOGGING, default="interleave", help="what users are shown")
     parser.add_argument("--seeds", type=int, default=5, help="how many (default: 5)")
     parser.add_argument("--only", help=f"parts, by comma: {', '.join(PARTS)}; default all")
+    parser.add_argument("--most", type=int, default=1500, help="questions used, by their sha256 (default: 1500)")
     parser.add_argument("--vectors", type=Path, default=CACHE, help="folder where vectors are kept")
     parser.add_argument("--report", action="store_true", help="only write the table anew from the results")
     parser.add_argument("--results", type=Path, default=RESULTS, help="where results are kept")
@@ -126,7 +127,9 @@ def run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     if unknown := [name for name in chosen if name not in PARTS]:
         parser.error(f"--only {', '.join(unknown)}: no such part; there are {', '.join(PARTS)}")
     try:
-        collection = read_collection(arguments.collection, arguments.documents, arguments.questions, arguments.qrels)
+        collection = read_collection(
+            arguments.collection, arguments.documents, arguments.questions, arguments.qrels, arguments.most
+        )
     except Malformed as problem:
         parser.error(str(problem))
     place = Searchable(collection, Embedder(arguments.vectors))
@@ -160,7 +163,7 @@ def _keep(place: Searchable, part: str, figures: dict[str, Any], results: Path) 
     collection["about"] = {
         "documents": len(place.chunks),
         "questions": len(place.ids),
-        "relevant pairs": int((place.grades > 0).sum()),
+        "relevant pairs": int((place.grades.table > 0).sum()),
         "notes": list(place.collection.notes),
         "sha256": place.collection.sha256,
         "model": place.embed.name,

@@ -13,7 +13,7 @@ import numpy as np
 
 from benchmarks.retrieving.clicks import HONEST, Asked, Clicks, simulate
 from benchmarks.retrieving.collections import Collection
-from benchmarks.retrieving.measuring import grade_table
+from benchmarks.retrieving.measuring import grades_of
 from benchmarks.retrieving.vectors import Embedder, reworded
 from glow_pipelines.learning.retrieval import Chunk, Judgement, RetrievalEvent, RetrievalIndex, RetrievalParameters
 from glow_pipelines.learning.retrieval.types import Vector
@@ -40,7 +40,7 @@ class Searchable:
         self.ids = [question.id for question in collection.questions]
         self.texts = [question.text for question in collection.questions]
         self.asked = self.questions(self.texts)
-        self.grades = grade_table(self.ids, self.position, collection.grades)
+        self.grades = grades_of(self.ids, self.position, collection.grades)
         self.fold = np.array([int(sha256(text.encode()).hexdigest()[:8], 16) % FOLDS for text in self.texts])
 
     def questions(self, texts: Sequence[str]) -> list[Asked]:

@@ -43,6 +43,14 @@ def test_questions_are_found_by_number_where_all_judged_numbers_exist(tmp_path: 
     assert not any("order" in note for note in found.notes)
 
 
+def test_of_too_many_questions_always_the_same_are_used(tmp_path: Path) -> None:
+    trec(tmp_path)
+    some, again = (read_collection(tmp_path, most=11) for _ in range(2))
+    assert len(some.questions) == len(some.grades) == 11
+    assert some.sha256 == again.sha256
+    assert "11 of 12 questions used" in some.notes[-1]
+
+
 def test_classic_topics_without_closing_tags(tmp_path: Path) -> None:
     path = tmp_path / "topics.txt"
     path.write_text(

@@ -15,7 +15,7 @@ from benchmarks.retrieving import checking, methods, side_by_side, worlds
 from benchmarks.retrieving.clicks import FIRST_ONLY, HONEST, Clicks, shuffled, simulate
 from benchmarks.retrieving.collections import Collection
 from benchmarks.retrieving.formats import Document, Question
-from benchmarks.retrieving.measuring import against, p_of, quality
+from benchmarks.retrieving.measuring import against, grades_of, p_of, quality
 from benchmarks.retrieving.trials import FOLDS, Searchable, trial
 from glow_pipelines.learning.retrieval.interleaving import examination
 from glow_pipelines.learning.retrieval.metrics import ndcg
@@ -154,12 +154,13 @@ def test_shuffling_keeps_lists_and_clicks_and_moves_all_questions() -> None:
 
 
 def test_metrics_by_hand() -> None:
-    grades = np.array([[1.0, 0.0, 2.0, 0.0], [0.0, 1.0, 1.0, 0.0]])
+    judged = {"q0": {"a": 1.0, "c": 2.0, "d": 0.0}, "q1": {"b": 1.0, "c": 1.0}}
+    grades = grades_of(["q0", "q1"], {"a": 0, "b": 1, "c": 2, "d": 3}, judged)
     found = quality(np.array([[1, 0, 2], [3, 0, -1]]), grades)
     best = 2 + 1 / np.log2(3)
     assert found[0] == pytest.approx([(1 / np.log2(3) + 2 / 2) / best, 1 / 2, 1.0], abs=1e-12)
     assert found[1] == pytest.approx([0.0, 0.0, 0.0], abs=0)
-    assert ndcg(["1", "0", "2"], {"0": 1.0, "2": 2.0}) == pytest.approx(found[0, 0], abs=1e-12)
+    assert ndcg(["b", "a", "c"], judged["q0"]) == pytest.approx(found[0, 0], abs=1e-12)
 
 
 def test_arrays_and_the_products_metrics_are_the_same() -> None:
