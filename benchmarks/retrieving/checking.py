@@ -57,14 +57,14 @@ def libraries() -> dict[str, str]:
 def theirs(name: str, grades: Grades, run: Run) -> np.ndarray:
     """The same metrics by a library, shape (questions, 3)."""
     if name == "ranx":
-        import ranx
+        import ranx  # type: ignore[import-not-found]
 
         # ranx compiles its kernels at first use; unsorted ties are none, scores are all different.
         found = ranx.evaluate(ranx.Qrels(grades), ranx.Run(run), ["ndcg@10", "mrr@10", "recall@10"], return_mean=False)
         columns = [found[metric] for metric in ("ndcg@10", "mrr@10", "recall@10")]
         order = {question: i for i, question in enumerate(sorted(run))}
         return np.array([[column[order[q]] for column in columns] for q in grades])
-    import ir_measures
+    import ir_measures  # type: ignore[import-not-found]
 
     wanted = [ir_measures.nDCG @ 10, ir_measures.RR @ 10, ir_measures.R @ 10]
     values = {(v.query_id, str(v.measure)): v.value for v in ir_measures.iter_calc(wanted, grades, run)}

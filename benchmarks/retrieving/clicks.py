@@ -7,17 +7,24 @@ the rank, clicked with a chance that only depends on relevance.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
 from glow_pipelines.learning.retrieval import Hit, RetrievalEvent, RetrievalIndex
 from glow_pipelines.learning.retrieval.interleaving import examination, swapped, team_draft
-from glow_pipelines.learning.retrieval.types import Leg, Vector
+from glow_pipelines.learning.retrieval.types import Leg, Policy, Vector
 
 K = 10
 USERS = 400
 DAY = 30.0  # of every search; thumbs fall on the ten days before, so that no daily cap holds them all
-LOGGING = ("interleave", "dense", "explore", "production")
+POLICY: dict[str, Policy] = {
+    "interleave": "interleave",
+    "dense": "production",
+    "explore": "explore",
+    "production": "production",
+}
+LOGGING = tuple(POLICY)
 
 
 @dataclass(frozen=True)
@@ -65,10 +72,8 @@ def simulate(
                 clicked = bool(rng.random() < clicks.examine(rank) and rng.random() < attractive)
                 hits.append(Hit(chunk_id, rank, 0.0, leg, examination(rank), clicked=clicked))
             name = f"e{len(events):06}"
-            policy = logging if logging in ("interleave", "explore") else "production"
-            events.append(
-                RetrievalEvent(name, question.text, question.vector, policy, f"u{user}", name, tuple(hits), DAY)
-            )  # type: ignore[arg-type]
+            at = (question.text, question.vector, POLICY[logging], f"u{user}", name)
+            events.append(RetrievalEvent(name, *at, tuple(hits), DAY))
     return events
 
 
@@ -81,14 +86,14 @@ def shuffled(events: Sequence[RetrievalEvent], rng: np.random.Generator) -> list
 
 
 def thumbs(
-    asked: Sequence[Asked], chunk_of: Mapping[str, str], count: int, user: str = "loud", thumb: int = 1
+    asked: Sequence[Asked], chunk_of: Mapping[str, str], count: int, user: str = "loud", thumb: Literal[-1, 1] = 1
 ) -> list[RetrievalEvent]:
     """`count` thumbs of one user, going round the questions, each on the chunk named for the question."""
     events = []
     for n in range(count):
         question = asked[n % len(asked)]
         day = DAY - 10 * (1 - n / count)
-        hit = Hit(chunk_of[question.text], 1, 0.0, "both", 1.0, explicit=thumb)  # type: ignore[arg-type]
+        hit = Hit(chunk_of[question.text], 1, 0.0, "both", 1.0, explicit=thumb)
         events.append(
             RetrievalEvent(f"t{n:06}", question.text, question.vector, "production", user, f"t{n}", (hit,), day)
         )
@@ -99,15 +104,11 @@ def _lists(
     index: RetrievalIndex, question: Asked, logging: str, rng: np.random.Generator
 ) -> Callable[[], list[tuple[str, Leg]]]:
     """What one more search of the question shows, by the policy."""
-    legs: dict[str, list[str]] = {}
     if logging in ("interleave", "dense"):
-        legs = {
-            leg: [s.chunk_id for s in index.search_leg(leg, question.text, question.vector, K)]  # type: ignore[arg-type]
-            for leg in ("dense", "lexical")
-        }
-    if logging == "interleave":
-        return lambda: team_draft(legs["dense"], legs["lexical"], K, rng)
-    if logging == "dense":
-        return lambda: [(chunk_id, "dense") for chunk_id in legs["dense"]]
+        dense = [s.chunk_id for s in index.search_leg("dense", question.text, question.vector, K)]
+        if logging == "dense":
+            return lambda: [(chunk_id, "dense") for chunk_id in dense]
+        lexical = [s.chunk_id for s in index.search_leg("lexical", question.text, question.vector, K)]
+        return lambda: team_draft(dense, lexical, K, rng)
     best: list[tuple[str, Leg]] = [(s.chunk_id, s.leg) for s in index.search(question.text, question.vector, K)]
     return (lambda: best) if logging == "production" else (lambda: swapped(best, rng))

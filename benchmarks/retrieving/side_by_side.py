@@ -64,14 +64,14 @@ def figures(place: Searchable, scores: Scores) -> dict[str, Any]:
     rows = {}
     for name in scores.unseen:
         unseen, repeated = _mean(scores.unseen[name]), _mean(scores.repeated[name])
-        rows[name] = {
+        row: dict[str, Any] = {
             "unseen": _metrics(unseen),
             "unseen-clean": _metrics(unseen[clean]),
             "repeated": _metrics(repeated),
         }
         for label, base in (("dense", DENSE), ("best untuned hybrid", best), ("product, untuned", PRODUCT)):
             before, again = _mean(scores.unseen[base]), _mean(scores.repeated[base])
-            rows[name][f"against {label}"] = {
+            row[f"against {label}"] = {
                 "unseen": against(unseen[:, 0], before[:, 0]),
                 "unseen-clean": against(unseen[clean, 0], before[clean, 0]),
                 "repeated": against(repeated[:, 0], again[:, 0]),
@@ -79,6 +79,7 @@ def figures(place: Searchable, scores: Scores) -> dict[str, Any]:
                 "by seed, unseen-clean %": _by_seed(scores.unseen[name], scores.unseen[base], clean),
                 "by seed, repeated %": _by_seed(scores.repeated[name], scores.repeated[base], slice(None)),
             }
+        rows[name] = row
     return {
         "questions": len(place.ids),
         "unseen-clean questions": int(clean.sum()),

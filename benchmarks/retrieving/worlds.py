@@ -7,7 +7,7 @@ not: the click models (clicks.py). The gate judges on expert judgements of the f
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -58,7 +58,7 @@ def loud_user(place: Searchable, sessions: int) -> dict[str, Any]:
     second = {q.text: honest.search(q.text, q.vector, 2)[-1].chunk_id for q in asked}
     fifth = {q.text: honest.search(q.text, q.vector, 5)[-1].chunk_id for q in asked}
     stranger = dict.fromkeys(second, _stranger(place, asked))
-    attacks: dict[str, tuple[list[Asked], Mapping[str, str], int]] = {
+    attacks: dict[str, tuple[list[Asked], Mapping[str, str], Literal[-1, 1]]] = {
         "up, one chunk, all questions": (asked, stranger, 1),
         "up, one strange chunk, one question": (asked[:1], stranger, 1),
         "up, rank 5, one question": (asked[:1], fifth, 1),
@@ -130,7 +130,9 @@ def _moves(
     before: RetrievalIndex, after: RetrievalIndex, asked: list[Asked], chunk_of: Mapping[str, str]
 ) -> dict[str, Any]:
     """Ranks that chunks moved, over the questions, as far as users see: among the best 20 before or after."""
-    mine, other, firsts = [], [], 0
+    mine: list[int] = []
+    other: list[int] = []
+    firsts = 0
     for question in asked:
         ranks = [_ranks(index, question) for index in (before, after)]
         seen = {chunk_id for by_chunk in ranks for chunk_id, rank in by_chunk.items() if rank <= 20}
