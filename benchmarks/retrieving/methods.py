@@ -16,6 +16,7 @@ from benchmarks.retrieving.clicks import Asked
 from benchmarks.retrieving.measuring import K, best_of
 from benchmarks.retrieving.trials import Searchable, Trial
 from glow_pipelines.learning.retrieval import RagTrainer, RetrievalIndex, RetrievalParameters, TrainerSettings
+from glow_pipelines.learning.retrieval import tuning
 from glow_pipelines.learning.retrieval.bm25 import Bm25
 from glow_pipelines.learning.retrieval.pairs import PairSettings
 from glow_pipelines.learning.retrieval.types import Vector
@@ -26,7 +27,7 @@ Rank = Callable[[Sequence[Asked]], Top]
 RRF = 60
 KINDEST = "@"  # name @ weight: one method at several weights, of which the one best on the test questions is reported
 DEPTH = 1000
-COMPONENTS = ("fusion", "memory", "shift", "prior", "adapter", "expansion")
+COMPONENTS = tuple(sorted(getattr(tuning, "COMPONENTS", ("adapter", "fusion", "memory", "prior", "shift"))))
 
 
 class Legs:

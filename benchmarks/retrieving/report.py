@@ -15,8 +15,8 @@ Simulated users (they look at rank k with chance 1/k and click .9 of what is rel
 train questions of five folds; every question is tested once, by its sha256. *unseen*: test questions; *clean*: those \
 whose nearest train question has a cosine of at most .8; *repeated*: train questions with 35 % of their words lost. \
 Gains are of mean nDCG@10, in percent; * p < .05, ** p < .001 by signs flipped at random per question, each question \
-averaged over the seeds. Rows "… @ n" were given several weights and show the one best on the test questions, more than \
-a rival could know. Rows "… only" are the product with one component on; "full" has all on, ungated.
+averaged over the seeds. Rows "… @ n" were given several weights and show the one best on the test questions, which \
+no rival could know. Rows "… only" are the product with one component on; "full" has all on, ungated.
 """
 
 
