@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from benchmarks.retrieving.clicks import Asked
 from benchmarks.retrieving.measuring import K, best_of
 from benchmarks.retrieving.trials import Searchable, Trial
-from glow_pipelines.learning.retrieval import RagTrainer, RetrievalIndex, RetrievalParameters, TrainerSettings
-from glow_pipelines.learning.retrieval import tuning
+from glow_pipelines.learning.retrieval import RagTrainer, RetrievalIndex, RetrievalParameters, TrainerSettings, tuning
 from glow_pipelines.learning.retrieval.bm25 import Bm25
 from glow_pipelines.learning.retrieval.pairs import PairSettings
 from glow_pipelines.learning.retrieval.types import Vector
