@@ -49,8 +49,9 @@ def first_rank(place: Searchable, seeds: int, sessions: int) -> dict[str, Any]:
 def loud_user(place: Searchable, sessions: int) -> dict[str, Any]:
     """One user's 1000 thumbs on top of an honest log; how many ranks they move the chunks they are for or any other.
 
-    "spread": over all train questions, on the same chunk; "one question": all on one chunk of one question; "its best":
-    on each question's own rank 2. Ranks are looked at in the questions of train, down to 20.
+    "weights as they were": what the thumbs teach of chunks, at the weights of the honest training: their own leverage,
+    and the bar. "weights tuned anew": with what one more user in the log does to the choice of weights, for everybody.
+    Looked at: the questions of train, the best 20 before or after.
     """
     fold = trial(place, 0, 0, sessions=sessions)
     asked = [place.asked[row] for row in fold.train]
@@ -70,10 +71,15 @@ def loud_user(place: Searchable, sessions: int) -> dict[str, Any]:
     result = {}
     for name, (questions, chunk_of, thumb) in attacks.items():
         loud = replace(fold, events=[*fold.events, *thumbs(questions, chunk_of, THUMBS, thumb=thumb)])
-        _, index, _ = methods.trained(loud, methods.COMPONENTS)
-        result[name] = _moves(honest, index, asked, chunk_of)
-    worst = max(figures["the thumbed chunk moved at most"] for figures in result.values())
-    return {"attacks": result, "bar": "the thumbed chunk moves at most 1 rank", "worst": worst, "held": worst <= 1}
+        _, anew, training = methods.trained(loud, methods.COMPONENTS)
+        base = replace(honest.parameters, base_attractiveness=training.parameters.base_attractiveness)
+        told = honest.reconfigured(replace(honest.configuration, parameters=base, memory=training.memory))
+        result[name] = {
+            "weights as they were": _moves(honest, told, asked, chunk_of),
+            "weights tuned anew": _moves(honest, anew, asked, chunk_of),
+        }
+    worst = max(figures["weights as they were"]["the thumbed chunk moved at most"] for figures in result.values())
+    return {"attacks": result, "bar": "no thumbed chunk moves by more than 1 rank", "worst": worst, "held": worst <= 1}
 
 
 def _gated(place: Searchable, seeds: int, fold_of: Callable[[int], Trial]) -> dict[str, Any]:
