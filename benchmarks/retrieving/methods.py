@@ -26,7 +26,7 @@ Rank = Callable[[Sequence[Asked]], Top]
 RRF = 60
 KINDEST = "@"  # name @ weight: one method at several weights, of which the one best on the test questions is reported
 DEPTH = 1000
-COMPONENTS = tuple(sorted(getattr(tuning, "COMPONENTS", ("adapter", "fusion", "memory", "prior", "shift"))))
+COMPONENTS = tuple(sorted(tuning.COMPONENTS))
 
 
 class Legs:
@@ -103,28 +103,13 @@ def trained(
     """The trainer, the index of its candidate, and what it said of the training."""
     current = current or trial.place.index
     trainer = RagTrainer(trial.place.embed, trial.seed, settings(components))
-    training = trainer.train_from_feedback(trial.place.chunks, trial.events, current.parameters, lambda _: "train")
-    if hasattr(training, "configuration"):
-        return trainer, current.reconfigured(training.configuration), training
-    return trainer, current.reconfigured(training.parameters, training.memory), training
+    training = trainer.train_from_feedback(trial.place.chunks, trial.events, current.configuration, lambda _: "train")
+    return trainer, current.reconfigured(training.configuration), training
 
 
 def settings(components: Sequence[str]) -> TrainerSettings:
-    """The trainer with only these components on."""
-    fast = PairSettings(per_positive=0)  # pairs train other models, not this ranking, and cost half the time
-    if "components" in TrainerSettings.__dataclass_fields__:
-        return TrainerSettings(pairs=fast, components=frozenset(components))
-    grid = TrainerSettings().grid
-    off: dict[str, dict[str, Any]] = {
-        "fusion": {"lexical_weight": (1.0,)},
-        "memory": {"memory_weight": (0.0,), "usual_memory": 0.0},
-        "shift": {"shift": (0.0,), "usual_shift": 0.0},
-        "prior": {"prior_weight": (0.0,)},
-    }
-    for name, without in off.items():
-        if name not in components:
-            grid = replace(grid, **without)
-    return TrainerSettings(pairs=fast, grid=grid)
+    """The trainer with only these components on, and no pairs: they train other models and cost half the time."""
+    return TrainerSettings(pairs=PairSettings(per_positive=0), components=frozenset(components))
 
 
 def on_dense(trial: Trial, training: Any) -> dict[str, Rank]:
