@@ -111,6 +111,27 @@ def _few(moments: ArmMoments | CrossedMoments) -> bool:
     return min(moments.control.n, moments.treatment.n) < UNITS_PER_ARM
 
 
+def blind(plans: Sequence[MetricPlan], statistics: Statistics | None, seen: Sequence[MetricLook]) -> str | None:
+    """What keeps everybody from seeing harm, in words; None where harm to a metric that rolls back would show."""
+    if statistics is None:
+        return "nobody was measured"
+    if min(statistics.units) < UNITS_PER_ARM:
+        return f"{min(statistics.units):,} of {UNITS_PER_ARM} units in the smaller arm"
+    lacks = []
+    for plan, look in zip(plans, seen, strict=True):
+        moments = statistics.metrics.get(plan.metric)
+        if plan.role == "signal" or moments is None:
+            continue
+        if _few(moments):
+            lacks.append(f"fewer than {UNITS_PER_ARM} of them measured")
+        elif look.effective is None or min(look.effective) < EFFECTIVE:
+            worth = 0.0 if look.effective is None else min(look.effective)
+            lacks.append(f"their {plan.about.words} worth {worth:.0f} of {EFFECTIVE} users")
+        else:
+            return None
+    return "; ".join(dict.fromkeys(lacks)) or "nothing that rolls back is measured"
+
+
 def drifted(look: MetricLook) -> bool:
     """Whether the confidence sequence is empty: what is measured now contradicts what was measured before."""
     return look.low is not None and look.high is not None and look.low > look.high

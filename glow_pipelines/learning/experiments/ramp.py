@@ -15,7 +15,7 @@ from typing import Literal
 from glow_pipelines.learning.experiments.assignment import MILLION
 from glow_pipelines.learning.experiments.gates import MINUTE
 from glow_pipelines.learning.experiments.metrics import MetricPlan
-from glow_pipelines.learning.experiments.observations import Arrival, arrived, harm_threshold, observe
+from glow_pipelines.learning.experiments.observations import Arrival, arrived, blind, harm_threshold, observe
 from glow_pipelines.learning.experiments.records import Record
 from glow_pipelines.learning.experiments.sentences import both, harmed
 from glow_pipelines.learning.experiments.stages import RampPlan, Stage
@@ -152,6 +152,7 @@ class _Watch:
     hurt: tuple[tuple[MetricPlan, MetricLook], ...]
     signals: tuple[tuple[MetricPlan, MetricLook], ...]
     alarms: tuple[str, ...]
+    blind: str | None
 
     def move(self, action: Move, ramp: Ramp, reason: str) -> RampMove:
         return RampMove(action, ramp, reason, self.evidence, self.alarms, self.metrics)
@@ -160,7 +161,7 @@ class _Watch:
 def _watch(plan: RampPlan, ramp: Ramp, statistics: Statistics | None, history: Sequence[Look]) -> _Watch:
     stage = plan.stages[ramp.stage]
     if statistics is None:
-        return _Watch(None, "nobody measured yet", (), dict(ramp.carried), (), (), ())
+        return _Watch(None, "nobody measured yet", (), dict(ramp.carried), (), (), (), blind(plan.metrics, None, ()))
     arrival = arrived(statistics, (float(stage.control_ppm), float(stage.treatment_ppm)))
     earlier = [look for look in history if look.day < statistics.day]
     seen = observe(plan.metrics, statistics, earlier, plan.alpha)
@@ -174,7 +175,8 @@ def _watch(plan: RampPlan, ramp: Ramp, statistics: Statistics | None, history: S
     hurt = tuple(pair for pair in over if pair[0].role != "signal")
     signals = tuple(pair for pair in over if pair[0].role == "signal")
     alarms = ([SAMPLE_RATIO] if arrival.invalid else []) + [metric.metric for metric, _ in signals]
-    return _Watch(arrival, both(statistics.units), seen, evidence, hurt, signals, tuple(alarms))
+    unseen = blind(plan.metrics, statistics, seen)
+    return _Watch(arrival, both(statistics.units), seen, evidence, hurt, signals, tuple(alarms), unseen)
 
 
 def _alarming(watch: _Watch, fresh: Sequence[str]) -> str:
@@ -189,11 +191,16 @@ def _next(plan: RampPlan, ramp: Ramp, day: float, statistics: Statistics | None,
     if passed < stage.hours - 24 * MINUTE:
         return watch.move("wait", ramp, f"{_share(stage)}: hour {max(0.0, passed):.0f} of at least {stage.hours:g}.")
     units = 0 if statistics is None else sum(statistics.units)
-    if units < stage.units and ramp.approved_stage <= ramp.stage:
-        reason = (
-            f"{_share(stage)}: {units:,} of at least {stage.units:,} exposed users; approving the next stage stands in."
-        )
-        return watch.move("wait", ramp, reason)
+    unseen = watch.blind if stage.control_ppm else None
+    if (units < stage.units or unseen) and ramp.approved_stage <= ramp.stage:
+        few = f"{units:,} of at least {stage.units:,} exposed users"
+        lacks = few if units < stage.units else f"harm would not be seen yet: {unseen}"
+        if passed < stage.longest and (units < stage.units or not stage.blind):
+            reason = f"{_share(stage)}: {lacks}; approving the next stage stands in. At most {stage.longest:g} hours."
+            return watch.move("wait", ramp, reason)
+        why = f" ({stage.blind})" if stage.blind else f" after {passed:.0f} hours"
+        reason = f"{_share(stage)} was watched by nobody: {lacks}{why}. A person approves what is next, or rolls back."
+        return watch.move("await_approval", ramp, reason)
     if watch.arrival is not None and watch.arrival.suspicious and not watch.arrival.invalid:
         return watch.move("wait", ramp, f"{_share(stage)}: users do not quite arrive as planned, so it stays here.")
     if last:

@@ -93,10 +93,8 @@ def ramp_of(experiment: Row, rollout: Row, moves: Sequence[Row]) -> Ramp:
     Those tell what the test had shown when the rollout began, and which alarms a person saw before letting it go on.
     """
     begun = experiment["begun_at"]
-    carried = dict(rollout["carried"])
-    for move in moves:
-        if move["move"] in OPENED and not rollout["carried"]:
-            carried = dict(move["evidence"].get("carried", {}))
+    opened: Row = next((move["evidence"] for move in moves if move["move"] in OPENED), {})
+    carried = dict(rollout["carried"] or opened.get("carried", {}))
     paused = rollout["paused_at"]
     return Ramp(
         state=rollout["state"],
@@ -123,5 +121,6 @@ def _make(t: Transaction, rollout: Row, move: RampMove) -> str:
         # The database asks for approval, and tells people once.
         case "advance" | "await_approval" if rollout["state"] == "running":
             carried = dict(move.ramp.carried)
-            return made(t.rollouts.advance(experiment_id, revision, MOVER, move.reason, carried, evidence))
+            asks = move.action == "await_approval"
+            return made(t.rollouts.advance(experiment_id, revision, MOVER, move.reason, carried, evidence, asks=asks))
     return ""

@@ -120,6 +120,42 @@ def test_a_stage_waits_for_hours_and_for_users() -> None:
 def test_small_agents_are_asked_for_users_they_have() -> None:
     stages = default_stages(False, users=300)
     assert [stage.units for stage in stages] == [15, 30, 75, 150, 150, 150, 0]
+    assert [bool(stage.blind) for stage in stages] == [True, True, True, False, True, True, False]
+    assert "of 300 users in 28 days about 15 come into its smaller arm in time" in stages[0].blind
+    # Of 4,000 who come once in four weeks 994 come in the eight days that count; at 95 % 1,486 in thirteen.
+    rare = default_stages(False, users=4000, visits=1.0, hours=48)
+    assert [stage.treatment_ppm // 10_000 for stage in rare if stage.blind] == [5, 10, 95]
+    assert not any(stage.blind for stage in default_stages(False, users=4000, visits=10.0, hours=48))
+
+
+def test_a_stage_in_which_harm_could_not_be_seen_lasts_longer_and_then_a_person_is_asked() -> None:
+    at_95 = replace(RUNNING, stage=5, stage_started_day=0.0)  # of 1,200 users 60 are in control
+    held = tick(FRESH, at_95, 8.0, users=1200)
+    assert held.action == "wait"
+    assert "harm would not be seen yet: 60 of 100 units in the smaller arm" in held.reason
+    asked = tick(FRESH, at_95, 14.0, users=1200)
+    assert (asked.action, asked.ramp) == ("await_approval", at_95)
+    assert "95 % was watched by nobody: harm would not be seen yet: 60 of 100 units" in asked.reason
+    assert tick(FRESH, approve(at_95, 6), 14.0, users=1200).action == "advance"
+    assert tick(FRESH, at_95, 14.0, users=2400).action == "advance"  # they came after all
+
+
+def test_where_waiting_would_not_help_a_person_is_asked_at_once() -> None:
+    small = RampPlan.of(TEST, default_stages(False, users=300))
+    assert tick(small, RUNNING, 0.5, users=30).action == "wait"
+    asked = tick(small, RUNNING, 1.0, users=30)
+    assert asked.action == "await_approval"
+    assert "of 300 users in 28 days about 15" in asked.reason
+    assert tick(small, RUNNING, 1.0, users=600).action == "advance"  # more came than before
+
+
+def test_a_monitor_without_values_that_could_roll_back_sees_nothing() -> None:
+    data = seen(2.0, FRESH.stages[0], users=4000)
+    unheard = {**data.metrics, "correction_rate": ArmMoments(share(50, 0.1), share(50, 0.1))}
+    unheard |= {"thumbs_up_rate": ArmMoments(*[Moments(2000, ("s", "n"), (0.0, 0.0), ((0.0, 0.0), (0.0, 0.0)))] * 2)}
+    move = advance(FRESH, RUNNING, 2.0, replace(data, metrics=unheard))
+    assert move.action == "wait"
+    assert "thumbs up worth 0 of 30 users" in move.reason
 
 
 def test_harm_rolls_back_at_any_stage_and_for_good() -> None:
