@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from glow_pipelines.learning.experiments import always_valid, sample_ratio
+from glow_pipelines.learning.experiments.caution import caution
 from glow_pipelines.learning.experiments.estimates import ArmMoments, CrossedMoments, estimate
 from glow_pipelines.learning.experiments.metrics import MetricPlan
 from glow_pipelines.learning.experiments.multiplicity import e_bh
@@ -93,7 +94,8 @@ def _observe(plan: MetricPlan, statistics: Statistics, earlier: Sequence[Look], 
     before = [each for past in earlier for each in past.metrics if each.metric == plan.metric]
     width = float(always_valid.half_width(se, plan.tau, alpha))
     log_e = float(always_valid.log_e(gain / se, (plan.tau / se) ** 2))
-    harm = float(always_valid.log_e((-gain - plan.tolerance) / se, (plan.tau_harm / se) ** 2, sides=1))
+    cautious = se * caution(moments, plan.scale)
+    harm = float(always_valid.log_e((-gain - plan.tolerance) / cautious, (plan.tau_harm / cautious) ** 2, sides=1))
     return replace(
         look,
         low=max([found.difference - width, *(each.low for each in before if each.low is not None)]),
