@@ -38,6 +38,11 @@ def test_a_plan_is_frozen_from_the_weeks_before(world: World, settings: Settings
     assert judged["thumbs_up_rate"].baseline == pytest.approx(0.6, abs=0.05)
     assert judged["feedback_rate"].baseline == pytest.approx(0.8, abs=0.05)
     assert {"latency_slo", "cost_mean"} <= set(judged)
+    assert {name: judged[name].role for name in judged if name != "thumbs_up_rate"} == {
+        "feedback_rate": "signal",
+        "latency_slo": "critical",
+        "cost_mean": "signal",
+    }
     assert "correction_rate" not in judged  # nobody corrected anything: nothing to compare with
     assert judged["latency_slo"].threshold == pytest.approx(1050, abs=40)  # the slowest twentieth of the weeks before
     assert (plan.effect, plan.minimum_users, plan.salt) == (0.05, 200, f"{AGENT}-{OTHER.sha256[:12]}#1")

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from glow_pipelines.learning.experiments import METRICS, ExperimentPlan, Judged, Traffic, plan_experiment
-from glow_pipelines.learning.experiments.metrics import COST, FEEDBACK_RATE
+from glow_pipelines.learning.experiments.metrics import COST, FEEDBACK_RATE, Role
 from glow_pipelines.learning.experiments.plan import Objective, Unit
 from glow_pipelines.settings import Settings
 from glow_pipelines.steps.experiments.changes import CannotStart
@@ -21,6 +21,9 @@ from glow_pipelines.store.store import Transaction
 PRIMARY = "thumbs_up_rate"
 GUARDRAILS = (FEEDBACK_RATE, "correction_rate", "latency_slo", COST)
 """Beside the primary: what a better-liked treatment must not pay with. The first always, the others where measured."""
+CRITICAL = ("correction_rate", "latency_slo")
+"""Of these, what users suffer from while a person would still be asked: harm ends a test and takes a rollout back.
+A lower feedback rate may be meant, and what money is worth is for a person to say."""
 PLANNED_EFFECT = 0.05
 """The smallest difference in the share of thumbs up worth finding: the charter's five points."""
 DAYS = 28
@@ -89,7 +92,8 @@ def _judged(
             continue
         traffic = _traffic(t, agent, name, unit, now, before)
         if METRICS[name].share or traffic.deviation:  # what never varied cannot be compared
-            yield Judged(name, traffic, cap=before.cap, threshold=before.threshold)
+            role: Role = "critical" if name in CRITICAL else "signal"
+            yield Judged(name, traffic, role, cap=before.cap, threshold=before.threshold)
 
 
 def _traffic(t: Transaction, agent: str, metric: str, unit: Unit, now: datetime, frozen: Frozen) -> Traffic:
