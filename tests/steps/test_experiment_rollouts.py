@@ -100,6 +100,33 @@ def test_ticks_of_one_hour_are_one_also_where_the_first_began_a_phase(world: Wor
     assert tick(world.store, ramping, now + timedelta(hours=1)).moved == "rollout_completed"
 
 
+def test_harm_of_the_last_hours_of_a_stage_is_seen_in_the_next_one(world: World, ramping: str) -> None:
+    """What matures after another phase began belongs to the one in which it happened."""
+    for _ in range(3):
+        with world.store.transaction() as t:
+            rollout = t.rollouts.current(ramping)
+            assert rollout is not None
+            t.rollouts.advance(ramping, rollout["revision"], "pipeline", "on")
+    set_back(world, ramping, BEGAN)
+    world.during(ramping, users=3000, per_user=2, up=(0.6, 0.6), days=2, entering=1)
+    world.during(ramping, users=3000, per_user=2, up=(0.8, 0.2), days=1, since=BEGAN + 3 * DAY, again="late")
+    world.admin.execute(
+        "update glow.executions set started_at = started_at + interval '3 days',"
+        " recorded_at = recorded_at + interval '3 days' where execution_id like '%late%'"
+    )
+    world.admin.execute(
+        "update glow.agent_feedback set recorded_at = recorded_at + interval '3 days' where execution_id like '%late%'"
+    )
+    on = tick(world.store, ramping, BEGAN + 3 * DAY + timedelta(hours=12))
+    assert (on.moved, on.experiment["phase"]) == ("rollout_advanced", 2), on.move
+    set_back(world, ramping, BEGAN + 3 * DAY + timedelta(hours=12))
+    world.during(ramping, users=300, per_user=1, days=1, since=BEGAN + 5 * DAY, entering=1)
+    back = tick(world.store, ramping, BEGAN + 6 * DAY)
+    assert back.moved == "rolled_back", back.move
+    assert back.move is not None
+    assert "thumbs up" in back.move.reason
+
+
 def test_harm_rolls_back_in_one_tick_and_never_again(world: World, ramping: str) -> None:
     world.during(ramping, users=6000, per_user=3, up=(0.8, 0.3), days=3, entering=1)
     for hour in range(1, 24 * 5):

@@ -31,7 +31,8 @@ SAMPLE_RATIO = "sample_ratio"
 class Ramp(Record):
     """Where a ramp stands. Days count from the experiment's start.
 
-    `carried` is ln e by metric that finished strata left. `approved_stage` is the last stage a person let begin,
+    `carried` is ln e by metric that finished strata had left when the last of them ended; `opened` is the part of it
+    that is from before the ramp. `approved_stage` is the last stage a person let begin,
     `acknowledged` are alarms a person has looked at before resuming: they do not hold the ramp again.
     """
 
@@ -42,6 +43,7 @@ class Ramp(Record):
     approved_stage: int = -1
     paused_day: float | None = None
     acknowledged: tuple[str, ...] = ()
+    opened: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def final(self) -> bool:
@@ -71,7 +73,7 @@ def open_ramp(plan: RampPlan, day: float, statistics: Statistics | None = None) 
     if statistics is not None and plan.stages[0].phase_offset == 0:
         seen = observe(plan.metrics, statistics, (), plan.alpha)
         carried = {look.metric: -look.harm_log_e for look in seen if look.harm_log_e is not None}
-    return Ramp("pending" if plan.stages[0].approval else "running", 0, day, carried)
+    return Ramp("pending" if plan.stages[0].approval else "running", 0, day, carried, opened=carried)
 
 
 def advance(
@@ -79,8 +81,9 @@ def advance(
 ) -> RampMove:
     """The one move that is due at `day`, at most one stage however late the scheduler is. Equal input, equal move.
 
-    `statistics` are those of the current stratum (phase), `history` looks of it. A final ramp waits for ever, so a
-    repeated tick changes nothing.
+    `statistics` are those of the current stratum (phase), with the ended ones as they are by now, `history` looks of
+    it. Where `statistics.strata` are not given, `ramp.carried` counts as they were left. A final ramp waits for ever,
+    so a repeated tick changes nothing.
     """
     if ramp.final:
         return RampMove("wait", ramp, f"The rollout is {ramp.state.replace('_', ' ')}: nothing moves any more.")
@@ -165,7 +168,8 @@ def _watch(plan: RampPlan, ramp: Ramp, statistics: Statistics | None, history: S
     arrival = arrived(statistics, (float(stage.control_ppm), float(stage.treatment_ppm)))
     earlier = [look for look in history if look.day < statistics.day]
     seen = observe(plan.metrics, statistics, earlier, plan.alpha)
-    evidence = {m.metric: ramp.carried.get(m.metric, 0.0) + (m.harm_log_e or 0.0) for m in seen}
+    carried = _carried(plan, ramp, statistics)
+    evidence = {m.metric: carried.get(m.metric, 0.0) + (m.harm_log_e or 0.0) for m in seen}
     edge = harm_threshold(len(plan.metrics), plan.alpha)
     over = [
         (metric, replace(look, harm_log_e=evidence[metric.metric]))
@@ -177,6 +181,17 @@ def _watch(plan: RampPlan, ramp: Ramp, statistics: Statistics | None, history: S
     alarms = ([SAMPLE_RATIO] if arrival.invalid else []) + [metric.metric for metric, _ in signals]
     unseen = blind(plan.metrics, statistics, seen)
     return _Watch(arrival, both(statistics.units), seen, evidence, hurt, signals, tuple(alarms), unseen)
+
+
+def _carried(plan: RampPlan, ramp: Ramp, statistics: Statistics) -> dict[str, float]:
+    """ln e of the strata that ended. Half of what happens in a stage's last day matures in the next one's."""
+    if not statistics.strata:
+        return dict(ramp.carried)
+    carried = dict(ramp.opened)
+    for stratum in statistics.strata:
+        for look in observe(plan.metrics, stratum, (), plan.alpha):
+            carried[look.metric] = carried.get(look.metric, 0.0) + (look.harm_log_e or 0.0)
+    return carried
 
 
 def _alarming(watch: _Watch, fresh: Sequence[str]) -> str:

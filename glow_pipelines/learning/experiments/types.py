@@ -46,7 +46,8 @@ class Statistics(Record):
     """All that a look reads: who was exposed by `day` (days since the start), and the moments of every metric.
 
     `units` are exposed units, control then treatment, without the `multiple` ones that saw both variants.
-    `earlier_log_e` is the evidence on the sample ratio that earlier phases left.
+    `earlier_log_e` is the evidence on the sample ratio that earlier phases left, `strata` are those of a rollout that
+    ended, as they are by now: what matured after the end of one belongs to it.
     """
 
     day: float
@@ -54,6 +55,7 @@ class Statistics(Record):
     multiple: int = 0
     earlier_log_e: float = 0.0
     metrics: Mapping[str, ArmMoments | CrossedMoments] = field(default_factory=dict)
+    strata: "tuple[Statistics, ...]" = ()
 
 
 @dataclass(frozen=True)

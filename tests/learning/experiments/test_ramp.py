@@ -21,6 +21,7 @@ from glow_pipelines.learning.experiments import (
     Statistics,
     Traffic,
     advance,
+    always_valid,
     default_stages,
     open_ramp,
     plan_experiment,
@@ -181,6 +182,47 @@ def test_evidence_of_strata_multiplies_over_the_whole_ramp() -> None:
     assert left.ramp.carried["correction_rate"] == pytest.approx(left.evidence["correction_rate"])
     same = tick(FRESH, replace(RUNNING, carried={"correction_rate": 1.0}), 2.0, corrections=0.01)
     assert same.ramp.carried == {"correction_rate": 1.0}  # 5 → 10 % is the same stratum
+
+
+def test_what_matures_after_a_stage_ended_counts_for_its_stratum() -> None:
+    at_95 = replace(RUNNING, stage=5, carried={"correction_rate": -2.0}, opened={"correction_rate": -0.5})
+    late = seen(1.0, FRESH.stages[4], users=8000, corrections=0.15)
+    data = seen(1.0, FRESH.stages[5], users=150)
+    assert advance(FRESH, at_95, 1.0, data).action == "wait"
+    back = advance(FRESH, at_95, 1.0, replace(data, strata=(late,)))
+    assert back.action == "roll_back"
+    mild = replace(data, strata=(seen(1.0, FRESH.stages[3], corrections=0.01), seen(1.0, FRESH.stages[4])))
+    each = [advance(FRESH, RUNNING, 1.0, stratum).evidence["correction_rate"] for stratum in mild.strata]
+    assert advance(FRESH, at_95, 1.0, mild).evidence["correction_rate"] == pytest.approx(sum(each) - 0.5)
+    assert Statistics.from_json(json.loads(json.dumps(mild.to_json()))) == mild
+
+
+def test_a_stage_that_goes_on_with_the_data_of_a_test_is_as_sure_as_one_that_begins_anew() -> None:
+    """e(now)/e(then) given what the test showed, whatever that was: at most α, though both pool the same units."""
+    metric, rng, reps = AFTER.metrics[-1], np.random.default_rng(11), 4000
+    edge = np.log(len(AFTER.metrics) / AFTER.alpha)
+    looks = np.arange(1, 15)
+    for then in (-3.0, 0.0, 2.5):  # standard errors of harm at the end of the test, of as much information as a plan's
+        noise = rng.normal(size=(reps, len(looks))).cumsum(axis=1) * np.sqrt(1 / 7)
+        information = 1 + looks / 7
+        se = metric.standard_error / np.sqrt(information)
+        evidence = always_valid.log_e((then + noise) / np.sqrt(information), (metric.tau_harm / se) ** 2, sides=1)
+        before = always_valid.log_e(then, (metric.tau_harm / metric.standard_error) ** 2, sides=1)
+        crossed = (evidence - before >= edge).any(axis=1).mean()
+        assert crossed <= AFTER.alpha / len(AFTER.metrics) + 0.005
+
+
+def test_a_small_hold_back_without_errors_is_no_proof_of_harm() -> None:
+    """At 95 : 5 the six errors expected of a hundred users may be one, and its own spread then says that it is sure."""
+    rng, back = np.random.default_rng(5), 0
+    at_95 = replace(RUNNING, stage=5)
+    for _ in range(400):
+        rates = rng.binomial((1900, 100), 0.05) / (1900, 100)
+        data = seen(1.0, FRESH.stages[5], users=2000)
+        arms = ArmMoments(share(100, rates[1]), share(1900, rates[0]))
+        data = replace(data, metrics={**data.metrics, "correction_rate": arms})
+        back += advance(FRESH, at_95, 1.0, data).action == "roll_back"
+    assert back <= 400 * FRESH.alpha / len(FRESH.metrics)
 
 
 def test_a_ramp_after_a_test_starts_its_evidence_anew() -> None:
