@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from glow_pipelines.learning.experiments.activity import LOST, activity
 from glow_pipelines.learning.experiments.assignment import MILLION
 from glow_pipelines.learning.experiments.gates import MINUTE
 from glow_pipelines.learning.experiments.metrics import MetricPlan
@@ -19,7 +20,7 @@ from glow_pipelines.learning.experiments.observations import Arrival, arrived, b
 from glow_pipelines.learning.experiments.records import Record
 from glow_pipelines.learning.experiments.sentences import both, harmed
 from glow_pipelines.learning.experiments.stages import RampPlan, Stage
-from glow_pipelines.learning.experiments.types import Look, MetricLook, Statistics
+from glow_pipelines.learning.experiments.types import Activity, Look, MetricLook, Statistics
 
 State = Literal["pending", "running", "paused", "rolled_back", "completed"]
 Move = Literal["wait", "advance", "complete", "roll_back", "await_approval", "hold"]
@@ -156,6 +157,7 @@ class _Watch:
     signals: tuple[tuple[MetricPlan, MetricLook], ...]
     alarms: tuple[str, ...]
     blind: str | None
+    activity: Activity | None = None
 
     def move(self, action: Move, ramp: Ramp, reason: str) -> RampMove:
         return RampMove(action, ramp, reason, self.evidence, self.alarms, self.metrics)
@@ -178,9 +180,11 @@ def _watch(plan: RampPlan, ramp: Ramp, statistics: Statistics | None, history: S
     ]
     hurt = tuple(pair for pair in over if pair[0].role != "signal")
     signals = tuple(pair for pair in over if pair[0].role == "signal")
-    alarms = ([SAMPLE_RATIO] if arrival.invalid else []) + [metric.metric for metric, _ in signals]
+    active = activity(statistics)
+    lost = [LOST] if active is not None and active.lost else []
+    alarms = ([SAMPLE_RATIO] if arrival.invalid else []) + lost + [metric.metric for metric, _ in signals]
     unseen = blind(plan.metrics, statistics, seen)
-    return _Watch(arrival, both(statistics.units), seen, evidence, hurt, signals, tuple(alarms), unseen)
+    return _Watch(arrival, both(statistics.units), seen, evidence, hurt, signals, tuple(alarms), unseen, active)
 
 
 def _carried(plan: RampPlan, ramp: Ramp, statistics: Statistics) -> dict[str, float]:
@@ -197,7 +201,8 @@ def _carried(plan: RampPlan, ramp: Ramp, statistics: Statistics) -> dict[str, fl
 def _alarming(watch: _Watch, fresh: Sequence[str]) -> str:
     words = ["users do not arrive in the planned shares, so nothing measured can be trusted"]
     signals = [pair for pair in watch.signals if pair[0].metric in fresh]
-    return "; ".join((words if SAMPLE_RATIO in fresh else []) + ([harmed(signals)] if signals else []))
+    lost = [watch.activity.words] if LOST in fresh and watch.activity is not None else []
+    return "; ".join((words if SAMPLE_RATIO in fresh else []) + lost + ([harmed(signals)] if signals else []))
 
 
 def _next(plan: RampPlan, ramp: Ramp, day: float, statistics: Statistics | None, watch: _Watch) -> RampMove:
