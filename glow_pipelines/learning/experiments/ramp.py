@@ -174,7 +174,7 @@ def _watch(plan: RampPlan, ramp: Ramp, statistics: Statistics | None, history: S
     evidence = {m.metric: carried.get(m.metric, 0.0) + (m.harm_log_e or 0.0) for m in seen}
     edge = harm_threshold(len(plan.metrics), plan.alpha)
     over = [
-        (metric, replace(look, harm_log_e=evidence[metric.metric]))
+        (metric, replace(_shown(plan, metric, look, statistics), harm_log_e=evidence[metric.metric]))
         for metric, look in zip(plan.metrics, seen, strict=True)
         if evidence[metric.metric] >= edge
     ]
@@ -185,6 +185,15 @@ def _watch(plan: RampPlan, ramp: Ramp, statistics: Statistics | None, history: S
     alarms = ([SAMPLE_RATIO] if arrival.invalid else []) + lost + [metric.metric for metric, _ in signals]
     unseen = blind(plan.metrics, statistics, seen)
     return _Watch(arrival, both(statistics.units), seen, evidence, hurt, signals, tuple(alarms), unseen, active)
+
+
+def _shown(plan: RampPlan, metric: MetricPlan, look: MetricLook, statistics: Statistics) -> MetricLook:
+    """The levels to tell of: where this stratum has none yet, those of the newest one before that has."""
+    for stratum in reversed(statistics.strata):
+        if look.control is not None:
+            break
+        (look,) = observe((metric,), stratum, (), plan.alpha)
+    return look
 
 
 def _carried(plan: RampPlan, ramp: Ramp, statistics: Statistics) -> dict[str, float]:

@@ -191,6 +191,8 @@ def test_what_matures_after_a_stage_ended_counts_for_its_stratum() -> None:
     assert advance(FRESH, at_95, 1.0, data).action == "wait"
     back = advance(FRESH, at_95, 1.0, replace(data, strata=(late,)))
     assert back.action == "roll_back"
+    unmeasured = replace(data, metrics={}, strata=(late,))
+    assert "corrections 25.0 % with the treatment" in advance(FRESH, at_95, 1.0, unmeasured).reason
     mild = replace(data, strata=(seen(1.0, FRESH.stages[3], corrections=0.01), seen(1.0, FRESH.stages[4])))
     each = [advance(FRESH, RUNNING, 1.0, stratum).evidence["correction_rate"] for stratum in mild.strata]
     assert advance(FRESH, at_95, 1.0, mild).evidence["correction_rate"] == pytest.approx(sum(each) - 0.5)
