@@ -200,10 +200,16 @@ def create_experiment(
     control_config: Mapping[str, Any] | None = None,
     metric: str | None = None,
     days: int | None = None,
+    score_key: str | None = None,
+    cuped: bool | None = None,
+    hash: str | None = None,
+    approval: bool | None = None,
 ) -> Call[Request]:
     """Ask for an experiment of a version against the one in production. `effect`: the smallest difference in `metric`
     (the share of thumbs up) that is worth finding (0.05: five points). `days`: at least. `kind`: prompt, model,
-    retrieval or config. The answer's `warnings` say why it may find nothing."""
+    retrieval or config. `score_key`: the number in the metadata of executions that metric score reads. `cuped`: take
+    off what users said before. `hash`: gb2 draws as GrowthBook's SDKs do. `approval`: after a win a person lets each
+    stage of the rollout begin. The answer's `warnings` say why it may find nothing."""
     return Call("create_experiment", given(locals()), read_request)
 
 

@@ -49,6 +49,7 @@ class ResolvedPrompt:
     variant: str | None = None
     model: str | None = None
     config: dict[str, Any] | None = None
+    config_version: str | None = None
     retrieval: str | None = None
     retrieval_parameters: dict[str, Any] | None = None
     experiments: tuple[Participation, ...] = ()

@@ -112,12 +112,16 @@ def print_rollout(console: Console, row: "Row", moves: "Sequence[Row]") -> None:
     waits = "" if row["awaiting_stage"] is None else f", waits for approval of stage {row['awaiting_stage']}"
     console.print(cell(f"{row['experiment_id']}: {row['state']}{waits}. {row['reason']}"))
     table = _table("", "stage", "treatment", "control", "at least", "units", "approval")
+    unseen = []
     for n, stage in enumerate(row["plan"]["stages"]):
         here = "→" if n == row["stage"] else ""
         shares = (_share(stage["treatment_ppm"]), _share(stage["control_ppm"]))
-        approval = "a person" if stage.get("approval") else ""
+        blind = stage.get("blind", "")
+        approval = "a person" if stage.get("approval") else "a person before the next" if blind else ""
+        unseen += [f"stage {n}: {blind}"] if blind else []
         table.add_row(here, str(n), *shares, f"{stage['hours']:g} h", f"{stage['units']:,}", approval)
     console.print(table)
+    print_list(console, "Where harm will not be seen, and so does not go on by itself", unseen)
     console.print()
     history = _table("when", "move", "experiment", "rollout", "stage", "treatment", "by", "why")
     for move in reversed(moves):

@@ -11,6 +11,21 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.console import Console
 
+from glow_pipelines.commands.experiment_options import (
+    APPROVAL,
+    CONTROL,
+    CUPED,
+    DAYS,
+    EFFECT,
+    EXPERIMENT,
+    HASH,
+    KINDS,
+    METRIC,
+    MOST,
+    REASON,
+    SCORE_KEY,
+    UNIT,
+)
 from glow_pipelines.commands.experiment_texts import (
     asked,
     print_experiment,
@@ -26,40 +41,6 @@ from glow_pipelines.project import open_services
 if TYPE_CHECKING:
     from glow_pipelines.store.experiment_views import Change
     from glow_pipelines.store.store import Store
-
-KINDS = ("prompt", "model", "retrieval", "config")
-UNITS = ("user", "org", "session", "execution")
-MOST = click.option(
-    "--most", default=20, show_default=True, type=click.IntRange(1, 1000), help="how many, the newest first"
-)
-REASON = click.option("--reason", required=True, metavar="TEXT", help="kept in the history")
-CONTROL = click.option(
-    "--control",
-    metavar="NAME",
-    help="what the app uses now, where nothing of the kind is in production; of settings a file, as of --config",
-)
-EXPERIMENT = click.argument("experiment_id", metavar="EXPERIMENT")
-UNIT = click.option(
-    "--unit",
-    type=click.Choice(UNITS),
-    default="user",
-    show_default=True,
-    help="what gets an arm; finer than user only where an answer does not rest on earlier ones",
-)
-_EFFECT = click.option(
-    "--effect",
-    type=click.FloatRange(0.001, 0.5),
-    default=0.05,
-    show_default=True,
-    metavar="X",
-    help="the smallest difference worth finding; 0.05 is five points",
-)
-_METRIC = click.option(
-    "--metric", default="thumbs_up_rate", show_default=True, metavar="NAME", help="see docs/experiments.md"
-)
-_DAYS = click.option(
-    "--days", type=click.IntRange(7, 28), default=7, show_default=True, help="at least; whole weeks are best"
-)
 
 
 class MoveGroup(click.Group):
@@ -85,23 +66,34 @@ def _store() -> "Store":
 
 @experiment.command()
 @click.argument("agent")
-@_EFFECT
+@EFFECT
 @UNIT
-@_METRIC
-@_DAYS
-def plan(agent: str, effect: float, unit: str, metric: str, days: int) -> None:
+@METRIC
+@SCORE_KEY
+@CUPED
+@DAYS
+def plan(agent: str, effect: float, unit: str, metric: str, score_key: str | None, cuped: bool, days: int) -> None:
     """What an experiment on AGENT would show, from its own last four weeks. Starts nothing."""
     from glow_pipelines.learning.experiments import METRICS
     from glow_pipelines.steps.experiments.freezing import freeze
 
     if metric not in METRICS:
         raise click.BadParameter(f"one of {', '.join(METRICS)} is accepted", param_hint="'--metric'")
+    if (metric == "score") != (score_key is not None):
+        raise click.BadParameter("goes with --metric score, which needs it", param_hint="'--score-key'")
     services = open_services()
     with services.store.transaction() as t:
         names = [each.name for each in t.feedback.agents()]
         if agent not in names:
             raise click.BadParameter(f"known are {', '.join(names) or 'none yet'}", param_hint="'AGENT'")
-        wanted = {"effect": effect, "unit": unit, "metric": metric, "days": days}
+        wanted = {
+            "effect": effect,
+            "unit": unit,
+            "metric": metric,
+            "days": days,
+            "score_key": score_key,
+            "cuped": cuped,
+        }
         found, traffic = freeze(t, services.settings, agent, f"{agent}-plan", wanted)
     print_plan(Console(), agent, found, traffic)
 
@@ -117,10 +109,14 @@ def plan(agent: str, effect: float, unit: str, metric: str, days: int) -> None:
     help="a file with the settings to try, instead of VERSION; makes it --kind config",
 )
 @CONTROL
-@_EFFECT
+@EFFECT
 @UNIT
-@_METRIC
-@_DAYS
+@METRIC
+@SCORE_KEY
+@CUPED
+@HASH
+@APPROVAL
+@DAYS
 @click.option("--hypothesis", default="", metavar="TEXT", help="what you expect, and why")
 @click.option(
     "--objective",
@@ -143,6 +139,7 @@ def create(
     hypothesis: str,
     objective: str,
     reason: str,
+    **more: Any,
 ) -> None:
     """Ask for an experiment of VERSION against what AGENT uses now.
 
@@ -152,7 +149,7 @@ def create(
     from glow_pipelines.steps.experiments.freezing import freeze
 
     change = change_of(agent, version, kind, config, control)
-    wanted = {"effect": effect, "unit": unit, "metric": metric, "days": days, "objective": objective}
+    wanted = {"effect": effect, "unit": unit, "metric": metric, "days": days, "objective": objective, **more}
     services = open_services()
     with services.store.transaction() as t:
         receipt = t.experiment_views.ask_experiment(change, hypothesis, wanted, reason or f"asked for by {who()}")

@@ -10,18 +10,9 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 
+from glow_pipelines.commands.experiment_options import CONTROL, EXPERIMENT, KINDS, MOST, REASON, UNIT
 from glow_pipelines.commands.experiment_texts import asked, print_rollout, print_rollouts, told
-from glow_pipelines.commands.experiments import (
-    CONTROL,
-    EXPERIMENT,
-    KINDS,
-    MOST,
-    REASON,
-    UNIT,
-    MoveGroup,
-    change_of,
-    given,
-)
+from glow_pipelines.commands.experiments import MoveGroup, change_of, given
 from glow_pipelines.commands.prompts import who
 from glow_pipelines.project import open_services
 

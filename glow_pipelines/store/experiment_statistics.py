@@ -1,31 +1,31 @@
-"""What experiments count: sums per cluster that grow with what is new, their moments, and an agent's traffic.
+"""What experiments count: sums per cluster that grow with what is new, of the phase that runs and of those that ended.
 
-Belongs here: folding executions into partial sums, the statistics a look reads, what is frozen before an experiment.
-Does not: how rows become moments (experiment_moments.py), what follows from them (learning/experiments).
+Belongs here: folding executions into partial sums, the statistics a look reads. Does not: what is measured before an
+experiment (experiment_traffic.py), how rows become moments (experiment_moments.py), what follows from them
+(learning/experiments).
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from glow_pipelines.learning.experiments import sample_ratio
 from glow_pipelines.learning.experiments.estimates import ArmMoments, CrossedMoments
-from glow_pipelines.learning.experiments.metrics import METRICS, MetricPlan
+from glow_pipelines.learning.experiments.metrics import MetricPlan
 from glow_pipelines.learning.experiments.plan import ExperimentPlan
-from glow_pipelines.learning.experiments.types import Statistics, Traffic
+from glow_pipelines.learning.experiments.types import Statistics
 from glow_pipelines.store.experiment_moments import (
     arm_moments,
     crossed_moments,
     cuped_moments,
-    intra_class_correlation,
 )
-from glow_pipelines.store.noun import Noun, Row, json
+from glow_pipelines.store.experiment_traffic import CAPS, ExperimentTraffic, Frozen
+from glow_pipelines.store.noun import Row, json
 
 BEFORE_DAYS = 28
 """How long before an experiment's start CUPED looks back."""
 _CROSSED = ("session", "execution")
-_CAPS = {"latency_mean": "latency_cap", "cost_mean": "cost_cap", "score": "score_cap"}
 
 
 class Counted(Protocol):
@@ -37,20 +37,15 @@ class Counted(Protocol):
     def maturation_hours(self) -> int: ...
 
 
-@dataclass(frozen=True)
-class Frozen:
-    """One metric before an experiment: its value, the cap for what is averaged, the threshold of an SLO in ms."""
+class ExperimentStatistics(ExperimentTraffic):
+    """Partial sums and what looks read of them; with what was measured before an experiment."""
 
-    baseline: float | None
-    cap: float | None = None
-    threshold: float | None = None
-
-
-class ExperimentStatistics(Noun):
-    queries = "experiment_statistics"
-
-    def fold(self, experiment_id: str, until: datetime, plan: Counted | None = None) -> datetime:
+    def fold(
+        self, experiment_id: str, until: datetime, plan: Counted | None = None, strata: Sequence[int] = ()
+    ) -> datetime:
         """Add to the sums of the running phase what matured by `until`; returns until when executions are counted.
+
+        To those of `strata`, phases that ended, what matured of them since.
 
         Reads what was recorded since the last fold, and everything where something came late, was erased or is counted
         by other caps. Sums and watermark are one transaction; two folds come one after the other. Never goes back.
@@ -58,101 +53,48 @@ class ExperimentStatistics(Noun):
         """
         self._row("plan_memory")
         experiment = self._experiment(experiment_id)
-        return self._fold(experiment, plan or ExperimentPlan.from_json(experiment["plan"]), until)[1]
+        plan = plan or ExperimentPlan.from_json(experiment["plan"])
+        for phase in strata:
+            ended = experiment | {"phase": phase}
+            self._fold(ended, plan, self._until(ended, until, plan))
+        return self._fold(experiment, plan, until)[1]
 
-    def statistics(self, experiment_id: str, as_of: datetime, plan: Counted) -> Statistics:
-        """What a look at `as_of` reads: from the sums where a fold has come exactly that far, else counted anew."""
+    def statistics(self, experiment_id: str, as_of: datetime, plan: Counted, strata: Sequence[int] = ()) -> Statistics:
+        """What a look at `as_of` reads: from the sums where a fold has come exactly that far, else counted anew.
+
+        With the `strata` of a rollout that ended before: each with what happened before the next one exposed anybody.
+        """
         experiment = self._experiment(experiment_id)
-        row = self._row("counted_until", experiment_id=experiment_id, phase=experiment["phase"])
+        now = self._read(experiment, as_of, plan)
+        ended = [experiment | {"phase": phase} for phase in strata]
+        return replace(now, strata=tuple(self._read(each, self._until(each, as_of, plan), plan) for each in ended))
+
+    def _read(self, experiment: Row, as_of: datetime, plan: Counted) -> Statistics:
+        row = self._row("counted_until", experiment_id=experiment["experiment_id"], phase=experiment["phase"])
         folded = row is not None and (row["counted_until"], row["settings"]) == (
             as_of - _maturation(plan),
             _settings(experiment, plan),
         )
         if row is None or not folded:
-            return self.full(experiment_id, as_of, plan)
+            return self._full(experiment, as_of, plan)
         return self._statistics(experiment, row["fold_id"], as_of, plan)
+
+    def _until(self, experiment: Row, as_of: datetime, plan: Counted) -> datetime:
+        """When the last of a phase that ended has matured, or `as_of` before: the next one has its units by then."""
+        row = self._row("next_exposure", experiment_id=experiment["experiment_id"], phase=experiment["phase"])
+        began = row["first_at"] if row else None
+        return as_of if began is None else min(as_of, began + _maturation(plan))
 
     def full(self, experiment_id: str, as_of: datetime, plan: Counted) -> Statistics:
         """The same from all rows that are there, whatever was folded before; leaves nothing behind."""
+        return self._full(self._experiment(experiment_id), as_of, plan)
+
+    def _full(self, experiment: Row, as_of: datetime, plan: Counted) -> Statistics:
         self._row("plan_memory")
-        experiment = self._experiment(experiment_id)
         # In sums of their own, which are taken back: those of the phase stay as they are.
         with self._connection.transaction(force_rollback=True):
             fold_id, _ = self._fold(experiment, plan, as_of, scratch=True)
             return self._statistics(experiment, fold_id, as_of, plan)
-
-    def freeze(
-        self, agent: str, metrics: Mapping[str, str | None] | Sequence[str], since: datetime, until: datetime,
-        *, unit: str = "user", maturation_hours: int = 24,
-    ) -> dict[str, Frozen]:  # fmt: skip
-        """Baselines, caps and thresholds of some metrics from the time between; `metrics` names the key of a score.
-
-        Caps are the 99.9th percentile of single executions, the threshold of latency_slo the 95th. Baselines are of
-        capped values, None where nobody gave any.
-        """
-        keys = dict(metrics) if isinstance(metrics, Mapping) else dict.fromkeys(metrics)
-        maturation = timedelta(hours=maturation_hours)
-        span = {"agent": agent, "since": since, "until": until - maturation, "score_key": keys.get("score")}
-        self._row("plan_memory")
-        caps = self._row("caps", **span)
-        assert caps is not None
-        values = self._row(
-            "baselines",
-            **span,
-            unit=unit,
-            maturation=maturation,
-            seen=until,
-            latency_cap=caps["latency_mean"],
-            slow_above=caps["latency_slo"],
-            cost_cap=caps["cost_mean"],
-            score_cap=caps["score"],
-        )
-        assert values is not None
-        return {
-            name: Frozen(
-                values[name],
-                cap=caps[name] if name in _CAPS else None,
-                threshold=caps[name] if name == "latency_slo" else None,
-            )
-            for name in keys
-        }
-
-    def traffic(
-        self, agent: str, metric: str, unit: str, days: int, now: datetime, *, frozen: Frozen | None = None,
-        key: str | None = None,
-    ) -> Traffic | None:  # fmt: skip
-        """How an agent's people use it and how a metric varies over the last `days`; None where nobody came."""
-        since = now - timedelta(days=days)
-        self._row("plan_memory")
-        row = self._row(
-            "traffic",
-            agent=agent,
-            metric=metric,
-            unit=unit,
-            since=since,
-            until=now,
-            middle=now - timedelta(days=days) / 2,
-            slow_above=frozen.threshold if frozen else None,
-            cap=frozen.cap if frozen else None,
-            score_key=key,
-        )
-        assert row is not None
-        if not row["people"]:
-            return None
-        values = row["values"]
-        spread = ((row["between_people"] or 0.0) + (row["within_people"] or 0.0)) / (values - 1) if values > 1 else None
-        return Traffic(
-            users_per_day=row["people"] / days,
-            rated_per_user=row["rated_per_user"],
-            baseline_rate=row["ratio"] or 0.0,
-            intra_user_correlation=intra_class_correlation(row),
-            rated_per_user_cv=row["rated_deviation"] / row["rated_per_user"] if row["rated_per_user"] else 0.0,
-            population=row["people"],
-            deviation=None if METRICS[metric].share or spread is None else max(0.0, spread) ** 0.5,
-            executions_per_user=row["executions_per_user"],
-            sessions_per_user=row["sessions_per_user"],
-            pre_post_correlation=row["pre_post_correlation"],
-        )
 
     def _experiment(self, experiment_id: str) -> Row:
         row = self._row("counted_experiment", experiment_id=experiment_id)
@@ -275,7 +217,7 @@ def _maturation(plan: Counted) -> timedelta:
 def _settings(experiment: Row, plan: Counted) -> Row:
     """What sums depend on beside the rows: other settings mean other sums."""
     by_name = {metric.metric: metric for metric in plan.metrics}
-    caps = {setting: by_name[name].cap if name in by_name else None for name, setting in _CAPS.items()}
+    caps = {setting: by_name[name].cap if name in by_name else None for name, setting in CAPS.items()}
     return {
         **caps,
         "slow_above": by_name["latency_slo"].threshold if "latency_slo" in by_name else None,
@@ -291,3 +233,6 @@ def _log_e(row: Row) -> float:
     if not row["control"] or not row["treatment"]:
         return 0.0
     return float(sample_ratio.log_e((row["control"], row["treatment"]), (row["control_share"], row["treatment_share"])))
+
+
+__all__ = ["ExperimentStatistics", "Frozen"]

@@ -160,11 +160,6 @@ class Experiments(Noun):
         row = self._row("was_seen", experiment_id=experiment_id, kind=kind, as_of=as_of)
         return row is not None and bool(row["seen"])
 
-    def multiple(self, experiment_id: str, phase: int, as_of: datetime) -> list[str]:
-        """Exposed units that saw the other arm too, by what was recorded before `as_of`: no fair comparison."""
-        rows = self._rows("multiple_units", experiment_id=experiment_id, phase=phase, as_of=as_of)
-        return [row["unit_id"] for row in rows]
-
     def put_in_force(
         self,
         experiment_id: str,

@@ -63,15 +63,20 @@ class Rollouts(Noun):
         reason: str,
         carried: Mapping[str, object] | None = None,
         evidence: Mapping[str, object] | None = None,
+        *,
+        asks: bool = False,
     ) -> Row:
         """The next stage. `carried`: what the monitor takes into it. Where the revision is another by now, nothing
-        moves and the status is moved_before; where a person has to agree, rollout_awaits_approval."""
+        moves and the status is moved_before; where a person has to agree (the stage says so, or `asks`),
+        rollout_awaits_approval."""
         given = None if carried is None else json(dict(carried))
         with refusals():
             return _receipt(
                 self._row(
                     "advance",
-                    **_said(experiment_id, moved_by, reason, evidence, expected=expected_revision, carried=given),
+                    **_said(
+                        experiment_id, moved_by, reason, evidence, expected=expected_revision, carried=given, asks=asks
+                    ),
                 )
             )
 

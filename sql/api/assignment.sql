@@ -113,7 +113,8 @@ begin
     select c.parameters into parameters from glow.retrieval_configurations c where c.configuration = retrieval;
   end if;
   return jsonb_build_object(
-    'prompt_version', version, 'prompt', content, 'model', model, 'config', config, 'retrieval', retrieval,
+    'prompt_version', version, 'prompt', content, 'model', model, 'config', config,
+    'config_version', glow.config_version(config), 'retrieval', retrieval,
     'retrieval_parameters', parameters, 'experiment_id', arms #>> '{0,experiment_id}', 'variant', arms #>> '{0,variant}',
     'experiments', arms);
 end $$;

@@ -66,6 +66,7 @@ declare
   detectable double precision;
   at_best double precision;
   reachable boolean;
+  wanted double precision;       -- the effect as it was asked for
   asked text;
   will text;
   minimum text := format('%s users (AB_TEST_MIN_SAMPLE_SIZE)', glow_api.written_count(minimum_users));
@@ -90,6 +91,7 @@ begin
       from (select t.within_people / (t."values" - t.raters) as w, t.between_people / (t.raters - 1) as b,
                    (t."values" - t.squared_counts / t."values") / (t.raters - 1) as size) m;
   end if;
+  wanted := effect;
   effect := least(effect, 0.9 * (1 - p));
   variance := p * (1 - p) / (votes * treated * (1 - treated));
   variance := variance * case unit when 'execution' then 1
@@ -167,6 +169,10 @@ begin
         coalesce('a difference of ' || glow_api.written_points((o ->> 'detectable')::double precision), 'still nothing')) order by n)
       from jsonb_array_elements(options) with ordinality each(o, n)
      where o ->> 'means' is not null and (o ->> 'error_ratio')::double precision <= 0.95), '[]');
+  end if;
+  if effect < wanted then
+    warnings := jsonb_build_array(format('%s of thumbs up cannot be gained from %s %%: planned for %s, nine tenths of what there is',
+      glow_api.written_points(wanted), round((100 * p)::numeric, 1), asked)) || warnings;
   end if;
   return jsonb_build_object(
     'agent', agent, 'metric', 'thumbs_up_rate', 'effect', effect, 'unit', unit, 'days', planned, 'maximum_days', most,

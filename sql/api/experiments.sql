@@ -115,7 +115,8 @@ create function glow_api.create_experiment(
   kind text default 'prompt', treatment text default null, config jsonb default null, unit text default 'user', layer text default null,
   slot_from integer default 0, slot_to integer default 1000000, objective text default 'superiority', treatment_ppm integer default 500000,
   enroll_ppm integer default 1000000, control text default null, control_config jsonb default null,
-  metric text default 'thumbs_up_rate', days integer default 7
+  metric text default 'thumbs_up_rate', days integer default 7, score_key text default null, cuped boolean default false,
+  hash text default 'pg1', approval boolean default false
 ) returns jsonb language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   field text := case when prompt_version is not null or kind = 'prompt' and treatment is null then 'prompt_version' else 'treatment' end;
@@ -125,8 +126,9 @@ declare
 begin
   perform glow_api.enter();
   perform glow_api.require_own_agent(agent);
-  if effect is null or not (effect between 0.001 and 0.5) then
-    perform glow_api.refuse('PT422', 'effect', effect::text, 'the smallest difference worth finding, from 0.001 to 0.5 (0.05: five points)');
+  -- A score may count in what it likes.
+  if effect is null or not (effect between 0.001 and case metric when 'score' then 1000000 else 0.5 end) then
+    perform glow_api.refuse('PT422', 'effect', effect::text, 'the smallest difference worth finding, from 0.001 to 0.5 (0.05: five points); of a score to 1000000');
   elsif length(hypothesis) > 2000 then
     perform glow_api.refuse('PT413', 'hypothesis', length(hypothesis) || ' characters', 'at most 2000 characters');
   elsif kind is null or kind not in ('prompt', 'model', 'retrieval', 'config') then
@@ -154,9 +156,20 @@ begin
   elsif objective is null or objective not in ('superiority', 'non_inferiority') then
     perform glow_api.refuse('PT422', 'objective', objective, 'superiority or non_inferiority');
   elsif metric is null or metric not in ('thumbs_up_rate', 'mean_rating', 'low_rating_rate', 'correction_rate', 'latency_slo', 'latency_mean',
-                                         'cost_mean', 'feedback_rate', 'net_score') then
+                                         'cost_mean', 'feedback_rate', 'net_score', 'score') then
     perform glow_api.refuse('PT422', 'metric', metric, 'thumbs_up_rate, mean_rating, low_rating_rate, correction_rate, latency_slo, '
-      'latency_mean, cost_mean, feedback_rate or net_score');
+      'latency_mean, cost_mean, feedback_rate, net_score or score');
+  elsif (metric = 'score') <> (score_key is not null) then
+    perform glow_api.refuse('PT422', 'score_key', score_key, case metric when 'score'
+      then 'the name of the score in the metadata of executions' else 'none: only metric score reads a score' end);
+  elsif score_key is not null and (score_key = '' or length(score_key) > 200 or score_key ~ '[[:cntrl:]]') then
+    perform glow_api.refuse('PT422', 'score_key', left(score_key, 80), 'a name of 1 to 200 characters without control characters');
+  elsif cuped is null then
+    perform glow_api.refuse('PT422', 'cuped', cuped::text, 'true or false');
+  elsif hash is null or hash not in ('pg1', 'gb2') then
+    perform glow_api.refuse('PT422', 'hash', hash, 'pg1, or gb2: the hash of GrowthBook''s SDKs');
+  elsif approval is null then
+    perform glow_api.refuse('PT422', 'approval', approval::text, 'true or false');
   elsif days is null or days not between 7 and 28 then
     perform glow_api.refuse('PT422', 'days', days::text, 'a number of days from 7 to 28: whole weeks look alike');
   elsif treatment_ppm is null or treatment_ppm not between 1 and 999999 then
@@ -187,13 +200,16 @@ begin
     'kind', kind, 'design', 'ab', 'prompt_version', case kind when 'prompt' then treatment end, 'treatment', treatment, 'config', config,
     'control', control, 'control_config', control_config, 'hypothesis', nullif(hypothesis, ''), 'effect', effect, 'unit', unit,
     'layer', coalesce(layer, kind), 'slot_from', slot_from, 'slot_to', slot_to, 'objective', objective, 'treatment_ppm', treatment_ppm,
-    'enroll_ppm', enroll_ppm, 'metric', metric, 'days', days), reason) || jsonb_build_object('warnings', warnings);
+    'enroll_ppm', enroll_ppm, 'metric', metric, 'days', days, 'score_key', score_key, 'cuped', nullif(cuped, false),
+    'hash', nullif(hash, 'pg1'), 'approval', nullif(approval, false)), reason) || jsonb_build_object('warnings', warnings);
 end $$;
 comment on function glow_api.create_experiment is
   'Asks for an experiment of a version against the one in production: planned from the agent''s own traffic for the effect '
   'that is worth finding, and started by a run. Without a gate, on the word of who asks. prompt_version or treatment: the '
   'version; config: the settings of kind config. control, control_config: what the app uses, where nothing of the kind is in '
-  'production. metric: what decides; days: at least. warnings: why it may find nothing, of the share of thumbs up; of other '
+  'production. metric: what decides (score: a number in the executions'' metadata, named by score_key); days: at least. '
+  'cuped: take off what users said before. hash: gb2 draws as GrowthBook''s SDKs do. approval: after a win a person lets each '
+  'stage of the rollout begin. warnings: why it may find nothing, of the share of thumbs up; of other '
   'metrics `glow experiment plan` tells.';
 
 create function glow_api.experiments(agent text default null, most integer default 100)

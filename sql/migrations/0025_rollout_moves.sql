@@ -108,7 +108,8 @@ end $$;
 comment on function glow.open_rollout_of is 'The rollout of a locked experiment; refuses one that has none, with what ends a test.';
 
 create function glow.advance_rollout(
-  experiment_id text, expected integer, moved_by text, reason text, carried jsonb default null, evidence jsonb default '{}'
+  experiment_id text, expected integer, moved_by text, reason text, carried jsonb default null, evidence jsonb default '{}',
+  asks boolean default false
 ) returns jsonb language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -123,15 +124,17 @@ begin
       case rollout.state when 'paused' then 'resume_rollout' when 'pending' then 'approve_rollout' else 'a rollout that is running' end);
   elsif next is null then
     perform glow.refuse_move('experiment_id', experiment.experiment_id, 'is in its last stage', 'complete_rollout');
-  elsif coalesce((next ->> 'approval')::boolean, false) and rollout.approved_stage <= rollout.stage then
+  elsif (asks or coalesce((next ->> 'approval')::boolean, false)) and rollout.approved_stage <= rollout.stage then
     -- An answer and no refusal: people are told, once.
     if rollout.awaiting_stage is not null then return glow.moved(experiment.experiment_id, 'rollout_awaits_approval'); end if;
-    update glow.rollouts r set awaiting_stage = r.stage + 1, revision = r.revision + 1 where r.experiment_id = rollout.experiment_id;
+    update glow.rollouts r
+       set awaiting_stage = r.stage + 1, revision = r.revision + 1, reason = left(advance_rollout.reason, 2000)
+     where r.experiment_id = rollout.experiment_id;
     return glow.note_move(experiment.experiment_id, 'rollout_awaits_approval', moved_by, advance_rollout.reason, evidence,
       format('The rollout of a %s of %s awaits approval', experiment.kind, experiment.agent));
   end if;
   update glow.rollouts r
-     set stage = r.stage + 1, stage_started_at = clock_timestamp(), carried = coalesce(advance_rollout.carried, r.carried),
+     set stage = r.stage + 1, stage_started_at = clock_timestamp(), awaiting_stage = null, carried = coalesce(advance_rollout.carried, r.carried),
          revision = r.revision + 1, reason = left(advance_rollout.reason, 2000)
    where r.experiment_id = rollout.experiment_id;
   perform glow.begin_stage(experiment.experiment_id, rollout.stage + 1);
@@ -140,7 +143,7 @@ begin
 end $$;
 comment on function glow.advance_rollout is
   'The next stage, by compare-and-swap. status: rollout_advanced; moved_before where the revision is another by now; '
-  'rollout_awaits_approval where a person has to let it begin.';
+  'rollout_awaits_approval where a person has to let it begin: because the stage says so, or whoever asks (asks), who says why.';
 
 create function glow.complete_rollout(experiment_id text, expected integer, moved_by text, reason text, evidence jsonb default '{}')
   returns jsonb language plpgsql as $$

@@ -34,6 +34,11 @@ select fold_id, counted_until, settings from glow.experiment_folds where experim
 select min(first_exposed_at) as first_at from glow.exposures
  where experiment_id = %(experiment_id)s and phase = %(phase)s
 
+-- next_exposure --
+-- When a phase was over: since when a later one exposes.
+select min(first_exposed_at) as first_at from glow.exposures
+ where experiment_id = %(experiment_id)s and phase > %(phase)s
+
 -- exposures_until --
 -- Exposures of a phase until an instant.
 select count(*) as units from glow.exposures

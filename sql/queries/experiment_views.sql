@@ -26,6 +26,7 @@ select glow_api.create_experiment(
   agent => %(agent)s, kind => %(kind)s, treatment => %(version)s, config => %(config)s,
   control => %(control)s, control_config => %(control_config)s, hypothesis => %(hypothesis)s,
   effect => %(effect)s, unit => %(unit)s, objective => %(objective)s, metric => %(metric)s, days => %(days)s,
+  score_key => %(score_key)s, cuped => %(cuped)s, hash => %(hash)s, approval => %(approval)s,
   reason => %(reason)s) as receipt
 
 -- ask_rollout --

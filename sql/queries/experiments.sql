@@ -40,7 +40,7 @@ select distinct agent from glow.learning_experiments where active order by agent
 -- overdue_agents --
 -- Agents with a test that had no decision look for a day and a half: one night was missed.
 select distinct x.agent from glow.learning_experiments x
- where x.state in ('running', 'paused') and x.started_at < clock_timestamp() - interval '36 hours'
+ where x.state in ('running', 'paused') and x.begun_at < clock_timestamp() - interval '36 hours'
    and not exists (select from glow.rollouts r where r.experiment_id = x.experiment_id)
    and not exists (select from glow.experiment_looks k
                     where k.experiment_id = x.experiment_id and k.kind = 'decision' and k.looked_at > clock_timestamp() - interval '36 hours')
@@ -84,20 +84,6 @@ select kind, as_of, day, result, decision, reason from glow.experiment_looks
 -- Whether a moment of an experiment was looked at so, in whatever phase it was then.
 select exists (select from glow.experiment_looks k
                 where k.experiment_id = %(experiment_id)s and k.kind = %(kind)s and k.as_of = %(as_of)s) as seen
-
--- multiple_units --
--- Units that saw the other arm too: of an execution that began after the exposure, the version says so. An execution that began
--- before may carry what was in force then.
-select distinct x.unit_id
-  from glow.learning_experiments e
-  join glow.exposures x on x.experiment_id = e.experiment_id and x.phase = %(phase)s
-  join glow.executions r on r.agent = e.agent and r.recorded_at >= x.first_exposed_at and r.started_at >= x.first_exposed_at
-       and r.recorded_at < %(as_of)s
-       and glow.unit_of(e.unit, r.tenant, r.user_id, r.conversation_id, r.execution_id, r.metadata) = x.unit_id
-       and case e.kind when 'prompt' then r.prompt_version when 'model' then r.model else r.metadata ->> e.kind end
-           = case x.variant when 'treatment' then e.control else e.treatment end
- where e.experiment_id = %(experiment_id)s
- order by x.unit_id
 
 -- put_in_force --
 -- An arm for everybody; 0 where it is in force already.

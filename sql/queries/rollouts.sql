@@ -31,8 +31,8 @@ select glow.rolled_back_before(%(agent)s, %(kind)s, %(version)s) as experiment_i
 select glow.open_rollout(%(experiment_id)s, %(plan)s, %(moved_by)s, %(reason)s, %(evidence)s) as receipt
 
 -- advance --
--- The next stage, by compare-and-swap.
-select glow.advance_rollout(%(experiment_id)s, %(expected)s, %(moved_by)s, %(reason)s, %(carried)s, %(evidence)s) as receipt
+-- The next stage, by compare-and-swap, or a person is asked for it.
+select glow.advance_rollout(%(experiment_id)s, %(expected)s, %(moved_by)s, %(reason)s, %(carried)s, %(evidence)s, %(asks)s) as receipt
 
 -- complete --
 -- Puts the treatment in force.

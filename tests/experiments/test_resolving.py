@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import psycopg
 import pytest
@@ -10,7 +10,7 @@ import pytest
 from glow_pipelines.client import AsyncGlowClient, GlowClient, InvalidValue, Participation
 from glow_pipelines.learning.experiments.assignment import MILLION, Holdout, Trial, variant
 from glow_pipelines.store import Store
-from tests.api.calling import call, execution, one
+from tests.api.calling import one
 from tests.experiments.assigning import AGENT, CONFIGS, World, made
 
 PEOPLE = [f"u{n}" for n in range(60)]
@@ -129,27 +129,6 @@ def test_a_person_who_is_held_out_is_so_in_every_session(world: World) -> None:
     assert all(None not in given for who, given in seen.items() if who not in out)
     world.connection.execute("update glow.holdouts set ends_at = now()")
     assert world.resolve(min(out), session="again")["variant"] is not None
-
-
-def test_a_unit_that_saw_the_other_arm_is_found(world: World, store: Store) -> None:
-    world.start(TEST)
-    given = variants(world, ["u1", "u2", "u3"])
-    versions = dict(zip(("control", "treatment"), world.versions["prompt"], strict=False))
-    other = {"control": "treatment", "treatment": "control"}
-    before = datetime.now(UTC) - timedelta(hours=1)
-    for n, (who, version, started) in enumerate(
-        [
-            ("u1", versions[given["u1"] or ""], None),
-            ("u2", versions[other[given["u2"] or ""]], None),
-            ("u3", versions[other[given["u3"] or ""]], before),
-        ]
-    ):
-        said = {**execution(n), "agent": AGENT, "user_id": who, "prompt_version": version, "started_at": started}
-        call(world.connection, "log_execution", **said)
-    with store.transaction() as t:
-        assert t.experiments.multiple("x", 1, datetime.now(UTC) + timedelta(minutes=1)) == ["u2"]
-        assert t.experiments.multiple("x", 1, before) == []
-    assert len(world.exposures()) == 3
 
 
 def test_an_id_that_could_meet_another_is_refused_by_its_name(world: World) -> None:

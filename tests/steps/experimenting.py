@@ -94,8 +94,12 @@ class World:
         rated: tuple[float, float] = (0.8, 0.8),
         since: datetime = BEGAN,
         entering: int = 6,
+        again: str = "",
     ) -> None:
-        """Users who enter over the first days of an experiment and go on; rates are of control and treatment."""
+        """Users who enter over the first days of an experiment and go on; rates are of control and treatment.
+
+        What they do besides what was written for this share before needs a name of its own, `again`.
+        """
         given = {"experiment_id": experiment_id, "users": users, "since": since, "entering": entering}
         self.admin.execute(_EXPOSURES, given)
         found = self.admin.execute(
@@ -103,7 +107,9 @@ class World:
         ).fetchone()
         assert found is not None
         phase, share = found
-        self._act(experiment_id, f"{experiment_id}.{phase}.{share}", users, per_user, days, up, rated, since, phase)
+        self._act(
+            experiment_id, f"{experiment_id}.{phase}.{share}{again}", users, per_user, days, up, rated, since, phase
+        )
 
     def begin(self, experiment_id: str, at: datetime = BEGAN) -> None:
         """Let an experiment have begun then."""

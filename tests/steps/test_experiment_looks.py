@@ -65,6 +65,18 @@ def test_a_win_is_shipped_into_a_rollout_with_its_sentence(world: World, begun: 
     assert [row["decision"] for row in rows] == [each.look.action for each in seen if each.look is not None]
 
 
+def test_a_win_whose_stages_were_to_be_approved_asks_for_each(world: World, settings: Settings) -> None:
+    world.before()
+    request = world.client.create_experiment(AGENT, OTHER.sha256, effect=0.1, approval=True)
+    with world.store.transaction() as t:
+        named = start_asked(t, settings, AGENT, request.request_id, t.requests.parameters(request.request_id))
+    world.begin(named)
+    world.during(named, up=(0.55, 0.75))
+    last = days(world, named, 7, 20)[-1]
+    assert last.rollout is not None
+    assert [stage["approval"] for stage in last.rollout["plan"]["stages"]] == [False, True, True, True]
+
+
 def test_no_stage_ends_before_a_day_of_its_own_users_has_matured(world: World, begun: str) -> None:
     world.during(begun, up=(0.55, 0.75))
     last = days(world, begun, 6, 20)[-1]
@@ -176,7 +188,7 @@ def test_an_alarm_that_a_person_has_seen_pauses_no_more(world: World, begun: str
     assert (again.moved, again.experiment["state"]) == ("", "running")
     # Another guardrail is another alarm.
     world.admin.execute(
-        "update glow.executions e set latency_ms = 5000 from glow.exposures x"
+        "update glow.executions e set cost_usd = 0.01 + 0.001 * random() from glow.exposures x"
         " where x.unit_id = e.user_id and x.variant = 'treatment'"
     )
     world.admin.execute("update glow.experiment_folds set counted_until = null, horizon = null")
@@ -273,3 +285,55 @@ def test_a_restart_of_what_was_valid_carries_its_evidence_on(world: World, begun
         plan = ExperimentPlan.from_json(t.experiments.find(begun)["plan"])  # type: ignore[index]
         counted = t.experiment_statistics.statistics(begun, BEGAN + 41 * DAY, plan)
     assert counted.earlier_log_e < 0  # 1,500 users who fell as planned speak for the assignment
+
+
+def test_an_app_that_loses_answers_of_the_treatment_is_called_out_once(world: World, begun: str) -> None:
+    """Whoever was exposed and got no answer recorded is there with nothing."""
+    world.during(begun, per_user=4, days=5)
+    world.admin.execute(
+        "delete from glow.agent_feedback f using glow.executions x where x.execution_id = f.execution_id"
+        " and x.prompt_version = %(it)s and hashtext(x.execution_id) %% 5 < 2",
+        {"it": OTHER.sha256},
+    )
+    world.admin.execute(
+        "delete from glow.executions where prompt_version = %(it)s and hashtext(execution_id) %% 5 < 2",
+        {"it": OTHER.sha256},
+    )
+    seen = look_at(world.store, begun, "guardrail", BEGAN + 6 * DAY)
+    assert seen.moved == "experiment_paused", seen.look
+    assert seen.look is not None
+    assert "executions for each unit exposed to the treatment against" in seen.look.reason
+    (told,) = [each for each in world.client.notifications(AGENT) if each.kind == "experiment_paused"]
+    assert told.body["reason"] == seen.look.reason
+    world.client.resume_experiment(begun, "the app was mended")
+    assert look_at(world.store, begun, "guardrail", BEGAN + 6 * DAY + timedelta(hours=1)).moved == ""
+
+
+@pytest.mark.parametrize("harm", [True, False])
+def test_units_of_a_held_test_go_back_for_harm_or_when_it_is_stopped(world: World, begun: str, harm: bool) -> None:
+    world.during(begun, users=1500, days=3, entering=1)
+    world.admin.execute(
+        "delete from glow.exposures where experiment_id = %s and variant = 'control' and hashtext(unit_id) %% 5 < 2",
+        (begun,),
+    )
+    held = look_at(world.store, begun, "guardrail", BEGAN + 5 * DAY)
+    assert (held.moved, held.experiment["state"]) == ("experiment_held", "held"), held.look
+    (treated,) = world.admin.execute(
+        "select min(unit_id) from glow.exposures where experiment_id = %s and variant = 'treatment'", (begun,)
+    ).fetchone() or ("",)
+    assert world.client.resolve_prompt(AGENT, treated).prompt_version == OTHER.sha256
+    if harm:
+        world.during(begun, users=1500, days=1, up=(0.8, 0.2), entering=1, again="late")
+        world.admin.execute(
+            "update glow.executions set recorded_at = recorded_at + interval '5 days',"
+            " started_at = started_at + interval '5 days' where execution_id like '%late%'"
+        )
+        world.admin.execute(
+            "update glow.agent_feedback set recorded_at = recorded_at + interval '5 days'"
+            " where execution_id like '%late%'"
+        )
+        stopped = look_at(world.store, begun, "guardrail", BEGAN + 8 * DAY)
+        assert (stopped.moved, stopped.experiment["decision"]) == ("experiment_stopped", "harm"), stopped.look
+    else:
+        world.client.stop_experiment(begun, "the app lost users")
+    assert world.client.resolve_prompt(AGENT, treated).prompt_version == PROMPT.sha256

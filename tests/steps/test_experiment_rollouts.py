@@ -38,24 +38,49 @@ def set_back(world: World, experiment_id: str, stage_began: datetime) -> None:
 
 
 def test_a_late_scheduler_moves_one_stage_a_tick_up_to_everybody(world: World, ramping: str) -> None:
+    """Of 1,200 users a twentieth are 60: nobody sees harm at 5 % nor in the hold-back, and a person is asked."""
     shares, phases = [50_000], [1]
-    for stage in range(8):
-        since = BEGAN + 5 * stage * DAY
-        world.during(ramping, users=1200, per_user=2, up=(0.6, 0.65), days=4, since=since, entering=1)
-        done = tick(world.store, ramping, BEGAN + 40 * DAY + timedelta(hours=stage))
+    asked: list[int] = []
+    for hour in range(12):
+        since = BEGAN + 5 * len(set(shares)) * DAY
+        if not asked or asked[-1] != shares[-1]:
+            world.during(ramping, users=1200, per_user=2, up=(0.6, 0.65), days=4, since=since, entering=1)
+        done = tick(world.store, ramping, BEGAN + 40 * DAY + timedelta(hours=hour))
         shares.append(done.experiment["treatment_ppm"])
         phases.append(done.experiment["phase"])
-        assert done.moved in ("rollout_advanced", "rollout_completed"), done.move and done.move.reason
+        assert done.moved in ("rollout_advanced", "rollout_completed", "rollout_awaits_approval"), done.move
         if done.rollout["state"] == "completed":
             break
-        set_back(world, ramping, BEGAN + timedelta(days=30))
+        if done.moved == "rollout_awaits_approval":
+            assert done.move is not None
+            assert "was watched by nobody" in done.move.reason
+            assert done.rollout["reason"] == done.move.reason
+            asked.append(shares[-1])
+            world.client.approve_rollout(ramping, "looked at by hand")
+        set_back(world, ramping, BEGAN + timedelta(days=20))
     assert done.rollout["state"] == "completed", done.move
     assert done.experiment["state"] == "completed"
+    assert asked == [50_000, 950_000]
     assert list(dict.fromkeys(shares)) == [50_000, 100_000, 250_000, 500_000, 750_000, 950_000, 1_000_000]
     assert phases == sorted(phases)
     assert world.client.resolve_prompt(AGENT, "u1").prompt_version == OTHER.sha256
     again = tick(world.store, ramping, BEGAN + timedelta(days=60))
     assert (again.new, again.moved) == (False, "")
+
+
+def test_who_was_asked_because_nobody_could_see_is_told_once_and_not_needed_any_more(
+    world: World, ramping: str
+) -> None:
+    world.during(ramping, users=600, per_user=2, days=4, entering=1)
+    when = BEGAN + 5 * DAY
+    asked = [tick(world.store, ramping, when + timedelta(hours=hour)) for hour in range(3)]
+    assert [each.moved for each in asked] == ["rollout_awaits_approval"] * 3
+    assert [each.rollout["awaiting_stage"] for each in asked] == [1] * 3
+    kinds = [each.kind for each in world.client.notifications(AGENT)]
+    assert kinds.count("rollout_awaits_approval") == 1
+    world.during(ramping, users=6000, per_user=2, days=4, entering=1, again="more")
+    on = tick(world.store, ramping, when + timedelta(hours=4))
+    assert (on.moved, on.rollout["stage"], on.rollout["awaiting_stage"]) == ("rollout_advanced", 1, None)
 
 
 def test_ticks_of_one_hour_are_one_also_where_the_first_began_a_phase(world: World, ramping: str) -> None:
@@ -68,11 +93,38 @@ def test_ticks_of_one_hour_are_one_also_where_the_first_began_a_phase(world: Wor
         " started_at = clock_timestamp() - interval '30 days'"
     )
     now = datetime.now(UTC) + timedelta(seconds=20)
-    world.during(ramping, users=1200, per_user=2, days=4, since=now - 9 * DAY, entering=1)
+    world.during(ramping, users=2600, per_user=2, days=4, since=now - 9 * DAY, entering=1)
     first = tick(world.store, ramping, now)
     assert (first.moved, first.experiment["treatment_ppm"]) == ("rollout_advanced", 1_000_000), first.move
     assert (tick(world.store, ramping, now).new, tick(world.store, ramping, now).moved) == (False, "")
     assert tick(world.store, ramping, now + timedelta(hours=1)).moved == "rollout_completed"
+
+
+def test_harm_of_the_last_hours_of_a_stage_is_seen_in_the_next_one(world: World, ramping: str) -> None:
+    """What matures after another phase began belongs to the one in which it happened."""
+    for _ in range(3):
+        with world.store.transaction() as t:
+            rollout = t.rollouts.current(ramping)
+            assert rollout is not None
+            t.rollouts.advance(ramping, rollout["revision"], "pipeline", "on")
+    set_back(world, ramping, BEGAN)
+    world.during(ramping, users=3000, per_user=2, up=(0.6, 0.6), days=2, entering=1)
+    world.during(ramping, users=3000, per_user=2, up=(0.8, 0.2), days=1, since=BEGAN + 3 * DAY, again="late")
+    world.admin.execute(
+        "update glow.executions set started_at = started_at + interval '3 days',"
+        " recorded_at = recorded_at + interval '3 days' where execution_id like '%late%'"
+    )
+    world.admin.execute(
+        "update glow.agent_feedback set recorded_at = recorded_at + interval '3 days' where execution_id like '%late%'"
+    )
+    on = tick(world.store, ramping, BEGAN + 3 * DAY + timedelta(hours=12))
+    assert (on.moved, on.experiment["phase"]) == ("rollout_advanced", 2), on.move
+    set_back(world, ramping, BEGAN + 3 * DAY + timedelta(hours=12))
+    world.during(ramping, users=300, per_user=1, days=1, since=BEGAN + 5 * DAY, entering=1)
+    back = tick(world.store, ramping, BEGAN + 6 * DAY)
+    assert back.moved == "rolled_back", back.move
+    assert back.move is not None
+    assert "thumbs up" in back.move.reason
 
 
 def test_harm_rolls_back_in_one_tick_and_never_again(world: World, ramping: str) -> None:
@@ -157,3 +209,5 @@ def test_what_a_test_has_shown_is_not_counted_against_its_rollout(world: World, 
     assert experiment is not None
     assert rollout is not None
     assert ramp_of(experiment, rollout, moves).carried == {"feedback_rate": -1.5}
+    asks = {"move": "rollout_awaits_approval", "evidence": {}}
+    assert ramp_of(experiment, rollout, [*moves, asks]).carried == {"feedback_rate": -1.5}

@@ -4,9 +4,11 @@ from collections.abc import Mapping
 
 import pytest
 
+from glow_pipelines.client import GlowError
 from glow_pipelines.learning.experiments import ExperimentPlan
 from glow_pipelines.settings import Settings
 from glow_pipelines.steps.experiments import CannotStart, Change, start, start_asked
+from glow_pipelines.steps.experiments.freezing import freeze
 from glow_pipelines.store.noun import Row
 from tests.steps.experimenting import AGENT, OTHER, PROMPT, World
 from tests.steps.experimenting import make_world as make_world
@@ -38,6 +40,11 @@ def test_a_plan_is_frozen_from_the_weeks_before(world: World, settings: Settings
     assert judged["thumbs_up_rate"].baseline == pytest.approx(0.6, abs=0.05)
     assert judged["feedback_rate"].baseline == pytest.approx(0.8, abs=0.05)
     assert {"latency_slo", "cost_mean"} <= set(judged)
+    assert {name: judged[name].role for name in judged if name != "thumbs_up_rate"} == {
+        "feedback_rate": "signal",
+        "latency_slo": "critical",
+        "cost_mean": "signal",
+    }
     assert "correction_rate" not in judged  # nobody corrected anything: nothing to compare with
     assert judged["latency_slo"].threshold == pytest.approx(1050, abs=40)  # the slowest twentieth of the weeks before
     assert (plan.effect, plan.minimum_users, plan.salt) == (0.05, 200, f"{AGENT}-{OTHER.sha256[:12]}#1")
@@ -58,6 +65,52 @@ def test_an_agent_that_nobody_used_gets_an_experiment_that_warns(world: World, s
     plan = ExperimentPlan.from_json(begin(world, settings, asked(world))["plan"])
     assert plan.warnings
     assert [metric.metric for metric in plan.metrics] == ["thumbs_up_rate", "feedback_rate"]
+
+
+def test_what_was_asked_for_beside_the_effect_is_frozen(world: World, settings: Settings) -> None:
+    world.before()
+    row = begin(world, settings, asked(world, cuped=True, hash="gb2", approval=True))
+    plan = ExperimentPlan.from_json(row["plan"])
+    assert (plan.primary.cuped, plan.hash, row["hash"]) == (True, "gb2", "gb2")
+    with world.store.transaction() as t:
+        assert t.requests.parameters(row["request_id"])["approval"] is True
+
+
+def test_a_score_in_the_metadata_decides_where_it_is_asked_for(world: World, settings: Settings) -> None:
+    world.before()
+    world.admin.execute(
+        "update glow.executions set metadata = jsonb_build_object('grade', 60 + hashtext(execution_id) % 20)"
+    )
+    row = begin(world, settings, asked(world, metric="score", score_key="grade", effect=5))
+    plan = ExperimentPlan.from_json(row["plan"])
+    assert (plan.primary.metric, plan.primary.key, plan.effect) == ("score", "grade", 5.0)
+    assert plan.primary.baseline == pytest.approx(60, abs=3)
+    with world.store.transaction() as t, pytest.raises(CannotStart, match="score 'mark' never varied"):
+        freeze(t, settings, AGENT, "x", {"metric": "score", "score_key": "mark"})
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"metric": "score"}, "score_key"),
+        ({"score_key": "grade"}, "score_key"),
+        ({"metric": "score", "score_key": ""}, "score_key"),
+        ({"hash": "md5"}, "hash"),
+        ({"effect": 0.6}, "effect"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(world: World, given: Mapping[str, object], field: str) -> None:
+    with pytest.raises(GlowError, match=f"{field}: "):
+        asked(world, **given)
+
+
+def test_an_effect_that_cannot_be_gained_is_lowered_and_said_so(world: World, settings: Settings) -> None:
+    world.before(up=0.97)
+    with world.store.transaction() as t:
+        plan, _ = freeze(t, settings, AGENT, "x", {"effect": 0.1})
+    assert plan.effect < 0.04
+    assert plan.warnings[0].startswith("10.0 points of thumbs up cannot be gained from 9")
+    assert world.client.plan_experiment(AGENT, effect=0.1, minimum_users=200).warnings[0] == plan.warnings[0]
 
 
 def test_a_request_starts_one_experiment_and_another_request_new_data(world: World, settings: Settings) -> None:

@@ -99,7 +99,7 @@ def _in_full(ticked: "Ticked", moves: "Sequence[Row]") -> dict[str, Any]:
                     f"{stage['control_ppm'] / 1e4:g} %",
                     f"{stage['hours']:g}",
                     stage["units"],
-                    "a person" if stage["approval"] else "–",
+                    "a person" if stage["approval"] else _blind(stage),
                     "here" if number == row["stage"] else "done" if number < row["stage"] else "",
                 )
                 for number, stage in enumerate(plan["stages"])
@@ -128,6 +128,10 @@ def _in_full(ticked: "Ticked", moves: "Sequence[Row]") -> dict[str, Any]:
         ),
         "audit": sql(AUDIT.format(row["experiment_id"])),
     }
+
+
+def _blind(stage: dict[str, Any]) -> str:
+    return f"a person before the next: {stage['blind']}" if stage.get("blind") else "–"
 
 
 def _checks(ticked: "Sequence[Ticked]") -> list[dg.AssetCheckResult]:

@@ -23,7 +23,7 @@ from glow_pipelines.learning.experiments.sentences import (
     names,
     worth_a_retest,
 )
-from glow_pipelines.learning.experiments.types import Action, Kind, MetricLook
+from glow_pipelines.learning.experiments.types import Action, Activity, Kind, MetricLook
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class Facts:
     t: float | None
     final: bool
     extension_due: bool
+    activity: Activity | None = None
 
     @property
     def primary(self) -> MetricLook:
@@ -125,6 +126,13 @@ def decide(facts: Facts) -> Verdict:
     )
 
 
+def harmed_while_held(facts: Facts) -> Verdict | None:
+    """Row 2 where the numbers are not valid: nothing is won with them, but who is in still sees the treatment."""
+    if (found := _harm(facts)) is None:
+        return None
+    return Verdict(2, found[0], f"{found[1]} Its numbers were not valid; back is the safe way to be wrong.")
+
+
 def alarmed(facts: Facts) -> bool:
     """Whether one of the rows 1–3 holds."""
     return any(read(facts) is not None for _, read in TABLE[:3])
@@ -149,15 +157,17 @@ def _harm(facts: Facts) -> Found:
 
 
 def _signal(facts: Facts) -> Found:
-    if not (hurt := facts.harmed("signal")):
+    hurt, lost = facts.harmed("signal"), facts.activity is not None and facts.activity.lost
+    if not hurt and not lost:
         return None
+    words = "; ".join(([harmed(hurt)] if hurt else []) + ([facts.activity.words] if lost and facts.activity else []))
     if facts.final and facts.kind == "decision":
         return "ask", (
-            f"Keep control and ask a person: {harmed(hurt)}, {both(facts.units)}, and day {facts.plan.maximum_days}, "
+            f"Keep control and ask a person: {words}, {both(facts.units)}, and day {facts.plan.maximum_days}, "
             f"the last, has come."
         )
     return "pause", (
-        f"Paused: {harmed(hurt)}, {both(facts.units)}. Nobody new enters; a person resumes or abandons the experiment."
+        f"Paused: {words}, {both(facts.units)}. Nobody new enters; a person resumes or abandons the experiment."
     )
 
 

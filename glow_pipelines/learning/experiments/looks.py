@@ -12,8 +12,9 @@ from dataclasses import replace
 from typing import Literal
 
 from glow_pipelines.learning.experiments import gates
+from glow_pipelines.learning.experiments.activity import activity
 from glow_pipelines.learning.experiments.assignment import MILLION
-from glow_pipelines.learning.experiments.decisions import Facts, Verdict, alarmed, asked, decide
+from glow_pipelines.learning.experiments.decisions import Facts, Verdict, alarmed, asked, decide, harmed_while_held
 from glow_pipelines.learning.experiments.group_sequential import next_boundary
 from glow_pipelines.learning.experiments.metrics import MetricPlan
 from glow_pipelines.learning.experiments.observations import arrived, drifted, harm_threshold, observe
@@ -39,7 +40,8 @@ def take_look(
 
     `history` are the looks of the same phase in any order; later ones are ignored. A look taken again keeps the
     boundary it had, so its share of α is spent once. After a decision that ends the experiment every look repeats it;
-    but a change that waits to be rolled out is on users, and guardrail looks go on to see its harm.
+    but a change that waits to be rolled out is on users, and so is one whose numbers are not valid: guardrail looks go
+    on to see their harm.
     """
     weights = (float(MILLION - plan.treatment_ppm), float(plan.treatment_ppm))
     day = statistics.day
@@ -66,6 +68,7 @@ def take_look(
         t=t,
         final=over,
         extension_due=_extension_due(plan, day, earlier),
+        activity=activity(statistics),
     )
     guardrail_boundary = None
     # An alarm asks nothing of the primary: what it could win is not spent while a person looks at the alarm.
@@ -74,7 +77,10 @@ def take_look(
         t, boundary, guardrail_boundary = _boundaries(plan, earlier, again, t)
         facts = _asked(facts, t, boundary, guardrail_boundary)
     watched = kind == "guardrail" and ended is not None and ended.action == "ship" and alarmed(facts)
-    verdict = decide(facts) if ended is None or watched else _repeat(ended)
+    if kind == "guardrail" and ended is not None and ended.action == "hold":
+        verdict = harmed_while_held(facts) or _repeat(ended)
+    else:
+        verdict = decide(facts) if ended is None or watched else _repeat(ended)
     return Look(
         kind=kind,
         day=day,
@@ -92,6 +98,7 @@ def take_look(
         guardrail_boundary=guardrail_boundary,
         missing=lacks,
         alarms=_alarms(plan, facts),
+        activity=facts.activity,
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from glow_pipelines.learning.experiments import always_valid, sample_ratio
+from glow_pipelines.learning.experiments.caution import caution
 from glow_pipelines.learning.experiments.estimates import ArmMoments, CrossedMoments, estimate
 from glow_pipelines.learning.experiments.metrics import MetricPlan
 from glow_pipelines.learning.experiments.multiplicity import e_bh
@@ -93,7 +94,8 @@ def _observe(plan: MetricPlan, statistics: Statistics, earlier: Sequence[Look], 
     before = [each for past in earlier for each in past.metrics if each.metric == plan.metric]
     width = float(always_valid.half_width(se, plan.tau, alpha))
     log_e = float(always_valid.log_e(gain / se, (plan.tau / se) ** 2))
-    harm = float(always_valid.log_e((-gain - plan.tolerance) / se, (plan.tau_harm / se) ** 2, sides=1))
+    cautious = se * caution(moments, plan.scale)
+    harm = float(always_valid.log_e((-gain - plan.tolerance) / cautious, (plan.tau_harm / cautious) ** 2, sides=1))
     return replace(
         look,
         low=max([found.difference - width, *(each.low for each in before if each.low is not None)]),
@@ -109,6 +111,27 @@ def _few(moments: ArmMoments | CrossedMoments) -> bool:
     if isinstance(moments, CrossedMoments):
         return min(moments.control_clusters, moments.treatment_clusters) < UNITS_PER_ARM
     return min(moments.control.n, moments.treatment.n) < UNITS_PER_ARM
+
+
+def blind(plans: Sequence[MetricPlan], statistics: Statistics | None, seen: Sequence[MetricLook]) -> str | None:
+    """What keeps everybody from seeing harm, in words; None where harm to a metric that rolls back would show."""
+    if statistics is None:
+        return "nobody was measured"
+    if min(statistics.units) < UNITS_PER_ARM:
+        return f"{min(statistics.units):,} of {UNITS_PER_ARM} units in the smaller arm"
+    lacks = []
+    for plan, look in zip(plans, seen, strict=True):
+        moments = statistics.metrics.get(plan.metric)
+        if plan.role == "signal" or moments is None:
+            continue
+        if _few(moments):
+            lacks.append(f"fewer than {UNITS_PER_ARM} of them measured")
+        elif look.effective is None or min(look.effective) < EFFECTIVE:
+            worth = 0.0 if look.effective is None else min(look.effective)
+            lacks.append(f"their {plan.about.words} worth {worth:.0f} of {EFFECTIVE} users")
+        else:
+            return None
+    return "; ".join(dict.fromkeys(lacks)) or "nothing that rolls back is measured"
 
 
 def drifted(look: MetricLook) -> bool:

@@ -12,14 +12,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from glow_pipelines.learning.experiments.activity import LOST, activity
 from glow_pipelines.learning.experiments.assignment import MILLION
 from glow_pipelines.learning.experiments.gates import MINUTE
 from glow_pipelines.learning.experiments.metrics import MetricPlan
-from glow_pipelines.learning.experiments.observations import Arrival, arrived, harm_threshold, observe
+from glow_pipelines.learning.experiments.observations import Arrival, arrived, blind, harm_threshold, observe
 from glow_pipelines.learning.experiments.records import Record
 from glow_pipelines.learning.experiments.sentences import both, harmed
 from glow_pipelines.learning.experiments.stages import RampPlan, Stage
-from glow_pipelines.learning.experiments.types import Look, MetricLook, Statistics
+from glow_pipelines.learning.experiments.types import Activity, Look, MetricLook, Statistics
 
 State = Literal["pending", "running", "paused", "rolled_back", "completed"]
 Move = Literal["wait", "advance", "complete", "roll_back", "await_approval", "hold"]
@@ -31,7 +32,8 @@ SAMPLE_RATIO = "sample_ratio"
 class Ramp(Record):
     """Where a ramp stands. Days count from the experiment's start.
 
-    `carried` is ln e by metric that finished strata left. `approved_stage` is the last stage a person let begin,
+    `carried` is ln e by metric that finished strata had left when the last of them ended; `opened` is the part of it
+    that is from before the ramp. `approved_stage` is the last stage a person let begin,
     `acknowledged` are alarms a person has looked at before resuming: they do not hold the ramp again.
     """
 
@@ -42,6 +44,7 @@ class Ramp(Record):
     approved_stage: int = -1
     paused_day: float | None = None
     acknowledged: tuple[str, ...] = ()
+    opened: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def final(self) -> bool:
@@ -71,7 +74,7 @@ def open_ramp(plan: RampPlan, day: float, statistics: Statistics | None = None) 
     if statistics is not None and plan.stages[0].phase_offset == 0:
         seen = observe(plan.metrics, statistics, (), plan.alpha)
         carried = {look.metric: -look.harm_log_e for look in seen if look.harm_log_e is not None}
-    return Ramp("pending" if plan.stages[0].approval else "running", 0, day, carried)
+    return Ramp("pending" if plan.stages[0].approval else "running", 0, day, carried, opened=carried)
 
 
 def advance(
@@ -79,8 +82,9 @@ def advance(
 ) -> RampMove:
     """The one move that is due at `day`, at most one stage however late the scheduler is. Equal input, equal move.
 
-    `statistics` are those of the current stratum (phase), `history` looks of it. A final ramp waits for ever, so a
-    repeated tick changes nothing.
+    `statistics` are those of the current stratum (phase), with the ended ones as they are by now, `history` looks of
+    it. Where `statistics.strata` are not given, `ramp.carried` counts as they were left. A final ramp waits for ever,
+    so a repeated tick changes nothing.
     """
     if ramp.final:
         return RampMove("wait", ramp, f"The rollout is {ramp.state.replace('_', ' ')}: nothing moves any more.")
@@ -152,6 +156,8 @@ class _Watch:
     hurt: tuple[tuple[MetricPlan, MetricLook], ...]
     signals: tuple[tuple[MetricPlan, MetricLook], ...]
     alarms: tuple[str, ...]
+    blind: str | None
+    activity: Activity | None = None
 
     def move(self, action: Move, ramp: Ramp, reason: str) -> RampMove:
         return RampMove(action, ramp, reason, self.evidence, self.alarms, self.metrics)
@@ -160,27 +166,52 @@ class _Watch:
 def _watch(plan: RampPlan, ramp: Ramp, statistics: Statistics | None, history: Sequence[Look]) -> _Watch:
     stage = plan.stages[ramp.stage]
     if statistics is None:
-        return _Watch(None, "nobody measured yet", (), dict(ramp.carried), (), (), ())
+        return _Watch(None, "nobody measured yet", (), dict(ramp.carried), (), (), (), blind(plan.metrics, None, ()))
     arrival = arrived(statistics, (float(stage.control_ppm), float(stage.treatment_ppm)))
     earlier = [look for look in history if look.day < statistics.day]
     seen = observe(plan.metrics, statistics, earlier, plan.alpha)
-    evidence = {m.metric: ramp.carried.get(m.metric, 0.0) + (m.harm_log_e or 0.0) for m in seen}
+    carried = _carried(plan, ramp, statistics)
+    evidence = {m.metric: carried.get(m.metric, 0.0) + (m.harm_log_e or 0.0) for m in seen}
     edge = harm_threshold(len(plan.metrics), plan.alpha)
     over = [
-        (metric, replace(look, harm_log_e=evidence[metric.metric]))
+        (metric, replace(_shown(plan, metric, look, statistics), harm_log_e=evidence[metric.metric]))
         for metric, look in zip(plan.metrics, seen, strict=True)
         if evidence[metric.metric] >= edge
     ]
     hurt = tuple(pair for pair in over if pair[0].role != "signal")
     signals = tuple(pair for pair in over if pair[0].role == "signal")
-    alarms = ([SAMPLE_RATIO] if arrival.invalid else []) + [metric.metric for metric, _ in signals]
-    return _Watch(arrival, both(statistics.units), seen, evidence, hurt, signals, tuple(alarms))
+    active = activity(statistics)
+    lost = [LOST] if active is not None and active.lost else []
+    alarms = ([SAMPLE_RATIO] if arrival.invalid else []) + lost + [metric.metric for metric, _ in signals]
+    unseen = blind(plan.metrics, statistics, seen)
+    return _Watch(arrival, both(statistics.units), seen, evidence, hurt, signals, tuple(alarms), unseen, active)
+
+
+def _shown(plan: RampPlan, metric: MetricPlan, look: MetricLook, statistics: Statistics) -> MetricLook:
+    """The levels to tell of: where this stratum has none yet, those of the newest one before that has."""
+    for stratum in reversed(statistics.strata):
+        if look.control is not None:
+            break
+        (look,) = observe((metric,), stratum, (), plan.alpha)
+    return look
+
+
+def _carried(plan: RampPlan, ramp: Ramp, statistics: Statistics) -> dict[str, float]:
+    """ln e of the strata that ended. Half of what happens in a stage's last day matures in the next one's."""
+    if not statistics.strata:
+        return dict(ramp.carried)
+    carried = dict(ramp.opened)
+    for stratum in statistics.strata:
+        for look in observe(plan.metrics, stratum, (), plan.alpha):
+            carried[look.metric] = carried.get(look.metric, 0.0) + (look.harm_log_e or 0.0)
+    return carried
 
 
 def _alarming(watch: _Watch, fresh: Sequence[str]) -> str:
     words = ["users do not arrive in the planned shares, so nothing measured can be trusted"]
     signals = [pair for pair in watch.signals if pair[0].metric in fresh]
-    return "; ".join((words if SAMPLE_RATIO in fresh else []) + ([harmed(signals)] if signals else []))
+    lost = [watch.activity.words] if LOST in fresh and watch.activity is not None else []
+    return "; ".join((words if SAMPLE_RATIO in fresh else []) + lost + ([harmed(signals)] if signals else []))
 
 
 def _next(plan: RampPlan, ramp: Ramp, day: float, statistics: Statistics | None, watch: _Watch) -> RampMove:
@@ -189,11 +220,16 @@ def _next(plan: RampPlan, ramp: Ramp, day: float, statistics: Statistics | None,
     if passed < stage.hours - 24 * MINUTE:
         return watch.move("wait", ramp, f"{_share(stage)}: hour {max(0.0, passed):.0f} of at least {stage.hours:g}.")
     units = 0 if statistics is None else sum(statistics.units)
-    if units < stage.units and ramp.approved_stage <= ramp.stage:
-        reason = (
-            f"{_share(stage)}: {units:,} of at least {stage.units:,} exposed users; approving the next stage stands in."
-        )
-        return watch.move("wait", ramp, reason)
+    unseen = watch.blind if stage.control_ppm else None
+    if (units < stage.units or unseen) and ramp.approved_stage <= ramp.stage:
+        few = f"{units:,} of at least {stage.units:,} exposed users"
+        lacks = few if units < stage.units else f"harm would not be seen yet: {unseen}"
+        if passed < stage.longest and (units < stage.units or not stage.blind):
+            reason = f"{_share(stage)}: {lacks}; approving the next stage stands in. At most {stage.longest:g} hours."
+            return watch.move("wait", ramp, reason)
+        why = f" ({stage.blind})" if stage.blind else f" after {passed:.0f} hours"
+        reason = f"{_share(stage)} was watched by nobody: {lacks}{why}. A person approves what is next, or rolls back."
+        return watch.move("await_approval", ramp, reason)
     if watch.arrival is not None and watch.arrival.suspicious and not watch.arrival.invalid:
         return watch.move("wait", ramp, f"{_share(stage)}: users do not quite arrive as planned, so it stays here.")
     if last:

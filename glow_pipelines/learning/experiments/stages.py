@@ -3,12 +3,18 @@
 Values only: which move is due belongs to ramp.py.
 """
 
+import math
 from dataclasses import dataclass
 
 from glow_pipelines.learning.experiments.assignment import MILLION
 from glow_pipelines.learning.experiments.metrics import MetricPlan
+from glow_pipelines.learning.experiments.observations import UNITS_PER_ARM
 from glow_pipelines.learning.experiments.plan import HARM_ALPHA, ExperimentPlan
 from glow_pipelines.learning.experiments.records import Record
+
+WEEK = 168.0
+MEASURED_DAYS = 28
+"""The time over which `users` and `visits` of an agent are counted."""
 
 
 @dataclass(frozen=True)
@@ -16,7 +22,8 @@ class Stage(Record):
     """One stage: shares in parts per million (who is in neither sees what is in force), how long and how many at least.
 
     `phase_offset` counts strata from the first; `units` are exposed units of the stratum, both arms together;
-    `approval` says that a person must agree before the stage begins.
+    `approval` says that a person must agree before the stage begins. A stage that harm could not be seen in yet lasts
+    longer, up to `longest` hours, and then a person is asked; `blind` says beforehand why waiting would not help.
     """
 
     treatment_ppm: int
@@ -25,6 +32,8 @@ class Stage(Record):
     hours: float
     units: int
     approval: bool = False
+    longest: float = WEEK
+    blind: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,14 +65,17 @@ def default_stages(
     *,
     tested_ppm: int = MILLION // 2,
     users: float | None = None,
+    visits: float | None = None,
     hours: float = 24.0,
+    matures: float = 24.0,
     approval: bool = False,
 ) -> tuple[Stage, ...]:
     """50 → 75 → 95 → 100 % after a test, from 5 % without one. 95 % lasts a week at least: the rest is the hold-back.
 
-    `tested_ppm` is what the test gave the treatment: no stage takes it from anybody who had it. `users` are those there
-    are, where known: a stage asks for 200 exposed, or for half of those it can reach. With `approval` a person lets
-    every stage begin but the first.
+    `tested_ppm` is what the test gave the treatment: no stage takes it from anybody who had it. `users` are those of 28
+    days, where known, and `visits` how often one comes in that time: a stage asks for 200 exposed, or for half of those
+    it can reach, and is `blind` where its smaller arm will not have the units that show harm, each `matures` hours old.
+    With `approval` a person lets every stage begin but the first.
     """
     shares: tuple[int, ...] = (5, 10, 25, 50, 75, 95, 100)
     if after_test:
@@ -74,11 +86,23 @@ def default_stages(
     for i, share in enumerate(shares):
         treatment = share * MILLION // 100
         control = treatment if share <= 50 else MILLION - treatment
-        reach = 400.0 if users is None else users * (treatment + control) / MILLION
-        if share == 100:
-            least, needed = 0.0, 0
-        else:
-            least, needed = (max(hours, 168.0) if share == 95 else hours), int(min(200, reach / 2))
         offset = first + above.index(share) + 1 if share in above else first
-        stages.append(Stage(treatment, control, offset, least, needed, approval and i > 0))
+        asks = approval and i > 0
+        if not control:
+            stages.append(Stage(treatment, control, offset, 0.0, 0, asks))
+            continue
+        reach = 400.0 if users is None else users * (treatment + control) / MILLION
+        least = max(hours, WEEK) if share == 95 else hours
+        there = math.inf if users is None else users * min(treatment, control) / MILLION
+        if visits is not None:  # they come like rain
+            there *= -math.expm1(-visits * max(0.0, least + WEEK - matures) / 24 / MEASURED_DAYS)
+        blind = "" if there >= UNITS_PER_ARM else _few(users or 0, there)
+        stages.append(Stage(treatment, control, offset, least, int(min(200, reach / 2)), asks, least + WEEK, blind))
     return tuple(stages)
+
+
+def _few(users: float, there: float) -> str:
+    return (
+        f"of {users:,.0f} users in {MEASURED_DAYS} days about {there:,.0f} come into its smaller arm in time, and harm "
+        f"shows from {UNITS_PER_ARM} on"
+    )

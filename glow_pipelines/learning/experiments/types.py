@@ -3,6 +3,7 @@
 Values only: plans are in plan.py, how looks are computed in looks.py, who draws a variant in assignment.py.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -46,7 +47,8 @@ class Statistics(Record):
     """All that a look reads: who was exposed by `day` (days since the start), and the moments of every metric.
 
     `units` are exposed units, control then treatment, without the `multiple` ones that saw both variants.
-    `earlier_log_e` is the evidence on the sample ratio that earlier phases left.
+    `earlier_log_e` is the evidence on the sample ratio that earlier phases left, `strata` are those of a rollout that
+    ended, as they are by now: what matured after the end of one belongs to it.
     """
 
     day: float
@@ -54,6 +56,7 @@ class Statistics(Record):
     multiple: int = 0
     earlier_log_e: float = 0.0
     metrics: Mapping[str, ArmMoments | CrossedMoments] = field(default_factory=dict)
+    strata: "tuple[Statistics, ...]" = ()
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,32 @@ class MetricLook(Record):
     found: bool = False
 
 
+LOSING = 100.0
+"""Evidence of lost executions at which somebody is called: in one of a hundred experiments that lose none."""
+
+
+@dataclass(frozen=True)
+class Activity(Record):
+    """Executions per exposed unit of each arm; `log_e` is the evidence that the treatment has fewer than tolerated."""
+
+    control: float
+    treatment: float
+    log_e: float | None = None
+
+    @property
+    def lost(self) -> bool:
+        """Whether executions of the treatment are missing."""
+        return self.log_e is not None and self.log_e >= math.log(LOSING)
+
+    @property
+    def words(self) -> str:
+        """What is wrong."""
+        return (
+            f"{self.treatment:.3g} executions for each unit exposed to the treatment against {self.control:.3g} in "
+            f"control: the app loses answers or is used less, and what is left may not compare"
+        )
+
+
 @dataclass(frozen=True)
 class Look(Record):
     """One look at an experiment: an append-only row that says what was seen, which row of the table held, and why.
@@ -98,7 +127,7 @@ class Look(Record):
     `row` is 1…10, or 0 where no row held and the experiment goes on. `information` is 1/SE² of the primary, `t` its
     fraction of the plan's maximum, `boundary` and `guardrail_boundary` what a normal z had to reach (None where nothing
     was spent at this look); what was asked of a metric with its few clusters is its `edge`. `missing` are the gates
-    not met, `alarms` what a person should see though it decides nothing.
+    not met, `alarms` what a person should see though it decides nothing, `activity` executions per exposed unit.
     """
 
     kind: Kind
@@ -117,6 +146,7 @@ class Look(Record):
     guardrail_boundary: float | None = None
     missing: tuple[str, ...] = ()
     alarms: tuple[str, ...] = ()
+    activity: Activity | None = None
 
     @property
     def primary(self) -> MetricLook:

@@ -11,7 +11,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from glow_pipelines.learning.experiments import METRICS, ExperimentPlan, Judged, Traffic, plan_experiment
-from glow_pipelines.learning.experiments.metrics import COST, FEEDBACK_RATE
+from glow_pipelines.learning.experiments.metrics import (
+    COST,
+    FEEDBACK_RATE,
+    Role,
+    written_difference,
+    written_level,
+)
 from glow_pipelines.learning.experiments.plan import Objective, Unit
 from glow_pipelines.settings import Settings
 from glow_pipelines.steps.experiments.changes import CannotStart
@@ -21,6 +27,9 @@ from glow_pipelines.store.store import Transaction
 PRIMARY = "thumbs_up_rate"
 GUARDRAILS = (FEEDBACK_RATE, "correction_rate", "latency_slo", COST)
 """Beside the primary: what a better-liked treatment must not pay with. The first always, the others where measured."""
+CRITICAL = ("correction_rate", "latency_slo")
+"""Of these, what users suffer from while a person would still be asked: harm ends a test and takes a rollout back.
+A lower feedback rate may be meant, and what money is worth is for a person to say."""
 PLANNED_EFFECT = 0.05
 """The smallest difference in the share of thumbs up worth finding: the charter's five points."""
 DAYS = 28
@@ -42,10 +51,15 @@ def freeze(
     metric = asked.get("metric", PRIMARY)
     guardrails = tuple(each for each in GUARDRAILS if each != metric)
     now = t.experiments.now()
-    frozen = t.experiment_statistics.freeze(agent, (metric, *guardrails), now - timedelta(days=DAYS), now, unit=unit)
-    primary, first = _traffic(t, agent, metric, unit, now, frozen[metric]), frozen[metric]
+    key = asked.get("score_key") if metric == "score" else None
+    keys = {metric: key, **dict.fromkeys(guardrails)}
+    frozen = t.experiment_statistics.freeze(agent, keys, now - timedelta(days=DAYS), now, unit=unit)
+    primary, first = _traffic(t, agent, metric, unit, now, frozen[metric], key), frozen[metric]
     if not METRICS[metric].share and not primary.deviation:
-        raise CannotStart(f"{agent}: nothing to plan with: {metric} never varied in {DAYS} days")
+        named = metric if key is None else f"{metric} {key!r:.80}"
+        raise CannotStart(f"{agent}: nothing to plan with: {named} never varied in {DAYS} days")
+    wanted = asked.get("effect", PLANNED_EFFECT)
+    effect = min(wanted, MOST * _gain(metric, primary.baseline_rate))
     judged = tuple(_judged(t, agent, unit, now, frozen, guardrails))
     objective: Objective = asked.get("objective", "superiority")
     if objective == "non_inferiority" and all(each.metric != COST for each in judged):
@@ -56,9 +70,9 @@ def freeze(
     plan = plan_experiment(
         f"{name}#1",
         primary,
-        primary=Judged(metric, cap=first.cap, threshold=first.threshold),
+        primary=Judged(metric, cap=first.cap, threshold=first.threshold, key=key, cuped=asked.get("cuped") or False),
         judged=judged,
-        effect=min(asked.get("effect", PLANNED_EFFECT), MOST * _gain(metric, primary.baseline_rate)),
+        effect=effect,
         objective=objective,
         confidence=settings.ab_test_confidence_threshold,
         minimum_users=settings.ab_test_min_sample_size,
@@ -66,7 +80,15 @@ def freeze(
         unit=unit,
         treatment_ppm=asked.get("treatment_ppm", 500_000),
         enrolled_ppm=asked.get("enroll_ppm", 1_000_000),
+        hash=asked.get("hash") or "pg1",
     )
+    if effect < wanted:
+        about = METRICS[metric]
+        asked_for, is_now = (written_difference(about, each).lstrip("+") for each in (wanted, effect))
+        lowered = f"{asked_for} of {about.words} cannot be gained from {written_level(about, primary.baseline_rate)}"
+        plan = replace(
+            plan, warnings=(f"{lowered}: planned for {is_now}, nine tenths of what there is", *plan.warnings)
+        )
     return plan, primary
 
 
@@ -89,11 +111,14 @@ def _judged(
             continue
         traffic = _traffic(t, agent, name, unit, now, before)
         if METRICS[name].share or traffic.deviation:  # what never varied cannot be compared
-            yield Judged(name, traffic, cap=before.cap, threshold=before.threshold)
+            role: Role = "critical" if name in CRITICAL else "signal"
+            yield Judged(name, traffic, role, cap=before.cap, threshold=before.threshold)
 
 
-def _traffic(t: Transaction, agent: str, metric: str, unit: Unit, now: datetime, frozen: Frozen) -> Traffic:
-    known = t.experiment_statistics.traffic(agent, metric, unit, DAYS, now, frozen=frozen)
+def _traffic(
+    t: Transaction, agent: str, metric: str, unit: Unit, now: datetime, frozen: Frozen, key: str | None = None
+) -> Traffic:
+    known = t.experiment_statistics.traffic(agent, metric, unit, DAYS, now, frozen=frozen, key=key)
     if known is None:
         return NOTHING
     if not known.rated_per_user:  # they came and said nothing

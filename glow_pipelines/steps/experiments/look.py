@@ -58,7 +58,17 @@ def fold(store: Store, experiment_id: str, now: datetime) -> None:
         if experiment is None:
             raise KeyError(experiment_id)
         if experiment["active"]:
-            t.experiment_statistics.fold(experiment_id, due(experiment, now))
+            ended = strata(experiment, t.rollouts.current(experiment_id))
+            t.experiment_statistics.fold(experiment_id, due(experiment, now), strata=ended)
+
+
+def strata(experiment: Row, rollout: Row | None) -> list[int]:
+    """The phases of a rollout that ended: what happened in their last day matures in the next one's."""
+    if rollout is None:
+        return []
+    stages = rollout["plan"]["stages"][: rollout["stage"] + 1]
+    phases = {rollout["first_phase"] + stage["phase_offset"] for stage in stages}
+    return sorted(phase for phase in phases if phase < experiment["phase"])
 
 
 def due(experiment: Row, now: datetime) -> datetime:

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Literal
 
 from glow_pipelines.learning.experiments import ExperimentPlan, Look, RampPlan, default_stages
+from glow_pipelines.learning.experiments.activity import LOST
 from glow_pipelines.learning.experiments.observations import harm_threshold
 from glow_pipelines.learning.experiments.plan import HARM_ALPHA
 from glow_pipelines.store.noun import Row
@@ -69,6 +70,7 @@ def acknowledged(moves: Sequence[Row], what: Literal["experiment", "rollout"]) -
 def _pause(t: Transaction, experiment_id: str, plan: ExperimentPlan, seen: Look) -> str:
     edge = harm_threshold(len(plan.watched), HARM_ALPHA)
     alarms = {each.metric for each in seen.metrics if each.role == "signal" and (each.harm_log_e or 0) >= edge}
+    alarms |= {LOST} if seen.activity is not None and seen.activity.lost else set()
     if alarms <= acknowledged(t.rollouts.history(experiment_id), "experiment"):
         return ""
     told = {**evidence(seen), "alarms": sorted(alarms)}
@@ -80,8 +82,14 @@ def _ship(t: Transaction, experiment: Row, plan: ExperimentPlan, seen: Look) -> 
     if before is not None:
         reason = f"{seen.reason} But its rollout was rolled back in {before}: what mends it is a new version."
         return made(t.rollouts.stop_experiment(experiment["experiment_id"], "keep", MOVER, reason, evidence(seen)))
+    asked = {} if experiment["request_id"] is None else t.requests.parameters(experiment["request_id"])
+    approval = bool(asked.get("approval"))
     stages = default_stages(
-        after_test=True, tested_ppm=plan.treatment_ppm, users=sum(seen.units), hours=stage_hours(plan)
+        after_test=True,
+        tested_ppm=plan.treatment_ppm,
+        users=sum(seen.units),
+        hours=stage_hours(plan),
+        approval=approval,
     )
     # The monitor goes on with the test's users: what they showed before the rollout is taken off.
     carried = {each.metric: -each.harm_log_e for each in seen.metrics if each.harm_log_e is not None}

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from glow_pipelines.learning.experiments import ExperimentPlan, Look, Ramp, RampMove, RampPlan, advance
-from glow_pipelines.steps.experiments.look import due, fold
+from glow_pipelines.steps.experiments.look import due, fold, strata
 from glow_pipelines.steps.experiments.moves import MOVER, acknowledged, made
 from glow_pipelines.store import Store
 from glow_pipelines.store.noun import Row
@@ -64,7 +64,9 @@ def _tick(t: Transaction, experiment_id: str, now: datetime, onward: bool) -> Ti
         return Ticked(experiment, rollout, RampMove.from_json(ticks[-1]["result"]) if ticks else None)
     day = (as_of - experiment["begun_at"]) / DAY
     plan, ramp = RampPlan.from_json(rollout["plan"]), ramp_of(experiment, rollout, t.rollouts.history(experiment_id))
-    statistics = t.experiment_statistics.statistics(experiment_id, as_of, ExperimentPlan.from_json(experiment["plan"]))
+    statistics = t.experiment_statistics.statistics(
+        experiment_id, as_of, ExperimentPlan.from_json(experiment["plan"]), strata(experiment, rollout)
+    )
     history = [Look.from_json(row["result"]) for row in looks if row["kind"] != "ramp"]
     move = advance(plan, ramp, day, statistics, history)
     if not onward and move.action in ONWARD:
@@ -93,10 +95,8 @@ def ramp_of(experiment: Row, rollout: Row, moves: Sequence[Row]) -> Ramp:
     Those tell what the test had shown when the rollout began, and which alarms a person saw before letting it go on.
     """
     begun = experiment["begun_at"]
-    carried = dict(rollout["carried"])
-    for move in moves:
-        if move["move"] in OPENED and not rollout["carried"]:
-            carried = dict(move["evidence"].get("carried", {}))
+    opened: Row = next((move["evidence"] for move in moves if move["move"] in OPENED), {})
+    carried = dict(rollout["carried"] or opened.get("carried", {}))
     paused = rollout["paused_at"]
     return Ramp(
         state=rollout["state"],
@@ -106,6 +106,7 @@ def ramp_of(experiment: Row, rollout: Row, moves: Sequence[Row]) -> Ramp:
         approved_stage=rollout["approved_stage"],
         paused_day=None if paused is None else (paused - begun) / DAY,
         acknowledged=tuple(sorted(acknowledged(moves, "rollout"))),
+        opened=dict(opened.get("carried", {})),
     )
 
 
@@ -123,5 +124,6 @@ def _make(t: Transaction, rollout: Row, move: RampMove) -> str:
         # The database asks for approval, and tells people once.
         case "advance" | "await_approval" if rollout["state"] == "running":
             carried = dict(move.ramp.carried)
-            return made(t.rollouts.advance(experiment_id, revision, MOVER, move.reason, carried, evidence))
+            asks = move.action == "await_approval"
+            return made(t.rollouts.advance(experiment_id, revision, MOVER, move.reason, carried, evidence, asks=asks))
     return ""

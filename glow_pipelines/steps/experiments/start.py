@@ -100,7 +100,12 @@ def _start_ramp(
     named = _name(t, change, request_id)
     plan, traffic = freeze(t, settings, change.agent, named, asked)
     stages = default_stages(
-        after_test=False, users=traffic.population, hours=stage_hours(plan), approval=bool(asked.get("approval"))
+        after_test=False,
+        users=traffic.population,
+        visits=traffic.executions_per_user,
+        hours=stage_hours(plan),
+        matures=plan.maturation_hours,
+        approval=bool(asked.get("approval")),
     )
     created = t.experiments.create(
         named,

@@ -1,5 +1,6 @@
 """`glow experiment` and `glow rollout` against a real database: what they print, and how they say no."""
 
+import io
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -7,8 +8,10 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from rich.console import Console
 
 from glow_pipelines.cli import main
+from glow_pipelines.commands.experiment_texts import print_rollout
 from glow_pipelines.demo.figures import experiment_figures
 from glow_pipelines.learning.experiments import Traffic, plan_experiment, take_look
 from glow_pipelines.learning.prompts.types import Candidate
@@ -218,3 +221,14 @@ def test_the_report_of_the_demo_reads_the_same_experiment(store: Store, running:
     assert datetime.fromisoformat(found["next_look"]) == pytest.approx(
         row["started_at"] + timedelta(days=10), abs=timedelta(minutes=1)
     )
+
+
+def test_a_stage_in_which_harm_will_not_be_seen_says_why() -> None:
+    plan = stages()
+    plan["stages"][0]["blind"] = "of 300 users in 28 days about 15 come into its smaller arm"
+    row = {"experiment_id": "x1", "state": "running", "awaiting_stage": None, "reason": "", "stage": 0, "plan": plan}
+    console = Console(record=True, width=200, file=io.StringIO())
+    print_rollout(console, row, [])
+    text = console.export_text()
+    assert text.count("a person before the next") == 1
+    assert "- stage 0: of 300 users in 28 days about 15" in text

@@ -258,3 +258,15 @@ def test_experiment_assigns_by_its_plan() -> None:
     assert 900 < sum(found.variant == "treatment" for found in shares if found) < 1100
     other = Experiment(replace(PLAN, salt="e#2"))
     assert [experiment.assign(f"u{i}") for i in range(20)] != [other.assign(f"u{i}") for i in range(20)]
+
+
+def test_harm_is_seen_also_while_the_numbers_are_not_valid() -> None:
+    lost = replace(at(3, 1200, lift=0.0), units=(1200, 1600))
+    held = take_look(PLAN, lost, (), "guardrail")
+    assert held.action == "hold"
+    assert take_look(PLAN, replace(lost, day=3.1), [held], "guardrail").action == "hold"
+    worse = replace(at(4, 1200, lift=-0.3), units=(1200, 1600))
+    harm = take_look(PLAN, worse, [held], "guardrail")
+    assert (harm.action, harm.row) == ("stop_harm", 2)
+    assert harm.reason.endswith("Its numbers were not valid; back is the safe way to be wrong.")
+    assert take_look(PLAN, worse, [held]).action == "hold"  # the daily look decides nothing any more

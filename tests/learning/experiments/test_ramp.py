@@ -21,6 +21,7 @@ from glow_pipelines.learning.experiments import (
     Statistics,
     Traffic,
     advance,
+    always_valid,
     default_stages,
     open_ramp,
     plan_experiment,
@@ -120,6 +121,42 @@ def test_a_stage_waits_for_hours_and_for_users() -> None:
 def test_small_agents_are_asked_for_users_they_have() -> None:
     stages = default_stages(False, users=300)
     assert [stage.units for stage in stages] == [15, 30, 75, 150, 150, 150, 0]
+    assert [bool(stage.blind) for stage in stages] == [True, True, True, False, True, True, False]
+    assert "of 300 users in 28 days about 15 come into its smaller arm in time" in stages[0].blind
+    # Of 4,000 who come once in four weeks 994 come in the eight days that count; at 95 % 1,486 in thirteen.
+    rare = default_stages(False, users=4000, visits=1.0, hours=48)
+    assert [stage.treatment_ppm // 10_000 for stage in rare if stage.blind] == [5, 10, 95]
+    assert not any(stage.blind for stage in default_stages(False, users=4000, visits=10.0, hours=48))
+
+
+def test_a_stage_in_which_harm_could_not_be_seen_lasts_longer_and_then_a_person_is_asked() -> None:
+    at_95 = replace(RUNNING, stage=5, stage_started_day=0.0)  # of 1,200 users 60 are in control
+    held = tick(FRESH, at_95, 8.0, users=1200)
+    assert held.action == "wait"
+    assert "harm would not be seen yet: 60 of 100 units in the smaller arm" in held.reason
+    asked = tick(FRESH, at_95, 14.0, users=1200)
+    assert (asked.action, asked.ramp) == ("await_approval", at_95)
+    assert "95 % was watched by nobody: harm would not be seen yet: 60 of 100 units" in asked.reason
+    assert tick(FRESH, approve(at_95, 6), 14.0, users=1200).action == "advance"
+    assert tick(FRESH, at_95, 14.0, users=2400).action == "advance"  # they came after all
+
+
+def test_where_waiting_would_not_help_a_person_is_asked_at_once() -> None:
+    small = RampPlan.of(TEST, default_stages(False, users=300))
+    assert tick(small, RUNNING, 0.5, users=30).action == "wait"
+    asked = tick(small, RUNNING, 1.0, users=30)
+    assert asked.action == "await_approval"
+    assert "of 300 users in 28 days about 15" in asked.reason
+    assert tick(small, RUNNING, 1.0, users=600).action == "advance"  # more came than before
+
+
+def test_a_monitor_without_values_that_could_roll_back_sees_nothing() -> None:
+    data = seen(2.0, FRESH.stages[0], users=4000)
+    unheard = {**data.metrics, "correction_rate": ArmMoments(share(50, 0.1), share(50, 0.1))}
+    unheard |= {"thumbs_up_rate": ArmMoments(*[Moments(2000, ("s", "n"), (0.0, 0.0), ((0.0, 0.0), (0.0, 0.0)))] * 2)}
+    move = advance(FRESH, RUNNING, 2.0, replace(data, metrics=unheard))
+    assert move.action == "wait"
+    assert "thumbs up worth 0 of 30 users" in move.reason
 
 
 def test_harm_rolls_back_at_any_stage_and_for_good() -> None:
@@ -145,6 +182,49 @@ def test_evidence_of_strata_multiplies_over_the_whole_ramp() -> None:
     assert left.ramp.carried["correction_rate"] == pytest.approx(left.evidence["correction_rate"])
     same = tick(FRESH, replace(RUNNING, carried={"correction_rate": 1.0}), 2.0, corrections=0.01)
     assert same.ramp.carried == {"correction_rate": 1.0}  # 5 → 10 % is the same stratum
+
+
+def test_what_matures_after_a_stage_ended_counts_for_its_stratum() -> None:
+    at_95 = replace(RUNNING, stage=5, carried={"correction_rate": -2.0}, opened={"correction_rate": -0.5})
+    late = seen(1.0, FRESH.stages[4], users=8000, corrections=0.15)
+    data = seen(1.0, FRESH.stages[5], users=150)
+    assert advance(FRESH, at_95, 1.0, data).action == "wait"
+    back = advance(FRESH, at_95, 1.0, replace(data, strata=(late,)))
+    assert back.action == "roll_back"
+    unmeasured = replace(data, metrics={}, strata=(late,))
+    assert "corrections 25.0 % with the treatment" in advance(FRESH, at_95, 1.0, unmeasured).reason
+    mild = replace(data, strata=(seen(1.0, FRESH.stages[3], corrections=0.01), seen(1.0, FRESH.stages[4])))
+    each = [advance(FRESH, RUNNING, 1.0, stratum).evidence["correction_rate"] for stratum in mild.strata]
+    assert advance(FRESH, at_95, 1.0, mild).evidence["correction_rate"] == pytest.approx(sum(each) - 0.5)
+    assert Statistics.from_json(json.loads(json.dumps(mild.to_json()))) == mild
+
+
+def test_a_stage_that_goes_on_with_the_data_of_a_test_is_as_sure_as_one_that_begins_anew() -> None:
+    """e(now)/e(then) given what the test showed, whatever that was: at most α, though both pool the same units."""
+    metric, rng, reps = AFTER.metrics[-1], np.random.default_rng(11), 4000
+    edge = np.log(len(AFTER.metrics) / AFTER.alpha)
+    looks = np.arange(1, 15)
+    for then in (-3.0, 0.0, 2.5):  # standard errors of harm at the end of the test, of as much information as a plan's
+        noise = rng.normal(size=(reps, len(looks))).cumsum(axis=1) * np.sqrt(1 / 7)
+        information = 1 + looks / 7
+        se = metric.standard_error / np.sqrt(information)
+        evidence = always_valid.log_e((then + noise) / np.sqrt(information), (metric.tau_harm / se) ** 2, sides=1)
+        before = always_valid.log_e(then, (metric.tau_harm / metric.standard_error) ** 2, sides=1)
+        crossed = (evidence - before >= edge).any(axis=1).mean()
+        assert crossed <= AFTER.alpha / len(AFTER.metrics) + 0.005
+
+
+def test_a_small_hold_back_without_errors_is_no_proof_of_harm() -> None:
+    """At 95 : 5 the six errors expected of a hundred users may be one, and its own spread then says that it is sure."""
+    rng, back = np.random.default_rng(5), 0
+    at_95 = replace(RUNNING, stage=5)
+    for _ in range(400):
+        rates = rng.binomial((1900, 100), 0.05) / (1900, 100)
+        data = seen(1.0, FRESH.stages[5], users=2000)
+        arms = ArmMoments(share(100, rates[1]), share(1900, rates[0]))
+        data = replace(data, metrics={**data.metrics, "correction_rate": arms})
+        back += advance(FRESH, at_95, 1.0, data).action == "roll_back"
+    assert back <= 400 * FRESH.alpha / len(FRESH.metrics)
 
 
 def test_a_ramp_after_a_test_starts_its_evidence_anew() -> None:
