@@ -15,7 +15,7 @@ from psycopg.types.json import Jsonb
 from glow_pipelines.client.errors import InvalidValue
 
 _INTEGER_BITS = 31
-_JSON_ARRAYS = frozenset({"goals", "hits", "rows"})
+_JSON_ARRAYS = frozenset({"documents", "goals", "hits", "rows"})
 """Lists that are jsonb; other lists are SQL arrays, and an empty one does not tell."""
 
 

@@ -81,6 +81,25 @@ EXAMPLES = (
         {"rows": [{**_VOTE, "thumbs": 1}, {**_VOTE, "rating": 6}, {**_VOTE, "withdrawn": True}]},
         "One result for each row; the refused one stops no other.",
     ),
+    Example(
+        "put_document",
+        "glow_app",
+        {"agent": "expense-coder", "document_id": "policy-3", "title": "Travel", "body": "Trams are paid back."},
+    ),
+    Example(
+        "put_documents",
+        "glow_app",
+        {
+            "agent": "expense-coder",
+            "documents": [
+                {"document_id": "policy-4", "title": "Meals", "body": "A lunch with a customer is paid back."},
+                {"document_id": "policy-5", "title": "Tools"},
+            ],
+        },
+        "One receipt for each; the refused one stops no other.",
+    ),
+    Example("retire_document", "glow_app", {"agent": "expense-coder", "document_id": "policy-4"}),
+    Example("documents", "glow_app", {"agent": "expense-coder"}, "The pipeline has not indexed them yet."),
     Example("log_retrieval", "glow_app", {**_SEARCH, "hits": [{"rank": 1, "chunk_id": "policy-3", "score": 0.71}]}),
     Example(
         "log_retrieval",
@@ -228,6 +247,13 @@ EXAMPLES = (
         {"agent": "expense-coder", "reason": "wrong accounts since noon"},
         "Nothing to go back to: production was never moved.",
     ),
+    Example(
+        "rollback_retrieval",
+        "glow_engineer",
+        {"agent": "expense-coder", "reason": "finds nothing since noon"},
+        "Nothing to go back to: no document was indexed.",
+    ),
+    Example("retrieval_history", "glow_engineer", {"agent": "expense-coder"}),
     Example("notifications", "glow_engineer", {"agent": "expense-coder"}),
     Example("apply_import", "glow_pipeline", {"import_id": "0" * 64}),
     Example("set_retention", "glow_engineer", {"relation": "responses", "months": 12}),

@@ -158,6 +158,8 @@ begin
             average_words = $2, state = ''ready'', built_at = clock_timestamp()
       where i.index_number = $1', entries, terms) using index_number, average_words;
   perform glow.index_vectors(index_number);
+  -- A knowledge base comes all at once: without this the next look for changes was planned for the empty tables before it.
+  analyze glow.live_chunks, glow.chunks;
   -- Last: two that hang their tables on the same parents wait for each other.
   foreach parent in array '{index_entries,index_terms,index_postings}'::text[] loop
     execute format('alter table glow.%I attach partition %s for values in (%s)', parent, glow.index_part(parent, index_number), index_number);

@@ -25,12 +25,13 @@ select k.chunking
 select exists (select from glow.documents where agent = %(agent)s) as found
 
 -- changed_documents --
--- Documents whose present version is not live under a chunking.
+-- Documents whose present version is not live under a chunking. Whatever is live has a chunk at position 0.
 select d.document_id from glow.documents d
  where d.agent = %(agent)s and d.retired_at is null
    and not exists (
      select from glow.live_chunks l
-      where l.agent = d.agent and l.chunking = %(chunking)s and l.document_id = d.document_id and l.document_hash = d.content_hash)
+      where l.agent = d.agent and l.chunking = %(chunking)s and l.document_id = d.document_id and l.position = 0
+        and l.document_hash = d.content_hash)
  order by d.document_id
 
 -- documents_by_id --

@@ -145,10 +145,11 @@ select count(*) as documents
                   and (d.retired_at is null and not exists (
                          select from glow.live_chunks l
                           where l.agent = d.agent and l.chunking = i.chunking and l.document_id = d.document_id
-                            and l.document_hash = d.content_hash)
+                            and l.position = 0 and l.document_hash = d.content_hash)
                     or d.retired_at is not null and exists (
                          select from glow.live_chunks l
-                          where l.agent = d.agent and l.chunking = i.chunking and l.document_id = d.document_id)))
+                          where l.agent = d.agent and l.chunking = i.chunking and l.document_id = d.document_id
+                            and l.position = 0)))
 
 -- searched_index --
 -- The index that a configuration is searched with, or that in force; where nothing is in force, the first that is ready.

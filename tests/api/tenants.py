@@ -148,6 +148,7 @@ class Other:
         ]
         for name in (
             "agents",
+            "documents",
             "requests",
             "prompt_versions",
             "prompt_aliases",
@@ -191,6 +192,15 @@ class Other:
             "my_agents": {},
             "request_prompt_optimization": {"agent": self.agent},
             "request_dataset": {"agent": self.agent, "kind": "sft"},
+            "put_document": {"agent": self.agent, "document_id": "d", "title": "mine now", "body": "mine now"},
+            "put_documents": {
+                "agent": self.agent,
+                "documents": Jsonb([{"document_id": "d", "title": "mine now", "body": "mine now"}]),
+            },
+            "retire_document": {"agent": self.agent, "document_id": "d"},
+            "documents": {"agent": self.agent},
+            "rollback_retrieval": {"agent": self.agent, "reason": "mine now"},
+            "retrieval_history": {"agent": self.agent},
             "prompts": {"agent": self.agent},
             "prompt_history": {"agent": self.agent},
             "prompt_lineage": {"agent": self.agent},
@@ -282,6 +292,8 @@ class Other:
         tenantless |= {"set_review_policy", "request_prompt_optimization", "request_dataset", "request_training_run"}
         tenantless |= {
             "create_experiment",
+            "rollback_retrieval",
+            "retrieval_history",
             "prompts",
             "prompt_history",
             "prompt_lineage",

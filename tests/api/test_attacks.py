@@ -27,6 +27,8 @@ READERS = {"glow_engineer", "glow_pipeline"}
 # The whole matrix, written down a second time: whoever grants something changes it here too.
 PATTERNS = {"correction_patterns"}
 PROMPTS = {"prompts", "prompt_history", "prompt_lineage", "rollback_prompt", "notifications"}
+DOCUMENTS = {"put_document", "put_documents", "retire_document", "documents"}
+RETRIEVAL = {"rollback_retrieval", "retrieval_history"}
 EXPERIMENTS = {"plan_experiment", "experiments", "experiment_looks", "experiment_decision", "stop_experiment"}
 EXPERIMENTS |= {"abandon_experiment", "pause_experiment", "resume_experiment", "extend_experiment"}
 EXPERIMENTS |= {"restart_experiment"}
@@ -36,6 +38,7 @@ ROLLOUTS |= {"roll_back"}
 MAY: dict[str, set[str]] = {
     "glow_app": WRITE
     | BATCHES
+    | DOCUMENTS
     | FIGURES
     | {"withdraw_feedback", "resolve_prompt", "issue_feedback_token", "submit_feedback_with_token"}
     | PATTERNS,
@@ -48,6 +51,8 @@ MAY: dict[str, set[str]] = {
     "glow_engineer": FIGURES
     | ASKING
     | PROMPTS
+    | DOCUMENTS
+    | RETRIEVAL
     | EXPERIMENTS
     | ROLLOUTS
     | LINEAGE

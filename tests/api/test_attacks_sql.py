@@ -42,7 +42,7 @@ select coalesce(jsonb_agg(row), '[]') from (
   union all select to_jsonb(t) from glow.agents t union all select to_jsonb(t) from glow.prompt_versions t
   union all select to_jsonb(t) from glow.requests t union all select to_jsonb(t) from glow.execution_keys t
   union all select to_jsonb(t) from glow.review_items t union all select to_jsonb(t) from glow.review_slots t
-  union all select to_jsonb(t) from glow.holdouts t
+  union all select to_jsonb(t) from glow.holdouts t union all select to_jsonb(t) from glow.documents t
   union all select to_jsonb(t) from glow.review_events t union all select to_jsonb(t) from glow.comparisons t) r(row)
 """
 TEXTS = """
@@ -54,6 +54,7 @@ select p.proname, a.name, format_type(a.type, null)
 """
 # Only looked up: what is not found is refused or, for a unit outside every experiment, not kept.
 NOT_KEPT = {("resolve_prompt", unit) for unit in ("unit", "session", "org", "execution")}
+NOT_KEPT |= {("documents", "after")}
 NOT_KEPT |= {("name_successor", "dataset"), ("name_successor", "successor")}
 # A dry run: what it writes it takes back.
 NOT_KEPT |= {("erase_subject", "subject"), ("erase_subject", "reason"), ("erase_subject", "confirm")}
@@ -106,6 +107,7 @@ def poisoned(function: str, argument: str, kind: str, text: str) -> Iterator[dic
             {"metric": text},
             {"instruction": text},
             [{"rank": 1, "chunk_id": text}],
+            [{"document_id": "d", "title": text, "body": text}],
         ):
             yield {**good, argument: Jsonb(value)}
     else:
@@ -174,6 +176,7 @@ def test_sql_in_a_text_is_kept_as_it_is_or_refused(seeded: psycopg.Connection, l
     readers = FIGURES | LINEAGE | {"apply_import", "resolve_prompt", "request_status", "submit_feedback_with_token"}
     readers |= {"cancel_request", "create_experiment", "rollback_prompt"}  # of what is not there
     readers |= EXPERIMENTS | ROLLOUTS  # of what is not there, or with no word but its own
+    readers |= {"documents", "retire_document", "rollback_retrieval", "retrieval_history"}
     readers |= {"prompts", "prompt_history", "prompt_lineage", "notifications"}
     readers |= {"extend_lease", "set_review_policy", "unset_gold"}  # no text but ids that must be known
     readers |= {"correction_patterns", "curation_policy", "set_curation_policy"}  # which takes no word but its own
