@@ -120,16 +120,16 @@ class Transaction:
         return Retrieval(self.connection)
 
     @cached_property
+    def retrieval_signals(self) -> RetrievalSignals:
+        return RetrievalSignals(self.connection)
+
+    @cached_property
     def documents(self) -> Documents:
         return Documents(self.connection)
 
     @cached_property
     def retrieval_index(self) -> RetrievalIndexes:
         return RetrievalIndexes(self.connection)
-
-    @cached_property
-    def retrieval_signals(self) -> RetrievalSignals:
-        return RetrievalSignals(self.connection)
 
     @cached_property
     def models(self) -> Models:

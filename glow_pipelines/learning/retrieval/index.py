@@ -129,6 +129,11 @@ class RetrievalIndex:
         shifted = self._vectors if directions is None else unit(self._vectors + self.parameters.shift * directions)
         self._shifted = np.where(self._embedded[:, None], shifted, 0.0)
 
+    @property
+    def shifted(self) -> Vector:
+        """The vectors d' in the order of ``chunks``, shape (chunks, dimensions); zero where a chunk has none."""
+        return self._shifted
+
     def components(self, query: str, query_embedding: Vector | None) -> Components:
         """The terms of the score for one query; ``query_embedding`` of shape (dimensions,), or None for words only."""
         lexical = self._bm25.scores(query, self._added.of(query, self.parameters.expansion_weight))
