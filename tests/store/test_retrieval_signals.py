@@ -188,3 +188,30 @@ def test_retention_takes_signals_with_their_searches(url: str, app: psycopg.Conn
     app.execute("update glow.retrieval_signals set oldest = oldest - interval '3 months'")
     app.execute("select glow.expire(now() - interval '1 month')")
     assert folded(store) == []
+
+
+def test_searches_are_read_as_logged_and_later_only_what_is_new(
+    url: str, app: psycopg.Connection, store: Store
+) -> None:
+    log = Log(app, random.Random(5))
+    log.begin()
+    for _ in range(40):
+        log.step()
+    settle(url)
+    logged = sorted((event for _, _, event in log.events.values()), key=lambda event: event.id)
+    with store.transaction() as t:
+        read, mark = t.retrieval.events(AGENT), t.feedback.horizon()
+        assert [each.hits for each in read] == [each.hits for each in logged]
+        assert [(e.id, e.query, e.policy, e.user_id, e.day) for e in read] == [
+            (e.id, e.query, e.policy, e.user_id, pytest.approx(e.day)) for e in logged
+        ]
+        assert t.retrieval.events(AGENT, mark) == []
+    search(app, "new", {"chunk_id": "a"})
+    search(app, "of another question", query="what else")
+    log.send(log.arguments[logged[0].id], logged[0].hits)
+    with store.transaction() as t:
+        pages = list(t.retrieval.pages_of_events(AGENT, mark, most=2))
+        assert [len(page) for page in pages] == [2, 1]
+        assert {e.id for page in pages for e in page} == {"new", "of another question", logged[0].id}
+        (page,) = t.retrieval.pages_of_events(AGENT, queries=["what else"])
+        assert [(e.id, e.hits) for e in page] == [("of another question", ())]

@@ -200,6 +200,11 @@ class RetrievalIndex:
         """The chunks' own, unshifted vectors of length 1, shape (chunks, dimensions); zeros where one has none."""
         return self._vectors
 
+    def moved(self) -> dict[str, Vector]:
+        """Chunk id to d', of the chunks the shift moved."""
+        rows = np.flatnonzero((self._shifted != self._vectors).any(axis=1))
+        return {self.chunks[at].id: self._shifted[at] for at in rows}
+
     def words(self, query: str, added: Mapping[str, float] | None = None) -> Vector:
         """BM25 of every chunk, shape (chunks,), with words beside the question's own as ``bm25`` takes them."""
         return self._bm25.scores(query, added)
