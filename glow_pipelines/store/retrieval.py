@@ -84,7 +84,7 @@ class Retrieval(Noun):
                     policy=policy,
                     user_id=person,
                     conversation_id=conversation or id,
-                    hits=tuple(Hit(**hit) for hit in hits),
+                    hits=tuple(Hit(*hit) for hit in hits),
                     day=day,
                     configuration=configuration,
                 )

@@ -67,6 +67,18 @@ class RetrievalSignals(Noun):
         rows = self._rows("successors", agent=agent, same=SAME_CHUNK, holds=HOLDS_SPAN)
         return [Successor(**row) for row in rows]
 
+    def explored(self, agent: str, horizon: str, most: int = MOST_SEARCHES) -> float:
+        """The share of the newest `most` searches in whose order chance had a hand."""
+        row = self._row("explored", agent=agent, horizon=horizon, most=most)
+        assert row is not None
+        return float(row["share"])
+
+    def recent(self, agent: str, horizon: str, most: int = MOST_SEARCHES) -> str:
+        """The watermark from which on there is news of about the newest `most` searches: for `retrieval.events`."""
+        row = self._row("recent", agent=agent, horizon=horizon, most=most)
+        assert row is not None
+        return str(row["since"])
+
     def exposures(self, agent: str, horizon: str, most: int = MOST_SEARCHES) -> Exposures:
         """What the newest `most` searches showed at which rank, and what was clicked: for the examination curve."""
         rows = self._rows("exposures", agent=agent, horizon=horizon, most=most)

@@ -64,3 +64,15 @@ select e.query, h.chunk_id, h.rank, e.policy <> 'production' as mixed, count(*) 
    select h.* from glow.retrieval_hits h
     where h.tenant = e.tenant and h.event_id = e.event_id and h.recorded_at = e.recorded_at and h.shown offset 0) h
  group by e.query, h.chunk_id, h.rank, e.policy <> 'production'
+
+-- explored --
+-- The share of the newest `most` searches in whose order chance had a hand.
+select coalesce(avg((e.policy <> 'production')::integer), 0)::double precision as share
+  from (select policy from glow.retrieval_events
+         where agent = %(agent)s and xid < %(horizon)s::text::xid8 order by xid desc limit %(most)s) e
+
+-- recent --
+-- The watermark from which on there is news of about the newest `most` searches.
+select coalesce((
+  select e.xid::text from glow.retrieval_events e
+   where e.agent = %(agent)s and e.xid < %(horizon)s::text::xid8 order by e.xid desc offset %(most)s - 1 limit 1), '0') as since
