@@ -123,12 +123,15 @@ def votes(
     ``borders`` are where chunks were cut when the spans were read off them. A span ends there because the chunk did:
     such candidates vote for nothing, or the model would learn the chunking that made the log.
     """
-    positions = found.positions
+    positions, after_heading = found.positions, FEATURES.index("heading_before")
     censored = set(borders)
     cut: dict[int, dict[str, float]] = defaultdict(lambda: defaultdict(float))
     crossed: dict[int, dict[str, float]] = defaultdict(lambda: defaultdict(float))
     for span in spans:
         first, last = bisect_right(positions, span.starts) - 1, bisect_left(positions, span.ends)
+        # Nobody cites a heading, yet it belongs to what follows: else headings would become chunks of their own.
+        while first >= 0 and found.features[first, after_heading]:
+            first -= 1
         for at in (first, last):
             if 0 <= at < len(positions) and int(positions[at]) not in censored:
                 cut[at][span.user_id] += 0.5

@@ -63,11 +63,12 @@ def suggestions(
     chunks: Mapping[str, Span],
     spans: Sequence[CitedSpan],
     cited_together: Iterable[frozenset[str]],
-    learned: Mapping[str, Sequence[int]],
+    learned: Mapping[str, Sequence[int]] | None,
 ) -> list[Suggestion]:
     """All that the citations suggest, by document and place. ``chunks``: chunk id -> its span of today.
 
-    ``cited_together``: the chunks cited in one conversation, one entry each; ``learned``: the cuts of the proposal.
+    ``cited_together``: the chunks cited in one conversation, one entry each; ``learned``: the cuts of the proposal,
+    None without one.
     """
     by_document: dict[str, list[tuple[int, int, str]]] = defaultdict(list)
     for chunk_id, (document, start, end) in chunks.items():
@@ -85,13 +86,13 @@ def suggestions(
     for document in sorted(by_document.keys() & bodies.keys()):
         ordered = sorted(by_document[document])
         mine = spans_of[document]
-        cuts = set(learned.get(document, ()))
+        cuts = None if learned is None else set(learned.get(document, ()))
         if mine:
             places = [int(at) for at in candidates(bodies[document]).positions]
             for start, end, chunk_id in ordered:
                 found.extend(_split(document, chunk_id, start, end, mine, places, cuts))
-        for (_, border, one), (start, _, other) in itertools.pairwise(ordered):
-            if border != start:
+        for (_, end, one), (border, _, other) in itertools.pairwise(ordered):
+            if border < end or bodies[document][end:border].strip():
                 continue
             merge = _merge(document, one, other, border, conversations, single, mine, cuts)
             found.extend([merge] if merge else [])
@@ -107,7 +108,7 @@ def _split(
     end: int,
     spans: Sequence[CitedSpan],
     places: Sequence[int],
-    cuts: set[int],
+    cuts: set[int] | None,
 ) -> list[Suggestion]:
     inside = [span for span in spans if span.starts < end and span.ends > start]
     sources = {span.source_id for span in inside}
@@ -131,7 +132,7 @@ def _split(
         f"({len(sources)} citations)"
     )
     evidence = {"cited_share": share, "width": (last - first) / (end - start), "citations": float(len(sources))}
-    done = any(start < cut < end for cut in cuts)
+    done = cuts is not None and any(start < cut < end for cut in cuts)
     return [Suggestion("split", document, (chunk_id,), tuple(at), reason, evidence, tuple(sorted(sources)), done)]
 
 
@@ -151,7 +152,7 @@ def _merge(
     conversations: Sequence[frozenset[str]],
     single: Mapping[str, int],
     spans: Sequence[CitedSpan],
-    cuts: set[int],
+    cuts: set[int] | None,
 ) -> Suggestion | None:
     if min(single.get(one, 0), single.get(other, 0)) < LEAST_TOGETHER:
         return None
@@ -163,7 +164,7 @@ def _merge(
     reason = f"cited together in {share:.0%} of the {single[one] + single[other] - both} conversations that cite either"
     evidence = {"together": float(both), "share": share, "npmi": bond}
     sources = tuple(sorted({span.source_id for span in spans if span.starts < border < span.ends}))
-    return Suggestion("merge", document, (one, other), (border,), reason, evidence, sources, border not in cuts)
+    return Suggestion("merge", document, (one, other), (border,), reason, evidence, sources, _gone(border, cuts))
 
 
 def _move(
@@ -173,7 +174,7 @@ def _move(
     border: int,
     spans: Sequence[CitedSpan],
     places: Sequence[int],
-    cuts: set[int],
+    cuts: set[int] | None,
 ) -> list[Suggestion]:
     """The nearest place that fewer spans cross, when many cross the border of today."""
     over = [span for span in spans if span.starts < border < span.ends]
@@ -196,8 +197,11 @@ def _move(
     )
     evidence = {"crossing": float(len(over)), "crossing_there": float(crossed[to]), "users": float(len(users))}
     sources = tuple(sorted({span.source_id for span in over}))
-    done = border not in cuts
-    return [Suggestion("move", document, (one, other), (to,), reason, evidence, sources, done)]
+    return [Suggestion("move", document, (one, other), (to,), reason, evidence, sources, _gone(border, cuts))]
+
+
+def _gone(border: int, cuts: set[int] | None) -> bool:
+    return cuts is not None and border not in cuts
 
 
 def _at(places: Sequence[int], index: int) -> int | None:

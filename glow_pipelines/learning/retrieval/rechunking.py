@@ -120,9 +120,9 @@ class _Corpus:
     titles: Mapping[str, str]
     found: Mapping[str, Candidates]
 
-    def pieces(self, cuts: Mapping[str, Sequence[int]]) -> tuple[list[Span], list[str]]:
-        pieces = pieces_of(self.bodies, cuts)
-        return pieces, [f"{self.titles[document]}\n{self.bodies[document][a:b]}" for document, a, b in pieces]
+    def texts(self, pieces: Sequence[Span]) -> list[str]:
+        """As they are searched."""
+        return [f"{self.titles[document]}\n{self.bodies[document][a:b]}" for document, a, b in pieces]
 
 
 def optimize_chunking(
@@ -146,10 +146,9 @@ def optimize_chunking(
     """
     settings = settings or ChunkingSettings()
     corpus = _corpus(documents)
-    today = _cuts_of(chunks, corpus.bodies)
+    pieces = sorted({span for span in chunks.values() if span[0] in corpus.bodies and span[1] < span[2]})
     known = [s for s in spans if s.document_id in corpus.bodies and s.ends <= len(corpus.bodies[s.document_id])]
     questions = _questions(known, group_of)
-    pieces, texts = corpus.pieces(today)
     size = sum(end - start for _, start, end in pieces) / max(len(pieces), 1)
     users = len({span.user_id for span in known})
     groups = len({question.group for question in questions})
@@ -164,7 +163,7 @@ def optimize_chunking(
         figures: tuple[Figure, ...] = (),
     ) -> ChunkingProposal:
         new = None if cuts is None else pieces_of(corpus.bodies, cuts)
-        advice = suggestions(corpus.bodies, chunks, known, cited_together, today if cuts is None else cuts)
+        advice = suggestions(corpus.bodies, chunks, known, cited_together, cuts)
         return ChunkingProposal(
             verdict,
             reason,
@@ -186,13 +185,13 @@ def optimize_chunking(
     lacking = _lacking(len(known), groups, users, settings)
     if lacking:
         return proposal("keep", f"Kept: {lacking}.")
-    borders = today if censored else {}
+    borders = _borders(pieces) if censored else {}
     try:
         model = _learn(corpus, known, borders)
     except ValueError as error:
         return proposal("keep", f"Kept: {error}.")
     target, cuts = _cut(corpus, model, size, settings)
-    before, after, tested = _cross_fitted(corpus, known, questions, borders, (pieces, texts), size, rng, rank, settings)
+    before, after, tested = _cross_fitted(corpus, known, questions, borders, pieces, size, rng, rank, settings)
     compared = _figures(before, after, [question.group for question in tested], rng)
     new = pieces_of(corpus.bodies, cuts)
     ratio = sum(b - a for _, a, b in new) / len(new) / size
@@ -209,12 +208,12 @@ def _corpus(documents: Sequence[Document]) -> _Corpus:
     )
 
 
-def _cuts_of(chunks: Mapping[str, Span], bodies: Mapping[str, str]) -> dict[str, list[int]]:
-    cuts: dict[str, set[int]] = defaultdict(set)
-    for document, start, end in chunks.values():
-        if document in bodies:
-            cuts[document].update(at for at in (start, end) if 0 < at < len(bodies[document]))
-    return {document: sorted(at) for document, at in cuts.items()}
+def _borders(pieces: Sequence[Span]) -> dict[str, list[int]]:
+    """Where chunks begin and end; a chunk may or may not take the white space after it along."""
+    found: dict[str, set[int]] = defaultdict(set)
+    for document, start, end in pieces:
+        found[document].update((start, end))
+    return {document: sorted(at) for document, at in found.items()}
 
 
 def _questions(spans: Sequence[CitedSpan], group_of: Mapping[str, str]) -> list[Question]:
@@ -267,7 +266,7 @@ def _cross_fitted(
     spans: Sequence[CitedSpan],
     questions: Sequence[Question],
     borders: Mapping[str, Sequence[int]],
-    today: tuple[Sequence[Span], Sequence[str]],
+    today: Sequence[Span],
     size: float,
     rng: np.random.Generator,
     rank: Rank,
@@ -278,6 +277,7 @@ def _cross_fitted(
     fold = dict(zip(groups, rng.permutation(len(groups)) % settings.folds, strict=True))
     group_of = {question.query: question.group for question in questions}
     before, after, tested = [], [], []
+    texts = corpus.texts(today)
     for number in range(settings.folds):
         mine = [question for question in questions if fold[question.group] == number]
         others = [span for span in spans if fold[group_of[span.query]] != number]
@@ -286,8 +286,9 @@ def _cross_fitted(
         except ValueError:
             continue
         _, cuts = _cut(corpus, model, size, settings)
-        before.append(measure_cuts(*today, mine, rank, settings.top))
-        after.append(measure_cuts(*corpus.pieces(cuts), mine, rank, settings.top))
+        pieces = pieces_of(corpus.bodies, cuts)
+        before.append(measure_cuts(today, texts, mine, rank, settings.top))
+        after.append(measure_cuts(pieces, corpus.texts(pieces), mine, rank, settings.top))
         tested.extend(mine)
     nothing = np.zeros((0, len(METRICS)))
     return np.vstack([nothing, *before]), np.vstack([nothing, *after]), tested
