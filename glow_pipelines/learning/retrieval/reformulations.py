@@ -14,6 +14,7 @@ from glow_pipelines.learning.retrieval.text import normalised, terms
 from glow_pipelines.learning.retrieval.types import Hit, RetrievalEvent, Signal, Vector, unit
 
 WITHIN = 10 / (24 * 60)  # days
+_CLOCK = 1e-9  # days since an epoch are exact to a microsecond or so
 SAME_WISH = 0.5  # cosine of the two wordings, where they share no word; below it the person turned to something else
 SECOND_HAND = 0.5  # credit of a chunk that was liked for the other wording
 
@@ -62,7 +63,7 @@ def reformulations(events: Iterable[RetrievalEvent], within: float = WITHIN) -> 
             found.extend(
                 Reformulation(earlier.query, event.query, user, conversation, liked, (earlier.id, event.id), event.day)
                 for earlier in failed
-                if event.day - earlier.day <= within and normalised(earlier.query) != normalised(event.query)
+                if event.day - earlier.day <= within + _CLOCK and normalised(earlier.query) != normalised(event.query)
             )
             failed = []
     return found

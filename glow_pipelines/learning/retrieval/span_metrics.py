@@ -97,11 +97,16 @@ def measure_cuts(
 
 
 def pieces_of(bodies: Mapping[str, str], cuts: Mapping[str, Sequence[int]]) -> list[Span]:
-    """All chunks of all documents, cut at ``cuts``, in order."""
+    """All chunks of all documents, cut at ``cuts``, in order, without the white space between them."""
     found: list[Span] = []
     for document in sorted(bodies):
-        edges = [0, *cuts.get(document, ()), len(bodies[document])]
-        found.extend((document, a, b) for a, b in itertools.pairwise(edges) if b > a)
+        body = bodies[document]
+        for a, b in itertools.pairwise([0, *cuts.get(document, ()), len(body)]):
+            piece = body[a:b]
+            start = a + len(piece) - len(piece.lstrip())
+            end = a + len(piece.rstrip())
+            if end > start:
+                found.append((document, start, end))
     return found
 
 
