@@ -5,7 +5,7 @@
 -- most ten minutes earlier, nothing liked between. The newest `most` successes. Equal to reformulations() in Python.
 with liked as materialized (
   select e.tenant, e.event_id, e.recorded_at, e.query, e.user_id, e.conversation_id, e.occurred_at,
-         (select array_agg(h.chunk_id order by h.rank) from glow.retrieval_hits h
+         (select array_agg(h.chunk_id::text order by h.rank) from glow.retrieval_hits h
            where h.tenant = e.tenant and h.event_id = e.event_id and h.recorded_at = e.recorded_at
              and (h.explicit > 0 or h.explicit = 0 and (h.clicked or h.kept))) as liked
     from glow.retrieval_events e

@@ -49,7 +49,7 @@ def _qualified(tenant: str, id: str) -> str:
 def test_second_tries_are_those_of_the_pure_engine(app: psycopg.Connection[Any], store: Store, seed: int) -> None:
     dice, events = random.Random(seed), []
     for number in range(90):
-        at = START + timedelta(minutes=dice.randrange(90))
+        at = START + timedelta(minutes=dice.randrange(40))
         tenant, user = dice.choice(["default", "default", "other"]), dice.choice(["u", "u", "v", None])
         conversation, query = dice.choice(["s", "s", "t", None]), dice.choice(WORDS)
         hits = tuple(
