@@ -72,13 +72,24 @@ def write_world(connection: psycopg.Connection, world: World, open_index: Callab
     lengths = np.array([len(words) for words in world.words], dtype=float)
     average = float(lengths.mean())
     ids = [f"c{i:06d}" for i in range(len(world.words))]
-    _copy(connection, "glow.documents (agent, document_id, title, body, content_hash)", (
-        (AGENT, id_, f"title {id_}", text_of(words), "0") for id_, words in zip(ids, world.words, strict=True)))
-    _copy(connection, "glow.chunks (agent, chunk_id, chunking, document_id, document_hash, position, starts, ends, text, content_hash, words)", (
-        (AGENT, id_, chunking[0], id_, "0", 0, 0, len(words), f"title {id_}\n{text_of(words)}", "0", len(words))
-        for id_, words in zip(ids, world.words, strict=True)))
-    _copy(connection, "glow.live_chunks (agent, chunking, document_id, position, chunk_id, document_hash, starts, ends)", (
-        (AGENT, chunking[0], id_, 0, id_, "0", 0, 60) for id_ in ids))
+    _copy(
+        connection,
+        "glow.documents (agent, document_id, title, body, content_hash)",
+        ((AGENT, id_, f"title {id_}", text_of(words), "0") for id_, words in zip(ids, world.words, strict=True)),
+    )
+    _copy(
+        connection,
+        "glow.chunks (agent, chunk_id, chunking, document_id, document_hash, position, starts, ends, text, content_hash, words)",
+        (
+            (AGENT, id_, chunking[0], id_, "0", 0, 0, len(words), f"title {id_}\n{text_of(words)}", "0", len(words))
+            for id_, words in zip(ids, world.words, strict=True)
+        ),
+    )
+    _copy(
+        connection,
+        "glow.live_chunks (agent, chunking, document_id, position, chunk_id, document_hash, starts, ends)",
+        ((AGENT, chunking[0], id_, 0, id_, "0", 0, 60) for id_ in ids),
+    )
     holding: Counter[int] = Counter()
     postings: list[tuple[Words, Floats]] = []
     for words in world.words:
@@ -92,14 +103,32 @@ def write_world(connection: psycopg.Connection, world: World, open_index: Callab
     ) as copy:
         copy.write(b"PGCOPY\n\xff\r\n\0" + struct.pack(">ii", 0, 0))
         for i, (terms, weights) in enumerate(postings):
-            copy.write(_binary(number, i + 1, ids[i].encode(), _vector(world.vectors[i]), _sparse(terms, weights), len(world.words[i])))
+            copy.write(
+                _binary(
+                    number,
+                    i + 1,
+                    ids[i].encode(),
+                    _vector(world.vectors[i]),
+                    _sparse(terms, weights),
+                    len(world.words[i]),
+                )
+            )
         copy.write(struct.pack(">h", -1))
     assert types
-    _copy(connection, f"glow.index_terms_{number} (index_number, term, term_number, chunks)", (
-        (number, f"w{word}", word + 1, count) for word, count in sorted(holding.items())))
-    _copy(connection, f"glow.index_postings_{number} (index_number, term_number, weight, entry)", (
-        (number, int(term) + 1, float(weight), i + 1)
-        for i, (terms, weights) in enumerate(postings) for term, weight in zip(terms, weights, strict=True)))
+    _copy(
+        connection,
+        f"glow.index_terms_{number} (index_number, term, term_number, chunks)",
+        ((number, f"w{word}", word + 1, count) for word, count in sorted(holding.items())),
+    )
+    _copy(
+        connection,
+        f"glow.index_postings_{number} (index_number, term_number, weight, entry)",
+        (
+            (number, int(term) + 1, float(weight), i + 1)
+            for i, (terms, weights) in enumerate(postings)
+            for term, weight in zip(terms, weights, strict=True)
+        ),
+    )
     connection.execute(
         "update glow.retrieval_indexes set chunks = %s, words = %s, average_words = %s, next_entry = %s, next_term = %s"
         " where index_number = %s",

@@ -6,6 +6,7 @@ here: finding the rules (``expansion_rules``), the verdict on a whole configurat
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -15,10 +16,11 @@ from scipy.stats import t
 from glow_pipelines.learning.experiments.multiplicity import benjamini_hochberg
 from glow_pipelines.learning.retrieval.evaluation import JudgedQuery
 from glow_pipelines.learning.retrieval.expansion_rules import ExpansionSettings, Lesson, Vocabulary, rules_of
+from glow_pipelines.learning.retrieval.feedback import Posterior
 from glow_pipelines.learning.retrieval.index import RetrievalIndex
 from glow_pipelines.learning.retrieval.metrics import ndcg
 from glow_pipelines.learning.retrieval.text import terms
-from glow_pipelines.learning.retrieval.types import Expansion
+from glow_pipelines.learning.retrieval.types import Expansion, Vector
 
 Rule = tuple[str, tuple[str, ...]]
 """Phrase and what it adds."""
@@ -32,6 +34,24 @@ class Change:
     strength: float
     group: str
     change: float
+
+
+def questions_of(posterior: Posterior, vectors: Mapping[str, Vector], group_of: Mapping[str, str]) -> list[JudgedQuery]:
+    """One question per group, in its first wording in ``vectors``, graded by attractiveness beyond the base rate.
+
+    Only groups in which some chunks are better than others: on the rest every ranking is as good as any other.
+    """
+    grades: dict[str, dict[str, float]] = defaultdict(dict)
+    for cell in posterior.cells:
+        grades[cell.group][cell.chunk_id] = max(0.0, cell.attractiveness - posterior.base_attractiveness)
+    first: dict[str, str] = {}
+    for query in vectors:
+        first.setdefault(group_of[query], query)
+    return [
+        JudgedQuery(first[group], vectors[first[group]], of_group, group)
+        for group, of_group in grades.items()
+        if group in first and max(of_group.values()) > min(of_group.values())
+    ]
 
 
 def held_out_changes(
