@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
+from numpy.typing import NDArray
 
 from glow_pipelines.learning.retrieval.signal_table import Numbers, SignalTable
 from glow_pipelines.learning.retrieval.signals import HALF_LIFE
@@ -42,10 +43,40 @@ class Sums:
     event_ids: tuple[tuple[str, ...], ...]
 
 
+@dataclass(frozen=True, eq=False)
+class Voices:
+    """What each person adds to each cell, after decay and caps; all but the names have shape (voices,).
+
+    ``cell`` is a place in ``groups``, ``chunk_ids`` and ``event_ids``. ``expert``: an expert's judgement is in it.
+    """
+
+    groups: tuple[str, ...]
+    chunk_ids: tuple[str, ...]
+    event_ids: tuple[tuple[str, ...], ...]
+    cell: Numbers
+    weight: Vector
+    credit: Vector
+    looks: Vector
+    expert: NDArray[np.bool_]
+
+    def sums(self) -> Sums:
+        """All persons of each cell together."""
+        n = len(self.groups)
+        credit, looks = (_sums(self.cell, each, n) for each in (self.credit, self.looks))
+        return Sums(self.groups, self.chunk_ids, credit, looks, np.bincount(self.cell, minlength=n), self.event_ids)
+
+
 def weigh(
     table: SignalTable, group_of: Mapping[str, str], as_of: float | None = None, caps: Caps | None = None
 ) -> Sums:
-    """Sums of every (query group, chunk). ``as_of``: the day that counts in full, the newest signal's if not given.
+    """Sums of every (query group, chunk); see ``voices``."""
+    return voices(table, group_of, as_of, caps).sums()
+
+
+def voices(
+    table: SignalTable, group_of: Mapping[str, str], as_of: float | None = None, caps: Caps | None = None
+) -> Voices:
+    """What every person says of every (query group, chunk). ``as_of``: the day that counts in full, else the newest.
 
     A person says one thing a day of a chunk for a group: the mean over wordings, of the strongest word alone (expert's,
     own judgement, deed). Over days they add up to at most the caps; the share is of the others' weight, else a flood
@@ -53,7 +84,8 @@ def weigh(
     """
     caps = caps or Caps()
     if not len(table):
-        return Sums((), (), np.zeros(0), np.zeros(0), np.zeros(0, dtype=np.int64), ())
+        none, no = np.zeros(0), np.zeros(0, dtype=np.int64)
+        return Voices((), (), (), no, none, none, none, no.astype(bool))
     groups, group = np.unique([group_of[query] for query in table.queries], return_inverse=True)
     chunk_ids, chunk = np.unique(table.chunk_ids, return_inverse=True)
     cells, cell = np.unique(group[table.query] * len(chunk_ids) + chunk[table.chunk], return_inverse=True)
@@ -78,14 +110,15 @@ def weigh(
     loud, all_said = (_sums(at, each, len(chunk_user)) for each in (loud * factor, all_said - loud + loud * factor))
     factor = factor * _factor(loud, all_said, chunk_user // len(table.users), caps)[at]
     weight = weight * np.where(expert, 1.0, factor[of_person])
-    in_cell = of_cell[of_person]
-    return Sums(
+    return Voices(
         tuple(str(groups[each]) for each in cells // len(chunk_ids)),
         tuple(str(chunk_ids[each]) for each in cells % len(chunk_ids)),
-        _sums(in_cell, weight * credit, len(cells)),
-        _sums(in_cell, weight * looks, len(cells)),
-        np.bincount(of_cell, minlength=len(cells)),
         _events(table, cell, len(cells)),
+        of_cell,
+        _sums(of_person, weight, len(persons)),
+        _sums(of_person, weight * credit, len(persons)),
+        _sums(of_person, weight * looks, len(persons)),
+        np.bincount(of_person, expert, len(persons)) > 0,
     )
 
 
