@@ -34,7 +34,7 @@ class Citations:
 
 
 class RetrievalSessions(Noun):
-    queries = "retrieval_reformulations"
+    queries = "retrieval_sessions"
 
     def reformulations(self, agent: str, horizon: str, most: int = MOST) -> list[Reformulation]:
         return [

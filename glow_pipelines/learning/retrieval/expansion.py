@@ -18,19 +18,26 @@ number, said by several people: nobody's sentence, and nothing to interpret.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from glow_pipelines.learning.retrieval.evaluation import JudgedQuery
-from glow_pipelines.learning.retrieval.expansion_gain import Rule, best_strength, held_out_changes, standing
+from glow_pipelines.learning.retrieval.expansion_gain import (
+    Rule,
+    best_strength,
+    held_out_changes,
+    questions_of,
+    standing,
+)
 from glow_pipelines.learning.retrieval.expansion_rules import ExpansionSettings, Vocabulary, lessons_of, rules_of
+from glow_pipelines.learning.retrieval.feedback import Posterior
 from glow_pipelines.learning.retrieval.index import RetrievalIndex
 from glow_pipelines.learning.retrieval.reformulations import CorrectedAnswer, Reformulation
 from glow_pipelines.learning.retrieval.text import terms
-from glow_pipelines.learning.retrieval.types import Expansion
+from glow_pipelines.learning.retrieval.types import Expansion, Split, Vector
 
 
 @dataclass(frozen=True)
@@ -102,3 +109,30 @@ def learn_query_expansion(
         weight = strength if strength is not None and key in stands else 0.0
         weighed.append(replace(rule, gain=round(float(np.mean(means)), 6) if means else 0.0, weight=weight))
     return ExpansionLearning(tuple(weighed), len(lessons), refused, touched, strength, gain)
+
+
+def learn_from_signals(
+    index: RetrievalIndex,
+    posterior: Posterior,
+    vectors: Mapping[str, Vector],
+    group_of: Mapping[str, str],
+    split_of: Callable[[str], Split],
+    pairs: Sequence[Reformulation],
+    corrections: Sequence[CorrectedAnswer],
+    rng: np.random.Generator,
+    settings: ExpansionSettings | None = None,
+) -> ExpansionLearning:
+    """The same from all that a log says: only what was asked with train queries teaches, or is asked to weigh.
+
+    ``posterior``: of the train signals; ``vectors``, ``group_of``: of all queries the log knows.
+    """
+    train = {query: vector for query, vector in vectors.items() if split_of(query) == "train"}
+    return learn_query_expansion(
+        [pair for pair in pairs if split_of(pair.first) == split_of(pair.then) == "train"],
+        [correction for correction in corrections if split_of(correction.query) == "train"],
+        questions_of(posterior, train, group_of),
+        index,
+        group_of,
+        rng,
+        settings,
+    )

@@ -37,13 +37,13 @@ class Change:
 
 
 def questions_of(posterior: Posterior, vectors: Mapping[str, Vector], group_of: Mapping[str, str]) -> list[JudgedQuery]:
-    """One question per group, in its first wording in ``vectors``, graded by attractiveness beyond the base rate.
+    """One question per group, in its first wording in ``vectors``, graded by what people agree on beyond the base rate.
 
     Only groups in which some chunks are better than others: on the rest every ranking is as good as any other.
     """
     grades: dict[str, dict[str, float]] = defaultdict(dict)
     for cell in posterior.cells:
-        grades[cell.group][cell.chunk_id] = max(0.0, cell.attractiveness - posterior.base_attractiveness)
+        grades[cell.group][cell.chunk_id] = max(0.0, cell.agreed - posterior.base_attractiveness)
     first: dict[str, str] = {}
     for query in vectors:
         first.setdefault(group_of[query], query)

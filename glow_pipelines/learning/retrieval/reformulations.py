@@ -1,7 +1,7 @@
 """Somebody asked, found nothing, asked in other words, and found it.
 
 Belongs here: reading such pairs off a log, and what the second search teaches the first wording. Does not belong here:
-rules about single words (``expansion``). The store reads the same pairs by SQL (sql/queries/retrieval_reformulations).
+rules about single words (``expansion``). The store reads the same pairs by SQL (sql/queries/retrieval_sessions).
 """
 
 from __future__ import annotations
