@@ -41,6 +41,7 @@ from glow_pipelines.store.requests import Requests
 from glow_pipelines.store.retrieval import Retrieval
 from glow_pipelines.store.retrieval_configurations import RetrievalConfigurations
 from glow_pipelines.store.retrieval_index import RetrievalIndexes
+from glow_pipelines.store.retrieval_sessions import RetrievalSessions
 from glow_pipelines.store.retrieval_signals import RetrievalSignals
 from glow_pipelines.store.reviews import Reviews
 from glow_pipelines.store.rollouts import Rollouts
@@ -127,6 +128,10 @@ class Transaction:
     @cached_property
     def retrieval_configurations(self) -> RetrievalConfigurations:
         return RetrievalConfigurations(self.connection)
+
+    @cached_property
+    def retrieval_sessions(self) -> RetrievalSessions:
+        return RetrievalSessions(self.connection)
 
     @cached_property
     def documents(self) -> Documents:
