@@ -96,7 +96,7 @@ begin
     if current = version then return 0; end if;
     moved := glow.move_prompt_alias(x.agent, 'production', version, coalesce(revision, 0), moved_by, reason, x.gate_id, x.experiment_id, kind);
   elsif x.kind = 'retrieval' then
-    moved := glow.move_retrieval_alias(x.agent, version, kind);
+    moved := glow.move_retrieval_alias(x.agent, version, moved_by, reason, kind, x.gate_id, x.experiment_id);
   else
     select a.version, a.revision into current, revision from glow.agent_configs a
      where a.agent = x.agent and a.kind = x.kind and a.alias = 'production' for update;
@@ -111,31 +111,3 @@ begin
 end $$;
 comment on function glow.put_in_force is
   'Puts an arm of an experiment in force for everybody. Answers the new revision, or 0 where it is in force already.';
-
-create function glow.move_retrieval_alias(agent text, configuration text, kind text default 'move') returns integer
-  language plpgsql as $$
-#variable_conflict use_column
-declare
-  seen glow.retrieval_aliases;
-  moved integer;
-begin
-  select a.* into seen from glow.retrieval_aliases a
-   where a.agent = move_retrieval_alias.agent and a.alias = 'production' for update;
-  if seen.configuration = move_retrieval_alias.configuration then return 0; end if;
-  insert into glow.retrieval_aliases as a (agent, alias, configuration)
-  values (move_retrieval_alias.agent, 'production', move_retrieval_alias.configuration)
-  on conflict on constraint retrieval_aliases_pkey do update
-     set configuration = excluded.configuration, revision = a.revision + 1, moved_at = clock_timestamp()
-  returning a.revision into moved;
-  if kind = 'rollback' then
-    delete from glow.retrieval_aliases a where a.agent = move_retrieval_alias.agent and a.alias = 'previous';
-  elsif seen.configuration is not null then
-    insert into glow.retrieval_aliases as a (agent, alias, configuration)
-    values (move_retrieval_alias.agent, 'previous', seen.configuration)
-    on conflict on constraint retrieval_aliases_pkey do update
-       set configuration = excluded.configuration, revision = a.revision + 1, moved_at = clock_timestamp();
-  end if;
-  return moved;
-end $$;
-comment on function glow.move_retrieval_alias is
-  'Puts a retrieval configuration in force and keeps what was as `previous`. Answers the new revision, or 0 where it is already.';

@@ -11,18 +11,23 @@ from glow_pipelines.learning.retrieval.pairs import PairMining
 from glow_pipelines.learning.retrieval.trainer import RagTrainer, RetrievalTraining, TrainerSettings
 from glow_pipelines.learning.retrieval.types import (
     Chunk,
+    Configuration,
+    Expansion,
     Hit,
     Judgement,
     MemoryRow,
     RetrievalEvent,
     RetrievalMetrics,
     RetrievalParameters,
+    Signal,
     TrainingPair,
 )
 
 __all__ = [
     "Chunk",
     "Comparison",
+    "Configuration",
+    "Expansion",
     "Hit",
     "Judgement",
     "MemoryRow",
@@ -36,6 +41,7 @@ __all__ = [
     "RetrievalReport",
     "RetrievalTraining",
     "Scored",
+    "Signal",
     "TrainerSettings",
     "TrainingPair",
 ]

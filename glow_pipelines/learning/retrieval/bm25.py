@@ -6,8 +6,8 @@ brought to one scale and added (``index``).
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from scipy.sparse import csc_matrix
@@ -36,9 +36,18 @@ class Bm25:
         weights = np.array(values) * idf[columns] if columns else np.zeros(0)
         self._weights = csc_matrix((weights, (rows, columns)), shape=(len(texts), len(self._column)))
 
-    def scores(self, query: str) -> Vector:
-        """Score of every text, shape (texts,); 0 where no word is shared."""
-        wanted = Counter(self._column[t] for t in terms(query) if t in self._column)
+    def scores(self, query: str, added: Mapping[str, float] | None = None) -> Vector:
+        """Score of every text, shape (texts,); 0 where no word is shared.
+
+        ``added``: stemmed words beside the query's own, with how much of one occurrence each counts for.
+        """
+        wanted: dict[int, float] = defaultdict(float)
+        for term in terms(query):
+            if term in self._column:
+                wanted[self._column[term]] += 1
+        for term, weight in (added or {}).items():
+            if term in self._column:
+                wanted[self._column[term]] += weight
         if not wanted:
             return np.zeros(self._weights.shape[0])
         times = np.array(list(wanted.values()), dtype=float)

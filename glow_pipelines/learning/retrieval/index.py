@@ -3,8 +3,9 @@
 Belongs here: scoring, ordering and the lists an app gets. Does not belong here: learning the configuration
 (``trainer``), judging it (``gate``), or storage; a SQL search must give the order this module gives.
 
-score = dense_weight · mm(cos(q, d')) + lexical_weight · mm(bm25) + memory_weight · Σ cos(q, q')^power · (α(q', d) − μ)
-        + prior_weight · prior(d),   d' = unit(d + shift · direction(d)),   mm = per-query min-max over the candidates.
+score = dense_weight · mm(cos(a(q), d')) + lexical_weight · mm(bm25 of the question and its added words)
+        + memory_weight · Σ cos(q, q')^power · (α(q', d) − μ) + prior_weight · prior(d)
+d' = unit(d + shift · direction(d)),   a(q): ``asking``,   mm = per-query min-max over the candidates.
 Min-max addition instead of reciprocal-rank fusion: it was better on four of four collections (+.9 to +9.8 %).
 """
 
@@ -16,10 +17,20 @@ from typing import Literal
 
 import numpy as np
 
+from glow_pipelines.learning.retrieval.asking import AddedWords, adapted
 from glow_pipelines.learning.retrieval.bm25 import Bm25
 from glow_pipelines.learning.retrieval.interleaving import examination, team_draft
 from glow_pipelines.learning.retrieval.memory import QueryMemory
-from glow_pipelines.learning.retrieval.types import Chunk, Leg, MemoryRow, RetrievalParameters, Vector, product, unit
+from glow_pipelines.learning.retrieval.types import (
+    Chunk,
+    Configuration,
+    Leg,
+    MemoryRow,
+    RetrievalParameters,
+    Vector,
+    product,
+    unit,
+)
 
 
 @dataclass(frozen=True)
@@ -51,7 +62,7 @@ class Components:
 
 
 class RetrievalIndex:
-    """Exact search over ``chunks`` with ``parameters`` and ``memory``. Ties go to the smaller chunk id.
+    """Exact search over ``chunks`` with a configuration, or parameters and memory. Ties go to the smaller chunk id.
 
     Raises ValueError for a chunk id given twice, or embeddings of different lengths.
     """
@@ -59,11 +70,10 @@ class RetrievalIndex:
     def __init__(
         self,
         chunks: Sequence[Chunk],
-        parameters: RetrievalParameters | None = None,
+        configuration: Configuration | RetrievalParameters | None = None,
         memory: Sequence[MemoryRow] = (),
     ) -> None:
-        self.parameters = parameters or RetrievalParameters()
-        self.memory_rows = tuple(memory)
+        self.configuration = _configuration(configuration, memory)
         self.chunks = tuple(sorted(chunks, key=lambda chunk: chunk.id))
         self.position = {chunk.id: i for i, chunk in enumerate(self.chunks)}
         if len(self.position) != len(self.chunks):
@@ -72,18 +82,26 @@ class RetrievalIndex:
         self._bm25 = Bm25([chunk.text for chunk in self.chunks], self.parameters.k1, self.parameters.b)
         self._configure()
 
-    def reconfigured(self, parameters: RetrievalParameters, memory: Sequence[MemoryRow]) -> RetrievalIndex:
+    def reconfigured(
+        self, configuration: Configuration | RetrievalParameters, memory: Sequence[MemoryRow] = ()
+    ) -> RetrievalIndex:
         """The same chunks under another configuration, without reading the texts again (unless k1 or b change)."""
-        if (parameters.k1, parameters.b) != (self.parameters.k1, self.parameters.b):
-            return RetrievalIndex(self.chunks, parameters, memory)
+        other = _configuration(configuration, memory)
+        if (other.parameters.k1, other.parameters.b) != (self.parameters.k1, self.parameters.b):
+            return RetrievalIndex(self.chunks, other)
         twin = object.__new__(RetrievalIndex)
         twin.__dict__.update(self.__dict__)
-        twin.parameters, twin.memory_rows = parameters, tuple(memory)
+        twin.configuration = other
         twin._configure()
         return twin
 
+    @property
+    def parameters(self) -> RetrievalParameters:
+        return self.configuration.parameters
+
     def _configure(self) -> None:
-        self.memory = QueryMemory(self.memory_rows, self.position, self.parameters)
+        self._added = AddedWords(self.configuration.expansions)
+        self.memory = QueryMemory(self.configuration.memory, self.position, self.parameters)
         self._prior = self.memory.priors()
         directions = self.memory.shifts() if self.parameters.shift > 0 and self._embedded.any() else None
         shifted = self._vectors if directions is None else unit(self._vectors + self.parameters.shift * directions)
@@ -92,10 +110,13 @@ class RetrievalIndex:
     def components(self, query: str, query_embedding: Vector | None) -> Components:
         """The terms of the score for one query; ``query_embedding`` of shape (dimensions,), or None for words only."""
         depth = self.parameters.candidate_depth
-        lexical = self._bm25.scores(query)
+        lexical = self._bm25.scores(query, self._added.of(query, self.parameters.expansion_weight))
         vector = None if query_embedding is None else unit(query_embedding)
         embedded = self._embedded if vector is not None else np.zeros_like(self._embedded)
-        dense = product(self._shifted, vector) if vector is not None and embedded.any() else np.zeros(len(self.chunks))
+        dense = np.zeros(len(self.chunks))
+        if vector is not None and embedded.any():
+            asked = adapted(vector, self.configuration.adapter, self.parameters.adapter_weight)
+            dense = product(self._shifted, asked)
         memory = self.memory.term(vector)
         candidate = embedded | (lexical > 0) | (memory > 0)
         return Components(
@@ -154,6 +175,10 @@ class RetrievalIndex:
                 leg = "dense" if i in by_dense else "lexical"
             listed.append(Scored(self.chunks[i].id, rank, float(total[i]), leg, examination(rank)))
         return listed
+
+
+def _configuration(given: Configuration | RetrievalParameters | None, memory: Sequence[MemoryRow]) -> Configuration:
+    return given if isinstance(given, Configuration) else Configuration(given or RetrievalParameters(), tuple(memory))
 
 
 def _matrix(chunks: Sequence[Chunk]) -> tuple[Vector, np.ndarray]:

@@ -19,7 +19,7 @@ from glow_pipelines.learning.intervals import Interval
 
 Vector = NDArray[np.float64]
 Leg = Literal["dense", "lexical", "both"]
-Policy = Literal["production", "interleave"]
+Policy = Literal["production", "interleave", "explore"]
 Split = Literal["train", "val", "test"]
 NegativeKind = Literal["skipped", "lexical", "mined"]
 
@@ -34,13 +34,25 @@ class Chunk:
     embedding: Vector | None = field(default=None, compare=False, repr=False)
 
 
+_WEIGHTS = (
+    "dense_weight",
+    "lexical_weight",
+    "memory_weight",
+    "shift",
+    "prior_weight",
+    "expansion_weight",
+)
+
+
 @dataclass(frozen=True)
 class RetrievalParameters:
     """How legs and learned terms are added up; the formula is in ``index.RetrievalIndex``.
 
     The defaults are the untuned hybrid: both legs at weight 1, nothing learned. ``shift`` is how far a document vector
     moves toward the questions it answered; ``base_attractiveness`` is the clicks per examination of the log the memory
-    was built from, so that the chunk prior can be rebuilt from the memory rows alone.
+    was built from, so that the chunk prior can be rebuilt from the memory rows alone. ``adapter_weight`` is the share
+    of the adapted query in the one the dense leg asks with; ``expansion_weight`` scales the words expansions add to
+    the lexical leg.
     """
 
     dense_weight: float = 1.0
@@ -48,6 +60,8 @@ class RetrievalParameters:
     memory_weight: float = 0.0
     shift: float = 0.0
     prior_weight: float = 0.0
+    adapter_weight: float = 0.0
+    expansion_weight: float = 0.0
     base_attractiveness: float = 0.0
     memory_floor: float = 0.3
     memory_power: float = 4.0
@@ -58,11 +72,11 @@ class RetrievalParameters:
     version: str = "minmax-1"
 
     def __post_init__(self) -> None:
-        for name in ("dense_weight", "lexical_weight", "memory_weight", "shift", "prior_weight", "k1"):
+        for name in (*_WEIGHTS, "k1"):
             value = getattr(self, name)
             if not (np.isfinite(value) and value >= 0):
                 raise ValueError(f"retrieval parameter {name}={value!r}: give a finite number of 0 or more")
-        for name in ("base_attractiveness", "memory_floor", "b"):
+        for name in ("adapter_weight", "base_attractiveness", "memory_floor", "b"):
             value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise ValueError(f"retrieval parameter {name}={value!r}: give a number from 0 to 1")
@@ -85,8 +99,7 @@ class RetrievalParameters:
     @property
     def sha256(self) -> str:
         """Hash of the canonical JSON: equal parameters have equal hashes on every machine."""
-        text = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+        return _address(self.to_json())
 
 
 @dataclass(frozen=True)
@@ -109,6 +122,53 @@ class MemoryRow:
 
 
 @dataclass(frozen=True)
+class Expansion:
+    """Words to search beside ``phrase``, with the evidence for them: ``lift`` and held-out ``gain`` in nDCG@10."""
+
+    phrase: str
+    adds: tuple[str, ...]
+    weight: float
+    queries: int
+    users: int
+    lift: float
+    gain: float
+    event_ids: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.weight) and self.weight >= 0):
+            raise ValueError(f"expansion of {self.phrase!r}: weight={self.weight!r}; give a finite number of 0 or more")
+
+    def to_json(self) -> dict[str, Any]:
+        return {**_plain(self), "adds": list(self.adds), "event_ids": list(self.event_ids)}
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """All that decides a ranking beside the chunks themselves: immutable, and its content is its address.
+
+    ``adapter`` has shape (dimensions, dimensions), row by row as stored; a query q becomes ``adapter @ q``.
+    ``chunking`` and ``model`` name what the chunks were cut and embedded with; empty where there is but one of each.
+    """
+
+    parameters: RetrievalParameters = field(default_factory=RetrievalParameters)
+    memory: tuple[MemoryRow, ...] = ()
+    adapter: Vector | None = field(default=None, compare=False, repr=False)
+    expansions: tuple[Expansion, ...] = ()
+    chunking: str = ""
+    model: str = ""
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the content; the adapter counts at the single precision it is stored with."""
+        adapter = None
+        if self.adapter is not None:
+            adapter = hashlib.sha256(np.ascontiguousarray(self.adapter, dtype="<f4").tobytes()).hexdigest()
+        remembered = [[r.query, r.chunk_id, r.attractiveness, list(r.event_ids)] for r in self.memory]
+        expansions = [expansion.to_json() for expansion in self.expansions]
+        return _address([self.parameters.to_json(), remembered, adapter, expansions, self.chunking, self.model])
+
+
+@dataclass(frozen=True)
 class Hit:
     """One chunk in one result list and what became of it.
 
@@ -127,6 +187,8 @@ class Hit:
     clicked: bool = False
     kept: bool = False
     explicit: Literal[-1, 0, 1] = 0
+    score_dense: float | None = None
+    score_lexical: float | None = None
 
     def __post_init__(self) -> None:
         if self.rank < 1:
@@ -137,7 +199,10 @@ class Hit:
 
 @dataclass(frozen=True)
 class RetrievalEvent:
-    """One search as it happened. ``query_embedding`` is None when the log did not keep it; training embeds it then."""
+    """One search as it happened. ``query_embedding`` is None when the log did not keep it; training embeds it then.
+
+    ``day``: days since any fixed origin, for decay; ``configuration``: what answered, None where nobody noted it.
+    """
 
     id: str
     query: str
@@ -146,6 +211,26 @@ class RetrievalEvent:
     user_id: str
     conversation_id: str
     hits: tuple[Hit, ...]
+    day: float = 0.0
+    configuration: str | None = None
+
+
+@dataclass(frozen=True)
+class Signal:
+    """What one person said by deed of one chunk for one query, over all times they saw it.
+
+    ``credit``: mean credit of a look in [0, 1]; ``looks``: mean chance that they looked, 1 where they judged the chunk
+    itself (``explicit``: -1, 0 no judgement, 1). ``day``: the latest, on the scale of ``RetrievalEvent.day``.
+    """
+
+    query: str
+    chunk_id: str
+    user_id: str
+    credit: float
+    looks: float
+    explicit: int = 0
+    day: float = 0.0
+    event_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -192,7 +277,11 @@ class RetrievalMetrics:
         return asdict(self)
 
 
-def _plain(row: MemoryRow | TrainingPair) -> dict[str, Any]:
+def _address(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _plain(row: MemoryRow | TrainingPair | Expansion) -> dict[str, Any]:
     return {f.name: getattr(row, f.name) for f in fields(row)}
 
 
