@@ -52,7 +52,9 @@ def test_the_metrics_are_those_of_trec_eval(grades: dict[str, float], ranked: li
     judged = {"q": {chunk_id: int(grade) for chunk_id, grade in grades.items()}}
     run = {"q": {chunk_id: float(-place) for place, chunk_id in enumerate(ranked)}}
     wanted = {"ndcg_cut_10", "recip_rank", "recall_10", "P_5", "bpref", "success_1"}
-    theirs = trec.RelevanceEvaluator(judged, {"ndcg_cut", "recip_rank", "recall", "P", "bpref", "success"}).evaluate(run).get("q") or dict.fromkeys(wanted, 0.0)
+    theirs = trec.RelevanceEvaluator(judged, {"ndcg_cut", "recip_rank", "recall", "P", "bpref", "success"}).evaluate(
+        run
+    ).get("q") or dict.fromkeys(wanted, 0.0)
     ours = {
         "ndcg_cut_10": ndcg(ranked, grades),
         "recip_rank": reciprocal_rank(ranked, grades, 12),
