@@ -38,6 +38,7 @@ from glow_pipelines.store.prompts import Prompts
 from glow_pipelines.store.quality import AnnotationQuality
 from glow_pipelines.store.requests import Requests
 from glow_pipelines.store.retrieval import Retrieval
+from glow_pipelines.store.retrieval_signals import RetrievalSignals
 from glow_pipelines.store.reviews import Reviews
 from glow_pipelines.store.rollouts import Rollouts
 
@@ -115,6 +116,10 @@ class Transaction:
     @cached_property
     def retrieval(self) -> Retrieval:
         return Retrieval(self.connection)
+
+    @cached_property
+    def retrieval_signals(self) -> RetrievalSignals:
+        return RetrievalSignals(self.connection)
 
     @cached_property
     def models(self) -> Models:

@@ -174,7 +174,8 @@ class Hit:
 
     ``rank`` counts from 1. ``leg`` is the team that placed it when the list was interleaved. ``propensity`` is the
     probability that the user looked, as logged when the list was served, in (0, 1]. ``shown``: it reached the model or
-    the user. ``kept``: it supported an answer the user kept. ``explicit``: a thumb on this very chunk.
+    the user. ``kept``: it supported an answer the user kept. ``explicit``: a thumb on this very chunk, an expert's if
+    ``expert``.
     """
 
     chunk_id: str
@@ -189,6 +190,7 @@ class Hit:
     explicit: Literal[-1, 0, 1] = 0
     score_dense: float | None = None
     score_lexical: float | None = None
+    expert: bool = False
 
     def __post_init__(self) -> None:
         if self.rank < 1:
