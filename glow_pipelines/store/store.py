@@ -38,6 +38,7 @@ from glow_pipelines.store.prompts import Prompts
 from glow_pipelines.store.quality import AnnotationQuality
 from glow_pipelines.store.requests import Requests
 from glow_pipelines.store.retrieval import Retrieval
+from glow_pipelines.store.retrieval_analytics import RetrievalAnalytics
 from glow_pipelines.store.retrieval_signals import RetrievalSignals
 from glow_pipelines.store.reviews import Reviews
 from glow_pipelines.store.rollouts import Rollouts
@@ -120,6 +121,10 @@ class Transaction:
     @cached_property
     def retrieval_signals(self) -> RetrievalSignals:
         return RetrievalSignals(self.connection)
+
+    @cached_property
+    def retrieval_analytics(self) -> RetrievalAnalytics:
+        return RetrievalAnalytics(self.connection)
 
     @cached_property
     def models(self) -> Models:
