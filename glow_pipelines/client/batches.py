@@ -49,7 +49,7 @@ def row_of(call: Call[Any]) -> tuple[str, dict[str, object]]:
 def batch(function: str, rows: Sequence[Row]) -> Call[tuple[Any, ...]]:
     """The batch form of a function. Answers one receipt or Refusal for each row, in order."""
     sent = [{name: plain(value) for name, value in row.items() if value is not None} for row in rows]
-    return Call(f"{function}_batch", {"rows": sent}, _reads(RECEIPTS[function], sent), keyed=function in KEYED)
+    return Call(f"{function}_batch", {"rows": sent}, reads_each(RECEIPTS[function], sent), keyed=function in KEYED)
 
 
 def log_execution_batch(rows: Sequence[Row]) -> Call[tuple[ExecutionReceipt | Refusal, ...]]:
@@ -77,7 +77,9 @@ def submit_demonstration_batch(rows: Sequence[Row]) -> Call[tuple[DemonstrationR
     return batch("submit_demonstration", rows)
 
 
-def _reads(kind: type[_T], sent: Sequence[Row]) -> Callable[[str, Rows], tuple[_T | Refusal, ...]]:
+def reads_each(kind: type[_T], sent: Sequence[Row]) -> Callable[[str, Rows], tuple[_T | Refusal, ...]]:
+    """Reads an answer of one receipt or refusal for each row that was sent."""
+
     def reads(function: str, rows: Rows) -> tuple[_T | Refusal, ...]:
         answers = rows[0][function]
         if len(answers) != len(sent):

@@ -16,6 +16,7 @@ from psycopg_pool import ConnectionPool
 from glow_pipelines.client import (
     batches,
     curating,
+    documenting,
     experimenting,
     prompting,
     reading,
@@ -129,6 +130,12 @@ class GlowClient(AbstractContextManager["GlowClient"]):
     set_curation_policy = _runs(curating.set_curation_policy)
     curation_policy = _runs(curating.curation_policy)
     correction_patterns = _runs(curating.correction_patterns)
+    put_document = _runs(documenting.put_document)
+    put_documents = _runs(documenting.put_documents)
+    retire_document = _runs(documenting.retire_document)
+    documents = _runs(documenting.documents)
+    rollback_retrieval = _runs(documenting.rollback_retrieval)
+    retrieval_history = _runs(documenting.retrieval_history)
     prompts = _runs(prompting.prompts)
     prompt_history = _runs(prompting.prompt_history)
     prompt_lineage = _runs(prompting.prompt_lineage)

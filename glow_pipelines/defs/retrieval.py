@@ -30,9 +30,10 @@ SEED = 7
 def _trained(services: Services, agent: str) -> "RetrievalTraining | None":
     """What the agent's retrieval log teaches; None when there is no log. The same log teaches the same."""
     from glow_pipelines.learning.retrieval import RagTrainer, RetrievalParameters
-    from glow_pipelines.steps.knowledge import embed_chunks, query_split
+    from glow_pipelines.steps.knowledge import query_split
+    from glow_pipelines.steps.retrieval.indexing import index_agent
 
-    embed_chunks(services, agent)
+    index_agent(services, agent)
     with services.store.transaction() as t:
         chunks, events = t.retrieval.chunks(agent), t.retrieval.events(agent)
         shares = t.feedback.agent(agent).shares
@@ -99,8 +100,8 @@ def retrieval_parameters(
     """The learned retrieval configuration, in force only if it passed the gate on held-out judged queries."""
     import numpy as np
 
-    from glow_pipelines.learning.retrieval import RagTrainer, RetrievalIndex, RetrievalParameters
-    from glow_pipelines.steps.knowledge import configuration_id, held_out_judgements
+    from glow_pipelines.learning.retrieval import Configuration, RagTrainer, RetrievalIndex
+    from glow_pipelines.steps.knowledge import held_out_judgements
 
     agent = context.partition_key
     training = _trained(services, agent)
@@ -112,16 +113,18 @@ def retrieval_parameters(
     with services.store.transaction() as t:
         chunks = t.retrieval.chunks(agent)
         current = t.retrieval.in_force(agent)
-        memory = [] if current is None else t.retrieval.memory(current.configuration)
+        assert current is not None, "an agent with chunks has a configuration"
+        memory = t.retrieval.memory(current.configuration)
         judgements = held_out_judgements(t, agent)
-    parameters = RetrievalParameters() if current is None else current.parameters
-    incumbent = configuration_id(agent, parameters, memory)
-    candidate = configuration_id(agent, training.parameters, training.memory)
+    chunking, model = current.chunking, current.model
+    old = Configuration(current.parameters, tuple(memory), chunking=chunking, model=model)
+    new = Configuration(training.parameters, tuple(training.memory), chunking=chunking, model=model)
+    incumbent, candidate = current.configuration, new.sha256
     # The judgements are part of a gate: the same candidate on other evidence is another gate, and another look.
     seen = sha256(repr([(each.query, each.chunk_id, each.grade) for each in judgements]).encode()).hexdigest()
     gate_id = sha256(f"{agent}\x1f{incumbent}\x1f{candidate}\x1f{seen}".encode()).hexdigest()[:32]
-    before = RetrievalIndex(chunks, parameters, memory)
-    after = before.reconfigured(training.parameters, training.memory)
+    before = RetrievalIndex(chunks, old)
+    after = before.reconfigured(new)
     with services.store.transaction() as t:
         known, looks = t.retrieval.gate(gate_id), t.retrieval.looks(agent)
     trainer = RagTrainer(services.embeddings.embed, SEED)
@@ -130,14 +133,11 @@ def retrieval_parameters(
     )
     verdict = gate.verdict if known is None else known["verdict"]
     with services.store.transaction() as t:
-        t.retrieval.add_configuration(incumbent, agent, parameters, memory, None)
-        if current is None:
-            t.retrieval.move_alias(agent, incumbent)
         if candidate != incumbent:
-            t.retrieval.add_configuration(candidate, agent, training.parameters, training.memory, incumbent)
+            t.retrieval.add_configuration(agent, new, incumbent)
             t.retrieval.record_gate(gate_id, agent, incumbent, candidate, verdict, gate.to_json())
             if verdict == "ship":
-                t.retrieval.move_alias(agent, candidate)
+                t.retrieval.move_alias(agent, candidate, "pipeline", "passed the gate", gate_id)
         in_force, ungated = t.retrieval.in_force(agent), t.retrieval.ungated(agent)
     assert in_force is not None
     return dg.MaterializeResult(

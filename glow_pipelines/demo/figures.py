@@ -17,7 +17,7 @@ from glow_pipelines.learning.experiments.metrics import written_difference
 from glow_pipelines.learning.feedback import summarize
 from glow_pipelines.learning.retrieval import Judgement, RagTrainer, RetrievalParameters
 from glow_pipelines.services import Services
-from glow_pipelines.steps.knowledge import index_in_force
+from glow_pipelines.steps.knowledge import chunks_of, index_in_force
 from glow_pipelines.store import Store
 
 Figures = dict[str, Any]
@@ -120,8 +120,10 @@ def experiment_figures(store: Store, running: Mapping[str, Any]) -> Figures:
 def _retrieval(services: Services) -> Figures:
     """Held-out questions: a phrasing of each intent that nobody asked, judged by the truth table."""
     held_out = [case for number, case in enumerate(cases(HELPDESK)) if number % 3 == 2]
-    judgements = [Judgement(case.input, chunk, 1.0) for case in held_out for chunk in case.right]
     now, configuration = index_in_force(services, HELPDESK)
+    judgements = [
+        Judgement(case.input, chunk, 1.0) for case in held_out for chunk in sorted(chunks_of(now, case.right))
+    ]
     untuned = now.reconfigured(RetrievalParameters(), [])
     trainer = RagTrainer(services.embeddings.embed, seed=1)
     gate = trainer.gate(untuned, now, judgements, np.random.default_rng(1))

@@ -31,7 +31,7 @@ from glow_pipelines.learning.prompts.types import Prompt
 from glow_pipelines.learning.retrieval import RetrievalIndex
 from glow_pipelines.providers.types import ChatRequest, Message
 from glow_pipelines.services import Services
-from glow_pipelines.steps.knowledge import index_in_force
+from glow_pipelines.steps.knowledge import chunks_of, index_in_force
 
 SHOWN = 10
 PASSAGE = 300
@@ -71,9 +71,9 @@ class Replay:
             self.client.register_agent(
                 agent.name, agent.description, agent.evaluation, agent.prompt.content(), agent.shares
             )
-        with self.services.store.transaction() as t:
-            for document in documents():
-                t.retrieval.put_document(HELPDESK, document.id, document.title, document.text)
+        self.client.put_documents(
+            HELPDESK, [{"document_id": each.id, "title": each.title, "body": each.text} for each in documents()]
+        )
 
     def run(self) -> None:
         """The weeks, agent by agent."""
@@ -158,7 +158,7 @@ class Replay:
         user = self.users[int(rng.integers(len(self.users)))]
         shown = index.interleave(case.input, vector, SHOWN, rng)
         ids = [each.chunk_id for each in shown]
-        right = {str(rng.choice(ids))} if self.weeks.null else set(case.right)
+        right = {str(rng.choice(ids))} if self.weeks.null else chunks_of(index, case.right)
         clicked = clicks(ids, right, rng) if user.temper == "fair" else clicks(ids, set(), rng)
         if self.weeks.null:
             clicked = [bool(value) for value in rng.random(len(ids)) < 0.15]
@@ -190,6 +190,7 @@ class Replay:
             for case, vector in zip(asked, vectors, strict=False)
         ]
         texts = {chunk.id: chunk.text for chunk in index.chunks}
+        source = {chunk.id: chunk.document_id for chunk in index.chunks}
         gists = {document.id: document.gist for document in documents()}
         requests = [
             _request(prompt, f"Article: {texts[chunk][:PASSAGE]}\n\nQuestion: {case.input}")
@@ -208,7 +209,7 @@ class Replay:
                 prompt_version=found.prompt_version, model=self.services.chat.name, started_at=at,
                 metadata={"passage": chunk},
             )  # fmt: skip
-            self._vote(HELPDESK, execution, user, chunk, case, (), "wrong_source", at)
+            self._vote(HELPDESK, execution, user, source[chunk], case, (), "wrong_source", at)
             expert = self.experts[int(rng.integers(len(self.experts)))]
             held = str(rng.choice(list(gists))) if self.weeks.null else judge(expert, case.right, list(gists), rng)
             self.client.submit_annotation(

@@ -1,39 +1,34 @@
 """The knowledge base between the store and the engine.
 
-Belongs here: embedding what is not embedded, the split of a query, held-out judgements, configuration identity.
-Does not: Dagster (defs), search (learning/retrieval).
+Belongs here: the index in force, the split of a query, held-out judgements. Does not: making indexes
+(steps/retrieval/indexing), Dagster (defs), search (learning/retrieval).
 """
 
-from collections.abc import Sequence
-from hashlib import sha256
+from collections.abc import Collection
 
-from glow_pipelines.learning.datasets import Split, canonical_json, split_of, text_key
-from glow_pipelines.learning.retrieval import Judgement, MemoryRow, RetrievalIndex, RetrievalParameters
+from glow_pipelines.learning.datasets import Split, split_of, text_key
+from glow_pipelines.learning.retrieval import Configuration, Judgement, RetrievalIndex
 from glow_pipelines.services import Services
+from glow_pipelines.steps.retrieval.indexing import index_agent
 from glow_pipelines.store import Transaction
-
-
-def embed_chunks(services: Services, agent: str) -> int:
-    """Give every chunk its embedding; only new and changed texts are embedded. Returns how many were."""
-    model = services.embeddings
-    with services.store.transaction() as t:
-        waiting = t.retrieval.unembedded(agent, model.name)
-    if waiting:
-        vectors = model.embed([row["text"] for row in waiting])
-        with services.store.transaction() as t:
-            t.retrieval.set_embeddings(agent, model.name, waiting, vectors)
-    return len(waiting)
 
 
 def index_in_force(services: Services, agent: str) -> tuple[RetrievalIndex, str | None]:
     """The agent's search index with the configuration in force; None: the untuned hybrid."""
-    embed_chunks(services, agent)
+    index_agent(services, agent)
     with services.store.transaction() as t:
         current = t.retrieval.in_force(agent)
         memory = [] if current is None else t.retrieval.memory(current.configuration)
         chunks = t.retrieval.chunks(agent)
-    parameters = RetrievalParameters() if current is None else current.parameters
-    return RetrievalIndex(chunks, parameters, memory), None if current is None else current.configuration
+    if current is None:
+        return RetrievalIndex(chunks), None
+    configuration = Configuration(current.parameters, tuple(memory), chunking=current.chunking, model=current.model)
+    return RetrievalIndex(chunks, configuration), current.configuration
+
+
+def chunks_of(index: RetrievalIndex, documents: Collection[str]) -> set[str]:
+    """Ids of the chunks of documents."""
+    return {chunk.id for chunk in index.chunks if chunk.document_id in documents}
 
 
 def query_split(query: str, shares: tuple[float, float, float]) -> Split:
@@ -52,10 +47,3 @@ def held_out_judgements(t: Transaction, agent: str) -> list[Judgement]:
             if hit.explicit:
                 grades[event.query, hit.chunk_id] = float(hit.explicit > 0)
     return [Judgement(query, chunk, grade) for (query, chunk), grade in sorted(grades.items())]
-
-
-def configuration_id(agent: str, parameters: RetrievalParameters, memory: Sequence[MemoryRow]) -> str:
-    """The address of a configuration: parameters and what it remembers."""
-    rows = [[row.query, row.chunk_id, row.attractiveness, list(row.event_ids)] for row in memory]
-    content = canonical_json([agent, parameters.to_json(), rows])
-    return sha256(content.encode()).hexdigest()

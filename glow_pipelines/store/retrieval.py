@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from glow_pipelines.learning.retrieval.types import (
     Chunk,
+    Configuration,
     Hit,
     MemoryRow,
     RetrievalEvent,
@@ -21,6 +22,8 @@ from glow_pipelines.learning.retrieval.types import (
     TrainingPair,
 )
 from glow_pipelines.store.noun import Noun, Row, json
+from glow_pipelines.store.prompts import AliasMoved, refusals
+from glow_pipelines.store.retrieval_index import RetrievalIndexes
 
 Vector = NDArray[np.float64]
 
@@ -32,6 +35,8 @@ class RetrievalInForce:
     configuration: str
     parameters: RetrievalParameters
     revision: int
+    chunking: str
+    model: str
 
 
 def text_hash(text: str) -> str:
@@ -42,51 +47,9 @@ def text_hash(text: str) -> str:
 class Retrieval(Noun):
     queries = "retrieval"
 
-    def put_document(self, agent: str, document_id: str, title: str, body: str) -> None:
-        """Write a document as one chunk; unchanged content keeps its embedding."""
-        text = f"{title}\n{body}"
-        self._run(
-            "upsert_document",
-            agent=agent,
-            document_id=document_id,
-            title=title,
-            body=body,
-            content_hash=text_hash(text),
-        )
-        self._run(
-            "upsert_chunk",
-            agent=agent,
-            chunk_id=document_id,
-            document_id=document_id,
-            position=0,
-            text=text,
-            content_hash=text_hash(text),
-        )
-
-    def chunks(self, agent: str) -> list[Chunk]:
-        return [
-            Chunk(row["id"], row["document_id"], row["text"], row["embedding"] and _vector(row["embedding"]))
-            for row in self._rows("chunks", agent=agent)
-        ]
-
-    def unembedded(self, agent: str, model: str) -> list[Row]:
-        """Chunks without an embedding of this model: id, text, content_hash."""
-        return self._rows("unembedded_chunks", agent=agent, model=model)
-
-    def set_embeddings(self, agent: str, model: str, chunks: Sequence[Row], embeddings: NDArray[np.float32]) -> None:
-        self._run_many(
-            "set_chunk_embedding",
-            (
-                {
-                    "agent": agent,
-                    "chunk_id": chunk["id"],
-                    "content_hash": chunk["content_hash"],
-                    "model": model,
-                    "embedding": _literal(vector),
-                }
-                for chunk, vector in zip(chunks, embeddings, strict=True)
-            ),
-        )
+    def chunks(self, agent: str, configuration: str | None = None) -> list[Chunk]:
+        """The chunks that a configuration, or the one in force, is searched with."""
+        return RetrievalIndexes(self._connection).chunks(agent, configuration)
 
     def cached_embeddings(self, model: str, hashes: Sequence[str]) -> dict[str, Vector]:
         rows = self._rows("cached_embeddings", model=model, hashes=list(hashes))
@@ -126,7 +89,13 @@ class Retrieval(Noun):
         row = self._row("configuration_in_force", agent=agent, alias="production")
         if row is None:
             return None
-        return RetrievalInForce(row["configuration"], RetrievalParameters.from_json(row["parameters"]), row["revision"])
+        return RetrievalInForce(
+            row["configuration"],
+            RetrievalParameters.from_json(row["parameters"]),
+            row["revision"],
+            row["chunking"],
+            row["model"],
+        )
 
     def memory(self, configuration: str) -> list[MemoryRow]:
         return [
@@ -141,20 +110,15 @@ class Retrieval(Noun):
             for row in self._rows("memory", configuration=configuration)
         ]
 
-    def add_configuration(
-        self,
-        configuration: str,
-        agent: str,
-        parameters: RetrievalParameters,
-        memory: Sequence[MemoryRow],
-        parent: str | None,
-    ) -> None:
+    def add_configuration(self, agent: str, configuration: Configuration, parent: str | None) -> None:
         """Write a configuration with its memory; the same one is written once."""
         created = self._row(
             "insert_configuration",
-            configuration=configuration,
+            configuration=configuration.sha256,
             agent=agent,
-            parameters=json(parameters.to_json()),
+            parameters=json(configuration.parameters.to_json()),
+            chunking=configuration.chunking,
+            model=configuration.model,
             parent=parent,
         )
         if created is None:
@@ -163,7 +127,7 @@ class Retrieval(Noun):
             "insert_memory",
             (
                 {
-                    "configuration": configuration,
+                    "configuration": configuration.sha256,
                     "position": position,
                     "query": row.query,
                     "embedding": _literal(row.embedding),
@@ -172,20 +136,56 @@ class Retrieval(Noun):
                     "examinations": row.effective_examinations,
                     "event_ids": list(row.event_ids),
                 }
-                for position, row in enumerate(memory)
+                for position, row in enumerate(configuration.memory)
             ),
         )
 
-    def move_alias(self, agent: str, configuration: str) -> bool:
-        """Put a configuration in force; False when it is already, or when somebody else moved the alias meanwhile."""
-        current = self.in_force(agent)
-        if current is not None and current.configuration == configuration:
-            return False
-        revision = 0 if current is None else current.revision
-        row = self._row(
-            "move_retrieval_alias", agent=agent, alias="production", configuration=configuration, revision=revision
-        )
-        return row is not None
+    def move_alias(
+        self,
+        agent: str,
+        configuration: str,
+        moved_by: str,
+        reason: str,
+        gate_id: str | None = None,
+        experiment_id: str | None = None,
+        expected: int | None = None,
+    ) -> bool:
+        """Put a configuration in force; False when it is already. What was stays as `previous`.
+
+        `expected`: the revision the caller decided by (0: none in force); None reads it now. Raises AliasMoved when it
+        is another by the time of writing, MoveRefused for an unknown configuration or one whose index is not ready.
+        """
+        with refusals():
+            row = self._row(
+                "move_retrieval_alias",
+                agent=agent,
+                configuration=configuration,
+                moved_by=moved_by,
+                reason=reason,
+                gate_id=gate_id,
+                experiment_id=experiment_id,
+                expected=expected,
+            )
+        assert row is not None
+        if row["revision"] is None:
+            raise AliasMoved(f"retrieval of {agent} is not at revision {expected} any more: somebody else moved it")
+        return bool(row["revision"])
+
+    def rollback(self, agent: str, moved_by: str, reason: str, target: str | None = None) -> Row:
+        """Put the previous configuration in force again, or `target`, which must have been in force.
+
+        Returns configuration, rolled_back, revision. Raises MoveRefused when there is none, its index is gone, or an
+        experiment runs on retrieval.
+        """
+        with refusals():
+            row = self._row("rollback_retrieval", agent=agent, moved_by=moved_by, reason=reason, target=target)
+        assert row is not None
+        receipt: Row = row["receipt"]
+        return receipt
+
+    def history(self, agent: str, most: int = 100) -> list[Row]:
+        """The moves of an agent's retrieval aliases, the newest first."""
+        return self._rows("retrieval_history", agent=agent, most=most)
 
     def record_gate(
         self,

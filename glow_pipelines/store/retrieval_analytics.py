@@ -194,10 +194,6 @@ class RetrievalAnalytics(Noun):
             f"{agent} {name[:80]!r}: {what}; give an alias (production, previous) or more of its name"
         )
 
-    def moves(self, agent: str, most: int) -> list[Row]:
-        """Moves of the aliases, the newest first."""
-        return self._rows("moves", agent=agent, most=most)
-
     def why(self, configuration: str, chunk_id: str, most: int) -> list[Row]:
         """What a configuration remembers of a chunk: query, attractiveness, examinations, event_ids."""
         return self._rows("why_chunk", configuration=configuration, chunk_id=chunk_id, most=most)

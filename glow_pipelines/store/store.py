@@ -17,6 +17,7 @@ from glow_pipelines.store.annotations import Annotations
 from glow_pipelines.store.curation import Curation
 from glow_pipelines.store.curation_policies import CurationPolicies
 from glow_pipelines.store.datasets import Datasets
+from glow_pipelines.store.documents import Documents
 from glow_pipelines.store.drafts import Drafts
 from glow_pipelines.store.erasure import Erasures
 from glow_pipelines.store.experiment_statistics import ExperimentStatistics
@@ -39,6 +40,7 @@ from glow_pipelines.store.quality import AnnotationQuality
 from glow_pipelines.store.requests import Requests
 from glow_pipelines.store.retrieval import Retrieval
 from glow_pipelines.store.retrieval_analytics import RetrievalAnalytics
+from glow_pipelines.store.retrieval_index import RetrievalIndexes
 from glow_pipelines.store.retrieval_signals import RetrievalSignals
 from glow_pipelines.store.reviews import Reviews
 from glow_pipelines.store.rollouts import Rollouts
@@ -125,6 +127,12 @@ class Transaction:
     @cached_property
     def retrieval_analytics(self) -> RetrievalAnalytics:
         return RetrievalAnalytics(self.connection)
+    def documents(self) -> Documents:
+        return Documents(self.connection)
+
+    @cached_property
+    def retrieval_index(self) -> RetrievalIndexes:
+        return RetrievalIndexes(self.connection)
 
     @cached_property
     def models(self) -> Models:

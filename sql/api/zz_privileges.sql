@@ -19,6 +19,11 @@ grant execute on function
   glow_api.issue_feedback_token, glow_api.submit_demonstration, glow_api.submit_demonstration_batch
   to glow_app;
 
+grant execute on function glow_api.put_document, glow_api.put_documents, glow_api.retire_document, glow_api.documents
+  to glow_app, glow_engineer;
+
+grant execute on function glow_api.rollback_retrieval, glow_api.retrieval_history to glow_engineer;
+
 grant execute on function glow_api.submit_feedback_with_token to glow_app, glow_browser;
 
 grant execute on function

@@ -111,3 +111,183 @@ end $$;
 comment on function glow.rollback_retrieval is
   'Puts the previous retrieval configuration (or another that was in force) in force again, in one call. Refused where there is '
   'none, where its index is gone, and while an experiment runs on retrieval.';
+
+create function glow.index_part(parent text, index_number integer) returns text
+  language sql immutable strict parallel safe
+  return format('glow.%I', parent || '_' || index_number);
+comment on function glow.index_part is 'The table of an index: of the parent index_entries, index_terms or index_postings.';
+
+-- Filled before it has keys and before it hangs on its parent: that is three times as fast, and until then nobody sees it.
+create function glow.open_index(index_number integer) returns void
+  language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  parent text;
+begin
+  perform from glow.retrieval_indexes i where i.index_number = open_index.index_number and i.state = 'building' for update;
+  if not found then
+    raise exception using errcode = 'PT409', message = format('index_number: %s is not being built', index_number),
+      hint = 'an index in the state building';
+  end if;
+  foreach parent in array '{index_entries,index_terms,index_postings}'::text[] loop
+    execute format('create table %s (like glow.%I including defaults including constraints, check (index_number = %s))',
+                   glow.index_part(parent, index_number), parent, index_number);
+    execute format('grant insert on %s to glow_pipeline', glow.index_part(parent, index_number));
+  end loop;
+end $$;
+comment on function glow.open_index is 'Makes the tables of an index that is being built, in the transaction that fills them.';
+
+create function glow.close_index(index_number integer, average_words double precision) returns void
+  language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  entries text := glow.index_part('index_entries', index_number);
+  terms text := glow.index_part('index_terms', index_number);
+  postings text := glow.index_part('index_postings', index_number);
+  parent text;
+begin
+  execute format('alter table %s add primary key (index_number, entry), add unique (index_number, chunk_id)', entries);
+  execute format('alter table %s add primary key (index_number, term)', terms);
+  execute format('alter table %s add primary key (index_number, term_number, weight, entry)', postings);
+  foreach parent in array '{index_entries,index_terms,index_postings}'::text[] loop
+    execute format('revoke all on %s from glow_pipeline', glow.index_part(parent, index_number));
+    execute format('analyze %s', glow.index_part(parent, index_number));
+  end loop;
+  execute format(
+    'update glow.retrieval_indexes i
+        set (chunks, words, next_entry) = (select count(*), coalesce(sum(e.words), 0), coalesce(max(e.entry), 0) + 1 from %s e),
+            next_term = (select coalesce(max(t.term_number), 0) + 1 from %s t),
+            average_words = $2, state = ''ready'', built_at = clock_timestamp()
+      where i.index_number = $1', entries, terms) using index_number, average_words;
+  perform glow.index_vectors(index_number);
+  -- Last: two that hang their tables on the same parents wait for each other.
+  foreach parent in array '{index_entries,index_terms,index_postings}'::text[] loop
+    execute format('alter table glow.%I attach partition %s for values in (%s)', parent, glow.index_part(parent, index_number), index_number);
+  end loop;
+end $$;
+comment on function glow.close_index is 'Makes an index that was filled ready to be searched.';
+
+-- Below 10,000 entries reading them all is as fast and exact. halfvec, because HNSW takes vectors of 2,000 numbers only.
+-- A search has to write the same expression: (embedding::vector(n)), or (embedding::halfvec(n)) above 2,000.
+create function glow.index_vectors(index_number integer, graph_from integer default 10000) returns boolean
+  language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  known glow.retrieval_indexes;
+  entries text := glow.index_part('index_entries', index_number);
+  kind text;
+begin
+  select i.* into known from glow.retrieval_indexes i where i.index_number = index_vectors.index_number;
+  if known.chunks < graph_from or known.dimensions > 4000 or to_regclass(entries || '_near') is not null then return false; end if;
+  kind := case when known.dimensions <= 2000 then 'vector' else 'halfvec' end;
+  -- A graph that does not fit is built ten times slower. Some 2 kB for each entry beside its vector; at most 2 GB.
+  perform set_config('maintenance_work_mem',
+    least(2000000, greatest(65536, known.chunks * (2 + known.dimensions / 256.0)))::integer || 'kB', true);
+  execute format('create index %I on %s using hnsw ((embedding::public.%I(%s)) public.%I)',
+                 'index_entries_' || index_number || '_near', entries, kind, known.dimensions, kind || '_cosine_ops');
+  return true;
+end $$;
+comment on function glow.index_vectors is 'Gives an index that has grown large its HNSW graph. Answers whether it was made now.';
+
+create function glow.add_entries(
+  index_number integer, first integer, chunk_ids text[], lexical text[], words integer[]
+) returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  execute format(
+    'insert into %s (index_number, entry, chunk_id, embedding, lexical, words)
+     select i.index_number, $2 + n::integer - 1, x.chunk_id, m.embedding, x.lexical::public.sparsevec, x.words
+       from glow.retrieval_indexes i
+      cross join unnest($3, $4, $5) with ordinality x(chunk_id, lexical, words, n)
+       join glow.chunks c on c.agent = i.agent and c.chunk_id = x.chunk_id
+       left join glow.embeddings m on m.model = i.model and m.content_hash = c.content_hash
+      where i.index_number = $1', glow.index_part('index_entries', index_number))
+    using index_number, first, chunk_ids, lexical, words;
+end $$;
+comment on function glow.add_entries is 'Writes chunks into an index, numbered from `first`, with the embeddings that are known.';
+
+create function glow.count_terms(index_number integer, terms text[], chunks integer[])
+  returns table (term text, term_number integer)
+  language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+declare
+  part text := glow.index_part('index_terms', index_number);
+  next integer;
+  fresh integer;
+begin
+  select i.next_term into next from glow.retrieval_indexes i where i.index_number = count_terms.index_number for update;
+  execute format(
+    'insert into %s (index_number, term, term_number, chunks)
+     select $1, x.term, $2 + row_number() over (order by x.term) - 1, 0 from unnest($3) x(term)
+      where not exists (select from %1$s t where t.index_number = $1 and t.term = x.term)', part)
+    using index_number, next, terms;
+  get diagnostics fresh = row_count;
+  update glow.retrieval_indexes i set next_term = next + fresh where i.index_number = count_terms.index_number;
+  return query execute format(
+    'update %s t set chunks = t.chunks + x.chunks from unnest($2, $3) x(term, chunks)
+      where t.index_number = $1 and t.term = x.term returning t.term, t.term_number', part)
+    using index_number, terms, chunks;
+end $$;
+comment on function glow.count_terms is 'Counts terms of new chunks, gives new terms their numbers, and answers the numbers of all of them.';
+
+create function glow.drop_entries(index_number integer, chunk_ids text[]) returns integer
+  language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  gone integer;
+begin
+  -- An entry knows the weights of its terms, and so the keys of its postings.
+  execute format(
+    'with gone as (
+       delete from %s e where e.index_number = $1 and e.chunk_id = any($2) returning e.entry, e.lexical
+     ), held as (
+       select g.entry, split_part(x.pair, '':'', 1)::integer as term_number, split_part(x.pair, '':'', 2)::real as weight
+         from gone g, string_to_table(trim(split_part(g.lexical::text, ''/'', 1), ''{}''), '','') x(pair) where x.pair <> ''''
+     ), posted as (
+       delete from %s p using held h
+        where p.index_number = $1 and p.term_number = h.term_number and p.weight = h.weight and p.entry = h.entry
+     ), counted as (
+       update %s t set chunks = t.chunks - n.chunks
+         from (select h.term_number, count(*) as chunks from held h group by 1) n
+        where t.index_number = $1 and t.term_number = n.term_number
+     )
+     select count(*) from gone', glow.index_part('index_entries', index_number), glow.index_part('index_postings', index_number),
+    glow.index_part('index_terms', index_number))
+    into gone using index_number, chunk_ids;
+  return gone;
+end $$;
+comment on function glow.drop_entries is 'Takes chunks out of an index with their postings; answers how many there were.';
+
+create function glow.index_gaps(index_number integer)
+  returns table (missing bigint, stray bigint, unembedded bigint, entries bigint)
+  language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  return query execute format(
+    'select count(*) filter (where e.chunk_id is null), count(*) filter (where l.chunk_id is null),
+            count(*) filter (where e.chunk_id is not null and e.embedding is null), count(e.chunk_id)
+       from (select l.chunk_id from glow.live_chunks l join glow.retrieval_indexes i using (agent, chunking)
+              where i.index_number = $1) l
+       full join %s e on e.chunk_id = l.chunk_id', glow.index_part('index_entries', index_number))
+    using index_number;
+end $$;
+comment on function glow.index_gaps is
+  'Live chunks that are not in a ready index, entries that are no live chunk, entries without an embedding, and all entries. '
+  'Twice in it a chunk cannot be.';
+
+create function glow.entries_of(index_number integer) returns setof glow.index_entries
+  language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  return query execute format('select * from %s', glow.index_part('index_entries', index_number));
+end $$;
+comment on function glow.entries_of is 'The entries of a ready index, for those who read all of them.';
+
+create function glow.drop_index(index_number integer) returns boolean
+  language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  parent text;
+begin
+  perform from glow.retrieval_indexes i where i.index_number = drop_index.index_number and i.state = 'retired' for update;
+  if not found then return false; end if;
+  foreach parent in array '{index_entries,index_terms,index_postings}'::text[] loop
+    execute format('drop table if exists %s', glow.index_part(parent, index_number));
+  end loop;
+  return true;
+end $$;
+comment on function glow.drop_index is 'Removes the tables of a retired index; its row stays.';
+revoke execute on function glow.open_index, glow.close_index, glow.index_vectors, glow.add_entries, glow.count_terms, glow.drop_entries,
+  glow.index_gaps, glow.entries_of, glow.drop_index from public;

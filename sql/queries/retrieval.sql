@@ -1,35 +1,4 @@
--- Documents, chunks, retrieval events and configurations.
-
--- upsert_document --
--- A document; unchanged content changes nothing.
-insert into glow.documents (agent, document_id, title, body, content_hash)
-values (%(agent)s, %(document_id)s, %(title)s, %(body)s, %(content_hash)s)
-on conflict (agent, document_id) do update
-   set title = excluded.title, body = excluded.body, content_hash = excluded.content_hash, updated_at = clock_timestamp()
- where documents.content_hash <> excluded.content_hash
-
--- upsert_chunk --
--- A changed text loses its embedding, so that none is ever served for a text it does not belong to.
-insert into glow.chunks (agent, chunk_id, document_id, position, text, content_hash)
-values (%(agent)s, %(chunk_id)s, %(document_id)s, %(position)s, %(text)s, %(content_hash)s)
-on conflict (agent, chunk_id) do update
-   set text = excluded.text, content_hash = excluded.content_hash, embedding = null, embedding_model = null
- where chunks.content_hash <> excluded.content_hash
-
--- chunks --
--- All passages of an agent's knowledge base.
-select chunk_id as id, document_id, text, embedding::text as embedding, embedding_model
-  from glow.chunks where agent = %(agent)s order by chunk_id
-
--- set_chunk_embedding --
--- The embedding of a passage, unless its text changed meanwhile.
-update glow.chunks set embedding = %(embedding)s::text::vector, embedding_model = %(model)s
- where agent = %(agent)s and chunk_id = %(chunk_id)s and content_hash = %(content_hash)s
-
--- unembedded_chunks --
--- Passages without an embedding of this model.
-select chunk_id as id, text, content_hash from glow.chunks
- where agent = %(agent)s and embedding_model is distinct from %(model)s order by chunk_id
+-- Retrieval events, embeddings, configurations and gates.
 
 -- retrieval_events --
 -- Retrieval events of an agent with their hits, newest prompt of the same shape as log_retrieval takes.
@@ -71,8 +40,8 @@ on conflict do nothing
 
 -- insert_configuration --
 -- A retrieval configuration; the same one is written once.
-insert into glow.retrieval_configurations (configuration, agent, parameters, parent)
-values (%(configuration)s, %(agent)s, %(parameters)s, %(parent)s)
+insert into glow.retrieval_configurations (configuration, agent, parameters, chunking, model, parent)
+values (%(configuration)s, %(agent)s, %(parameters)s, %(chunking)s, %(model)s, %(parent)s)
 on conflict do nothing
 returning configuration
 
@@ -88,20 +57,23 @@ select query, embedding::text as embedding, chunk_id, attractiveness, examinatio
 
 -- configuration_in_force --
 -- The configuration behind an alias.
-select a.configuration, a.revision, c.parameters, c.parent
+select a.configuration, a.revision, c.parameters, c.parent, c.chunking, c.model
   from glow.retrieval_aliases a join glow.retrieval_configurations c using (configuration)
  where a.agent = %(agent)s and a.alias = %(alias)s
 
 -- move_retrieval_alias --
--- Compare-and-swap, as for prompts.
-insert into glow.retrieval_aliases as a (agent, alias, configuration)
-select %(agent)s::glow.agent_name, %(alias)s, %(configuration)s
- where %(revision)s = 0 or exists (
-   select from glow.retrieval_aliases x where x.agent = %(agent)s::glow.agent_name and x.alias = %(alias)s and x.revision = %(revision)s)
-on conflict (agent, alias) do update
-   set configuration = excluded.configuration, revision = a.revision + 1, moved_at = clock_timestamp()
- where a.revision = %(revision)s
-returning revision
+-- Puts a configuration in force: the new revision, 0 where it is already, null when somebody else was faster.
+select glow.move_retrieval_alias(%(agent)s, %(configuration)s, %(moved_by)s, %(reason)s, 'move', %(gate_id)s, %(experiment_id)s,
+                                 %(expected)s) as revision
+
+-- rollback_retrieval --
+-- Puts what was in force before in force again.
+select glow.rollback_retrieval(%(agent)s, %(moved_by)s, %(reason)s, %(target)s) as receipt
+
+-- retrieval_history --
+-- The moves of an agent's retrieval aliases, the newest first.
+select move_id, alias, configuration, previous, revision, move, moved_by, reason, gate_id, experiment_id, moved_at
+  from glow.retrieval_alias_history where agent = %(agent)s order by move_id desc limit %(most)s
 
 -- insert_retrieval_gate --
 -- The test a configuration passed or failed; written once.

@@ -160,11 +160,6 @@ select c.configuration, c.parameters, c.chunking, c.model, c.parent, c.created_a
         or starts_with(c.configuration, %(which)s))
  order by c.created_at desc limit 2
 
--- moves --
--- Every move of an agent's retrieval aliases, the newest first.
-select h.moved_at, h.alias, h.previous, h.configuration, h.move, h.moved_by, h.reason, h.gate_id, h.experiment_id
-  from glow.retrieval_alias_history h where h.agent = %(agent)s order by h.move_id desc limit %(most)s
-
 -- why_chunk --
 -- What a configuration remembers of a chunk: the questions it answered, and the searches that taught it so.
 select m.query, m.attractiveness, m.examinations, m.event_ids

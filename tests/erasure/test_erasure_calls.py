@@ -248,7 +248,11 @@ def test_a_search_that_others_made_in_the_same_words_stays_learned(admin: psycop
         call(admin, "log_retrieval", **retrieval(n) | {
             "user_id": user, "query": query, "conversation_id": None, "execution_id": None,
             "hits": psycopg.types.json.Jsonb([{"rank": 1, "chunk_id": "c1"}])})  # fmt: skip
-    admin.execute("insert into glow.retrieval_configurations values ('cfg', %s, '{}')", (AGENT,))
+    admin.execute(
+        "insert into glow.chunkings (chunking, agent, parameters) values ('whole', %s, '{\"kind\": \"whole\"}')",
+        (AGENT,),
+    )
+    admin.execute("insert into glow.retrieval_configurations values ('cfg', %s, '{}', 'whole', 'm')", (AGENT,))
     for position, (query, events) in enumerate((("shared words", ["s-1", "s-2"]), ("words of one", ["s-3"]))):
         admin.execute(
             "insert into glow.retrieval_memory values ('cfg', %s, %s, '[1]', 'c1', 0.5, 1, %s)",

@@ -204,15 +204,24 @@ def _mine(connection: psycopg.Connection, case: Case, n: int, version: str) -> N
 
 
 def _documents(connection: psycopg.Connection) -> None:
+    connection.execute(
+        "insert into glow.chunkings (chunking, agent, parameters) values ('whole', %s, '{\"kind\": \"whole\"}')",
+        (AGENT,),
+    )
     for n in range(20):
         words = f"Passage {n} about topic{n} and deadline{n % 5} for forms of kind{n % 3}."
         connection.execute(
             "insert into glow.documents values (%s, %s, %s, %s, %s)", (AGENT, f"d{n}", f"D {n}", words, "h")
         )
         connection.execute(
-            "insert into glow.chunks (agent, chunk_id, document_id, position, text, content_hash) values (%s, %s, %s, 0, %s, %s)",
-            (AGENT, f"c{n}", f"d{n}", words, f"h{n}"),
-        )  # fmt: skip
+            "insert into glow.chunks (agent, chunk_id, chunking, document_id, document_hash, position, starts, ends, text,"
+            " content_hash, words) values (%s, %s, 'whole', %s, 'h', 0, 0, %s, %s, %s, 9)",
+            (AGENT, f"c{n}", f"d{n}", len(words), words, f"h{n}"),
+        )
+        connection.execute(
+            "insert into glow.live_chunks values (%s, 'whole', %s, 0, %s, 'h', 0, %s)",
+            (AGENT, f"d{n}", f"c{n}", len(words)),
+        )
     for n in range(120):
         mine = n % 4 == 0
         topic = n % 20

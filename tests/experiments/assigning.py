@@ -84,9 +84,19 @@ def made(connection: psycopg.Connection) -> World:
             " values (%s, encode(sha256(convert_to(%s::jsonb::text, 'UTF8')), 'hex'), %s, 'person')",
             (AGENT, json.dumps(prompt), Jsonb(prompt)),
         )
+    connection.execute(
+        "insert into glow.chunkings (chunking, agent, parameters) values ('whole', %s, '{\"kind\": \"whole\"}')",
+        (AGENT,),
+    )
+    connection.execute(
+        "insert into glow.retrieval_indexes (agent, chunking, model, dimensions, state, built_at)"
+        " values (%s, 'whole', 'm', 3, 'ready', now())",
+        (AGENT,),
+    )
     for n in range(4):
         connection.execute(
-            "insert into glow.retrieval_configurations (configuration, agent, parameters) values (%s, %s, %s)",
+            "insert into glow.retrieval_configurations (configuration, agent, parameters, chunking, model)"
+            " values (%s, %s, %s, 'whole', 'm')",
             (f"retrieval-{n}", AGENT, Jsonb({"k": n})),
         )
     hashed = "select encode(sha256(convert_to(%s::jsonb::text, 'UTF8')), 'hex')"
