@@ -108,7 +108,7 @@ create function glow.fold_retrieval_signals(of_agent text, since xid8, until xid
       left join lateral (
         select sign(sum(s.said)) as vote, bool_or(s.said < 0 and s.blames) as blames
           from (
-            select coalesce(f.thumbs, case when f.rating >= 4 then 1 when f.rating <= 2 then -1 end,
+            select coalesce(f.thumbs, case when f.rating >= 4 then 1 when f.rating <= 2 then -1 when f.rating = 3 then 0 end,
                             case when f.issues && '{wrong_source,irrelevant}' then -1 end) as said,
                    f.issues && '{wrong_source,irrelevant}' as blames
               from glow.current_feedback c
