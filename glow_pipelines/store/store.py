@@ -34,6 +34,7 @@ from glow_pipelines.store.notifications import Notifications
 from glow_pipelines.store.noun import Row
 from glow_pipelines.store.operations import Operations
 from glow_pipelines.store.optimizations import Optimizations
+from glow_pipelines.store.pair_exports import PairExports
 from glow_pipelines.store.patterns import Patterns
 from glow_pipelines.store.prompts import Prompts
 from glow_pipelines.store.quality import AnnotationQuality
@@ -127,12 +128,17 @@ class Transaction:
     @cached_property
     def retrieval_analytics(self) -> RetrievalAnalytics:
         return RetrievalAnalytics(self.connection)
+
     def documents(self) -> Documents:
         return Documents(self.connection)
 
     @cached_property
     def retrieval_index(self) -> RetrievalIndexes:
         return RetrievalIndexes(self.connection)
+
+    @cached_property
+    def pair_exports(self) -> PairExports:
+        return PairExports(self.connection)
 
     @cached_property
     def models(self) -> Models:
