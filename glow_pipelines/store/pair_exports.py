@@ -49,7 +49,7 @@ class PairExports(Noun):
     def rows(
         self, agent: str, split: Split, newest: datetime, negatives: int | None, most: int, skip: int = 0
     ) -> Iterator[list[PairRow]]:
-        """Rows by up to `most`, less the first `skip`: for each pair, or with `negatives` for each query and positive."""
+        """Rows by up to `most`, less the first `skip`: one a pair, or with `negatives` one a query and positive."""
         name, given = ("triplets", {}) if negatives is None else ("tuples", {"negatives": negatives})
         for rows in self._stream(name, most, agent=agent, split=split, newest=newest, skip=skip, **given):
             yield [PairRow(row[0], row[1], tuple(row[2]), row[3]) for row in rows]

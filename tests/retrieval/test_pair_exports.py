@@ -53,7 +53,7 @@ def pair(connection: psycopg.Connection, query: str, positive: int, *negatives: 
 
 
 def lines(path: Path) -> list[dict[str, object]]:
-    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    return [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]
 
 
 def test_triplets_and_tuples_have_the_columns_a_loss_reads(
