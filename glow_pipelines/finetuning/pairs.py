@@ -34,6 +34,8 @@ def read_pairs(path: Path, *, held_out: bool = False) -> list[Texts]:
 
     Raises CannotTrain for another form, no rows, and rows of split test, unless they are read to measure (`held_out`).
     """
+    if not path.is_file():
+        raise CannotTrain(f"{path} is not there; export pairs with: glow retrieval pairs export AGENT")
     rows = list(_rows(path))
     if not rows:
         raise CannotTrain(f"{path} has no rows; export pairs with: glow retrieval pairs export AGENT")

@@ -129,6 +129,7 @@ class Transaction:
     def retrieval_analytics(self) -> RetrievalAnalytics:
         return RetrievalAnalytics(self.connection)
 
+    @cached_property
     def documents(self) -> Documents:
         return Documents(self.connection)
 
