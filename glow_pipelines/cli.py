@@ -14,6 +14,7 @@ from glow_pipelines.commands.erasure import erase
 from glow_pipelines.commands.experiments import experiment
 from glow_pipelines.commands.optimize import optimize
 from glow_pipelines.commands.prompts import prompt
+from glow_pipelines.commands.retrieval import retrieval
 from glow_pipelines.commands.rollouts import rollout
 from glow_pipelines.errors import Actionable
 from glow_pipelines.files import is_held
@@ -54,6 +55,7 @@ main.add_command(dataset)
 main.add_command(experiment)
 main.add_command(optimize)
 main.add_command(prompt)
+main.add_command(retrieval)
 main.add_command(rollout)
 
 

@@ -115,6 +115,12 @@ EXAMPLES = (
         "The same search again, now with a click.",
     ),
     Example("log_retrieval_batch", "glow_app", {"rows": [{**_SEARCH, "event_id": "search-2", "hits": []}]}),
+    Example(
+        "retrieval_performance",
+        "glow_viewer",
+        {"agent": "expense-coder"},
+        "Shares with limits of 95 %; where one conversation is all there is, none.",
+    ),
     Example("submit_annotation", "glow_reviewer", {**_JUDGED, "notes": "A ride to a client is travel."}),
     Example(
         "submit_annotation_batch",

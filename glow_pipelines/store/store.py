@@ -34,11 +34,13 @@ from glow_pipelines.store.notifications import Notifications
 from glow_pipelines.store.noun import Row
 from glow_pipelines.store.operations import Operations
 from glow_pipelines.store.optimizations import Optimizations
+from glow_pipelines.store.pair_exports import PairExports
 from glow_pipelines.store.patterns import Patterns
 from glow_pipelines.store.prompts import Prompts
 from glow_pipelines.store.quality import AnnotationQuality
 from glow_pipelines.store.requests import Requests
 from glow_pipelines.store.retrieval import Retrieval
+from glow_pipelines.store.retrieval_analytics import RetrievalAnalytics
 from glow_pipelines.store.retrieval_configurations import RetrievalConfigurations
 from glow_pipelines.store.retrieval_index import RetrievalIndexes
 from glow_pipelines.store.retrieval_sessions import RetrievalSessions
@@ -134,12 +136,20 @@ class Transaction:
         return RetrievalSessions(self.connection)
 
     @cached_property
+    def retrieval_analytics(self) -> RetrievalAnalytics:
+        return RetrievalAnalytics(self.connection)
+
+    @cached_property
     def documents(self) -> Documents:
         return Documents(self.connection)
 
     @cached_property
     def retrieval_index(self) -> RetrievalIndexes:
         return RetrievalIndexes(self.connection)
+
+    @cached_property
+    def pair_exports(self) -> PairExports:
+        return PairExports(self.connection)
 
     @cached_property
     def models(self) -> Models:

@@ -45,6 +45,8 @@ grant execute on function glow_api.feedback_stats, glow_api.common_issues
 
 grant execute on function glow_api.success_metrics to glow_viewer, glow_engineer;
 
+grant execute on function glow_api.retrieval_performance to glow_viewer, glow_engineer, glow_pipeline;
+
 grant execute on function glow_api.correction_patterns to glow_app, glow_viewer, glow_engineer;
 
 grant execute on function

@@ -177,6 +177,7 @@ GOOD: Mapping[str, Callable[[int], Arguments]] = {
     "feedback_stats": lambda n: {"agent": AGENT},
     "common_issues": lambda n: {"agent": AGENT},
     "success_metrics": lambda n: {},
+    "retrieval_performance": lambda n: {"agent": AGENT},
     "learning_stats": lambda n: {},
     "register_agent": lambda n: {
         "agent": f"agent-{n}",

@@ -48,7 +48,7 @@ MAY: dict[str, set[str]] = {
     | REVIEWING
     | {"adjudicate"}
     | {"submit_annotation", "submit_annotation_batch", "submit_demonstration", "submit_demonstration_batch"},
-    "glow_viewer": FIGURES | PATTERNS | {"success_metrics"},
+    "glow_viewer": FIGURES | PATTERNS | {"success_metrics", "retrieval_performance"},
     "glow_engineer": FIGURES
     | ASKING
     | PROMPTS
@@ -61,9 +61,10 @@ MAY: dict[str, set[str]] = {
     | SUPERVISING
     | PATTERNS
     | ERASURE
-    | {"success_metrics", "learning_stats", "register_agent", "set_curation_policy", "curation_policy"},
+    | {"success_metrics", "learning_stats", "register_agent", "set_curation_policy", "curation_policy"}
+    | {"retrieval_performance"},
     "glow_pipeline": FINISHING
-    | {"apply_import", "learning_stats", "success_metrics", "my_agents"}
+    | {"apply_import", "learning_stats", "success_metrics", "my_agents", "retrieval_performance"}
     | {"create_experiment", "experiments", "experiment_looks", "experiment_decision"}
     | {"start_rollout", "rollouts", "rollout_history"},
 }

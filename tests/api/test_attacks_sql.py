@@ -185,6 +185,7 @@ def test_sql_in_a_text_is_kept_as_it_is_or_refused(seeded: psycopg.Connection, l
     readers |= {"documents", "retire_document", "rollback_retrieval", "retrieval_history"}
     readers |= {"prompts", "prompt_history", "prompt_lineage", "notifications"}
     readers |= {"extend_lease", "set_review_policy", "unset_gold"}  # no text but ids that must be known
+    readers |= {"retrieval_performance"}
     readers |= {"correction_patterns", "curation_policy", "set_curation_policy"}  # which takes no word but its own
     readers |= {"erase_subject", "name_successor", "replace_quoting", "set_retention"}
     assert kept or not arguments or function in readers

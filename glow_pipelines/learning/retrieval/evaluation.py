@@ -7,18 +7,28 @@ not belong here: what to do about the figures (``gate``).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
-from glow_pipelines.learning.intervals import paired_bootstrap
+from glow_pipelines.learning.intervals import Interval, paired_bootstrap
 from glow_pipelines.learning.retrieval.groups import group_queries
 from glow_pipelines.learning.retrieval.index import RetrievalIndex
-from glow_pipelines.learning.retrieval.metrics import hit_at_1, judged_share, ndcg, recall, reciprocal_rank
+from glow_pipelines.learning.retrieval.metrics import (
+    bpref,
+    hit_at_1,
+    judged_share,
+    ndcg,
+    precision,
+    recall,
+    reciprocal_rank,
+)
 from glow_pipelines.learning.retrieval.types import Judgement, RetrievalMetrics, Vector
 
 RESAMPLES = 2000
+WELL_JUDGED = 0.5
 
 
 @dataclass(frozen=True)
@@ -74,6 +84,65 @@ def summarize(
         paired_bootstrap(list(column), zero, rng, groups, RESAMPLES) for column in scores[:, :4].T
     )
     return RetrievalMetrics(ndcg_, mrr, found, first, float(scores[:, 4].mean()), len(scores), condensed)
+
+
+@dataclass(frozen=True)
+class JudgedReport:
+    """Quality on judged queries with 95 % intervals clustered by query group. ``condensed`` (unjudged chunks taken out)
+    is there when less than half of the top 10 is judged; ``note`` says so. bpref never counts what is not judged."""
+
+    figures: Mapping[str, Interval]
+    condensed: Mapping[str, Interval] | None
+    judged_at_10: float
+    queries: int
+    groups: int
+    note: str
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def judged_report(index: RetrievalIndex, queries: Sequence[JudgedQuery], rng: np.random.Generator) -> JudgedReport:
+    """nDCG@10, MRR@10, recall@10, precision@5, hit@1 and bpref, exactly. Raises ValueError without queries."""
+    if not queries:
+        raise ValueError("judged report: no judged query; give Judgement rows with grade > 0")
+    ranked = [index.ranking(judged.query, judged.embedding) for judged in queries]
+    groups = [judged.group for judged in queries]
+    share = float(np.mean([judged_share(r, judged.grades) for r, judged in zip(ranked, queries, strict=True)]))
+    sparse = share < WELL_JUDGED
+    return JudgedReport(
+        figures=_figures(ranked, queries, groups, rng, condensed=False),
+        condensed=_figures(ranked, queries, groups, rng, condensed=True) if sparse else None,
+        judged_at_10=share,
+        queries=len(queries),
+        groups=len(set(groups)),
+        note=f"only {share:.0%} of the top 10 is judged: read the condensed values" if sparse else "",
+    )
+
+
+def _figures(
+    ranked: Sequence[Sequence[str]],
+    queries: Sequence[JudgedQuery],
+    groups: Sequence[str],
+    rng: np.random.Generator,
+    *,
+    condensed: bool,
+) -> dict[str, Interval]:
+    metrics: dict[str, Callable[[Sequence[str], Mapping[str, float]], float]] = {
+        "ndcg@10": lambda r, g: ndcg(r, g, condensed=condensed),
+        "mrr@10": lambda r, g: reciprocal_rank(r, g, condensed=condensed),
+        "recall@10": lambda r, g: recall(r, g, condensed=condensed),
+        "precision@5": lambda r, g: precision(r, g, condensed=condensed),
+        "hit@1": lambda r, g: hit_at_1(r, g, condensed=condensed),
+        "bpref": bpref,
+    }
+    zero = [0.0] * len(queries)
+    return {
+        name: paired_bootstrap(
+            [metric(r, judged.grades) for r, judged in zip(ranked, queries, strict=True)], zero, rng, groups, RESAMPLES
+        )
+        for name, metric in metrics.items()
+    }
 
 
 def sign_flip_p(differences: Vector, groups: Sequence[str], rng: np.random.Generator, resamples: int = 5000) -> float:

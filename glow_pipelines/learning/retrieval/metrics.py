@@ -47,6 +47,33 @@ def recall(ranked: Sequence[str], grades: Grades, k: int = 10, *, condensed: boo
     return len(relevant & set(ranked[:k])) / len(relevant) if relevant else float("nan")
 
 
+def precision(ranked: Sequence[str], grades: Grades, k: int = 5, *, condensed: bool = False) -> float:
+    """Share of the first ``k`` places that hold a relevant chunk; an empty place counts as wrong. NaN as above."""
+    relevant = _relevant(grades)
+    ranked = condense(ranked, grades) if condensed else ranked
+    return len(relevant & set(ranked[:k])) / k if relevant else float("nan")
+
+
+def bpref(ranked: Sequence[str], grades: Grades) -> float:
+    """Preference of relevant over judged irrelevant chunks; what nobody judged does not count.
+
+    Buckley & Voorhees 2004 as trec_eval computes it: the mean over all relevant chunks of 1 − n / min(R, N), where n
+    of the R relevant and N irrelevant are irrelevant ones above it (at most R); 0 for what was not found. It keeps
+    its order where judgements are few. NaN when nothing is relevant.
+    """
+    relevant = _relevant(grades)
+    wrong = len(grades) - len(relevant)
+    if not relevant:
+        return float("nan")
+    above, gained = 0, 0.0
+    for chunk_id in condense(ranked, grades):
+        if chunk_id in relevant:
+            gained += 1.0 - (min(above, len(relevant)) / min(wrong, len(relevant)) if above else 0.0)
+        else:
+            above += 1
+    return gained / len(relevant)
+
+
 def hit_at_1(ranked: Sequence[str], grades: Grades, *, condensed: bool = False) -> float:
     """1 when the first chunk is relevant, else 0. NaN when nothing is relevant."""
     return reciprocal_rank(ranked, grades, 1, condensed=condensed)

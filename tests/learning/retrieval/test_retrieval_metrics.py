@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glow_pipelines.learning.retrieval.evaluation import sign_flip_p
-from glow_pipelines.learning.retrieval.metrics import condense, hit_at_1, judged_share, ndcg, recall, reciprocal_rank
+from glow_pipelines.learning.retrieval.metrics import (
+    bpref,
+    condense,
+    hit_at_1,
+    judged_share,
+    ndcg,
+    precision,
+    recall,
+    reciprocal_rank,
+)
 
 GRADES = st.dictionaries(st.sampled_from("abcdefghijkl"), st.integers(0, 3).map(float), min_size=1).filter(
     lambda grades: max(grades.values()) > 0
@@ -27,6 +36,34 @@ def test_hand_computed_values() -> None:
     assert recall(ranked, grades, 2) == pytest.approx(1 / 3)
     assert hit_at_1(ranked, grades) == 0.0
     assert judged_share(ranked, grades) == 0.75
+    assert precision(ranked, grades) == pytest.approx(2 / 5)
+    assert precision(ranked, grades, 2) == 0.5
+    # Three relevant, one of them not found; c, the only wrong one, stands above both others: 1 − 1/1 each.
+    assert bpref(ranked, grades) == 0.0
+    assert bpref(["a", "c", "b", "x"], grades) == pytest.approx((1 + 0) / 3)
+    assert bpref(["a", "x", "b", "d", "c"], grades) == 1.0
+
+
+@given(GRADES, RANKING, st.integers(0, 12))
+def test_the_metrics_are_those_of_trec_eval(grades: dict[str, float], ranked: list[str], found: int) -> None:
+    """A run of `found` chunks, some of them unjudged, against the reference implementation."""
+    trec = pytest.importorskip("pytrec_eval", reason="pytrec-eval-terrier is not installed (extra `dev`)")
+    ranked = ranked[:found]
+    judged = {"q": {chunk_id: int(grade) for chunk_id, grade in grades.items()}}
+    run = {"q": {chunk_id: float(-place) for place, chunk_id in enumerate(ranked)}}
+    wanted = {"ndcg_cut_10", "recip_rank", "recall_10", "P_5", "bpref", "success_1"}
+    theirs = trec.RelevanceEvaluator(judged, {"ndcg_cut", "recip_rank", "recall", "P", "bpref", "success"}).evaluate(
+        run
+    ).get("q") or dict.fromkeys(wanted, 0.0)
+    ours = {
+        "ndcg_cut_10": ndcg(ranked, grades),
+        "recip_rank": reciprocal_rank(ranked, grades, 12),
+        "recall_10": recall(ranked, grades),
+        "P_5": precision(ranked, grades),
+        "bpref": bpref(ranked, grades),
+        "success_1": hit_at_1(ranked, grades),
+    }
+    assert ours == pytest.approx({name: theirs[name] for name in wanted}, abs=1e-6)
 
 
 def test_condensed_lists_leave_out_what_nobody_judged() -> None:
@@ -41,6 +78,8 @@ def test_nothing_relevant_is_undefined_not_zero() -> None:
     assert math.isnan(ndcg(["a"], {"a": 0.0}))
     assert math.isnan(recall(["a"], {}))
     assert math.isnan(reciprocal_rank(["a"], {"a": -1.0}))
+    assert math.isnan(precision(["a"], {"a": 0.0}))
+    assert math.isnan(bpref(["a"], {"a": 0.0}))
 
 
 @given(GRADES, RANKING, st.booleans())
