@@ -7,22 +7,27 @@ themselves (their modules), storage, and serving.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from glow_pipelines.learning.retrieval import analysis, evaluation
+from glow_pipelines.learning.retrieval.citations import CitedSpan
 from glow_pipelines.learning.retrieval.evaluation import JudgedQuery
+from glow_pipelines.learning.retrieval.expansion import ExpansionLearning, learn_from_signals
 from glow_pipelines.learning.retrieval.feedback import Cell, FeedbackSettings, Posterior, relevance_posterior
 from glow_pipelines.learning.retrieval.folds import Lessons
 from glow_pipelines.learning.retrieval.gate import RetrievalGate, gate
 from glow_pipelines.learning.retrieval.groups import SAME_QUESTION, group_queries
 from glow_pipelines.learning.retrieval.index import RetrievalIndex
 from glow_pipelines.learning.retrieval.pairs import PairMining, PairSettings, mine_pairs
+from glow_pipelines.learning.retrieval.rechunking import ChunkingProposal, ChunkingSettings, Document, optimize_chunking
+from glow_pipelines.learning.retrieval.reformulations import CorrectedAnswer, Reformulation
 from glow_pipelines.learning.retrieval.signal_table import SignalTable
 from glow_pipelines.learning.retrieval.signals import Said, signals_of
+from glow_pipelines.learning.retrieval.span_metrics import Span
 from glow_pipelines.learning.retrieval.tuning import COMPONENTS, Tuning, TuningGrid, tune
 from glow_pipelines.learning.retrieval.types import (
     Chunk,
@@ -175,6 +180,55 @@ class RagTrainer:
             queries=len(asked),
             groups=len({group_of[query] for query in asked}),
             labels=dict(sorted(Counter(cell.label for cell in posterior.cells).items())),
+        )
+
+    def learn_query_expansion(
+        self,
+        index: RetrievalIndex,
+        signals: SignalTable,
+        vectors: Mapping[str, Vector],
+        split_of: Callable[[str], Split],
+        reformulations: Sequence[Reformulation],
+        corrections: Sequence[CorrectedAnswer] = (),
+        *,
+        as_of: float | None = None,
+    ) -> ExpansionLearning:
+        """Words to search beside those of a question, from second tries and corrected answers; see ``expansion``.
+
+        ``signals``, ``vectors``, ``split_of`` as for ``train_from_signals``, which takes the rules as ``expansions``.
+        """
+        group_of = group_queries(list(vectors), vectors, self.settings.same_question)
+        train = signals.asking(lambda query: query in group_of and split_of(query) == "train")
+        posterior = relevance_posterior(train, group_of, self.settings.feedback, as_of)
+        rng = np.random.default_rng(self._seed)
+        return learn_from_signals(index, posterior, vectors, group_of, split_of, reformulations, corrections, rng)
+
+    def optimize_chunking(
+        self,
+        documents: Sequence[Document],
+        chunks: Mapping[str, Span],
+        spans: Sequence[CitedSpan],
+        split_of: Callable[[str], Split],
+        *,
+        cited_together: Iterable[frozenset[str]] = (),
+        censored: bool = True,
+        settings: ChunkingSettings | None = None,
+    ) -> ChunkingProposal:
+        """Whether to cut documents where citations begin and end; see ``rechunking``. Test questions take no part."""
+        told = [span for span in spans if split_of(span.query) != "test"]
+        queries = sorted({span.query for span in told})
+        vectors = dict(zip(queries, self._vectors(queries), strict=True))
+        group_of = group_queries(queries, vectors, self.settings.same_question) if queries else {}
+        rng = np.random.default_rng(self._seed)
+        return optimize_chunking(
+            documents,
+            chunks,
+            told,
+            group_of,
+            rng,
+            cited_together=cited_together,
+            settings=settings,
+            censored=censored,
         )
 
     def evaluate(
