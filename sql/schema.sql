@@ -77,7 +77,26 @@ CREATE SEQUENCE glow.feedback_ids
 
 -- What tables rely on
 
-CREATE FUNCTION glow.advance_rollout(experiment_id text, expected integer, moved_by text, reason text, carried jsonb DEFAULT NULL::jsonb, evidence jsonb DEFAULT '{}'::jsonb) RETURNS jsonb
+CREATE FUNCTION glow.add_entries(index_number integer, first integer, chunk_ids text[], lexical text[], words integer[]) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+begin
+  execute format(
+    'insert into %s (index_number, entry, chunk_id, embedding, lexical, words)
+     select i.index_number, $2 + n::integer - 1, x.chunk_id, m.embedding, x.lexical::public.sparsevec, x.words
+       from glow.retrieval_indexes i
+      cross join unnest($3, $4, $5) with ordinality x(chunk_id, lexical, words, n)
+       join glow.chunks c on c.agent = i.agent and c.chunk_id = x.chunk_id
+       left join glow.embeddings m on m.model = i.model and m.content_hash = c.content_hash
+      where i.index_number = $1', glow.index_part('index_entries', index_number))
+    using index_number, first, chunk_ids, lexical, words;
+end $_$;
+COMMENT ON FUNCTION glow.add_entries(index_number integer, first integer, chunk_ids text[], lexical text[], words integer[]) IS 'Writes chunks into an index, numbered from `first`, with the embeddings that are known.';
+REVOKE ALL ON FUNCTION glow.add_entries(index_number integer, first integer, chunk_ids text[], lexical text[], words integer[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow.add_entries(index_number integer, first integer, chunk_ids text[], lexical text[], words integer[]) TO glow_pipeline;
+
+CREATE FUNCTION glow.advance_rollout(experiment_id text, expected integer, moved_by text, reason text, carried jsonb DEFAULT NULL::jsonb, evidence jsonb DEFAULT '{}'::jsonb, asks boolean DEFAULT false) RETURNS jsonb
     LANGUAGE plpgsql
     AS $$
 #variable_conflict use_column
@@ -93,23 +112,25 @@ begin
       case rollout.state when 'paused' then 'resume_rollout' when 'pending' then 'approve_rollout' else 'a rollout that is running' end);
   elsif next is null then
     perform glow.refuse_move('experiment_id', experiment.experiment_id, 'is in its last stage', 'complete_rollout');
-  elsif coalesce((next ->> 'approval')::boolean, false) and rollout.approved_stage <= rollout.stage then
+  elsif (asks or coalesce((next ->> 'approval')::boolean, false)) and rollout.approved_stage <= rollout.stage then
     -- An answer and no refusal: people are told, once.
     if rollout.awaiting_stage is not null then return glow.moved(experiment.experiment_id, 'rollout_awaits_approval'); end if;
-    update glow.rollouts r set awaiting_stage = r.stage + 1, revision = r.revision + 1 where r.experiment_id = rollout.experiment_id;
+    update glow.rollouts r
+       set awaiting_stage = r.stage + 1, revision = r.revision + 1, reason = left(advance_rollout.reason, 2000)
+     where r.experiment_id = rollout.experiment_id;
     return glow.note_move(experiment.experiment_id, 'rollout_awaits_approval', moved_by, advance_rollout.reason, evidence,
       format('The rollout of a %s of %s awaits approval', experiment.kind, experiment.agent));
   end if;
   update glow.rollouts r
-     set stage = r.stage + 1, stage_started_at = clock_timestamp(), carried = coalesce(advance_rollout.carried, r.carried),
+     set stage = r.stage + 1, stage_started_at = clock_timestamp(), awaiting_stage = null, carried = coalesce(advance_rollout.carried, r.carried),
          revision = r.revision + 1, reason = left(advance_rollout.reason, 2000)
    where r.experiment_id = rollout.experiment_id;
   perform glow.begin_stage(experiment.experiment_id, rollout.stage + 1);
   return glow.note_move(experiment.experiment_id, 'rollout_advanced', moved_by, advance_rollout.reason, evidence,
     format('%s: the rollout of a %s reaches %s %% of users', experiment.agent, experiment.kind, (next ->> 'treatment_ppm')::numeric / 10000));
 end $$;
-COMMENT ON FUNCTION glow.advance_rollout(experiment_id text, expected integer, moved_by text, reason text, carried jsonb, evidence jsonb) IS 'The next stage, by compare-and-swap. status: rollout_advanced; moved_before where the revision is another by now; rollout_awaits_approval where a person has to let it begin.';
-GRANT ALL ON FUNCTION glow.advance_rollout(experiment_id text, expected integer, moved_by text, reason text, carried jsonb, evidence jsonb) TO glow_pipeline;
+COMMENT ON FUNCTION glow.advance_rollout(experiment_id text, expected integer, moved_by text, reason text, carried jsonb, evidence jsonb, asks boolean) IS 'The next stage, by compare-and-swap. status: rollout_advanced; moved_before where the revision is another by now; rollout_awaits_approval where a person has to let it begin: because the stage says so, or whoever asks (asks), who says why.';
+GRANT ALL ON FUNCTION glow.advance_rollout(experiment_id text, expected integer, moved_by text, reason text, carried jsonb, evidence jsonb, asks boolean) TO glow_pipeline;
 
 CREATE FUNCTION glow.answer_key(value text) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
@@ -323,6 +344,41 @@ end $$;
 COMMENT ON FUNCTION glow.claim(path text[]) IS 'What the verified token says at a path; refuses a call without it.';
 GRANT ALL ON FUNCTION glow.claim(path text[]) TO glow_pipeline;
 
+CREATE FUNCTION glow.close_index(index_number integer, average_words double precision) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  entries text := glow.index_part('index_entries', index_number);
+  terms text := glow.index_part('index_terms', index_number);
+  postings text := glow.index_part('index_postings', index_number);
+  parent text;
+begin
+  execute format('alter table %s add primary key (index_number, entry), add unique (index_number, chunk_id)', entries);
+  execute format('alter table %s add primary key (index_number, term)', terms);
+  execute format('alter table %s add primary key (index_number, term_number, weight, entry)', postings);
+  foreach parent in array '{index_entries,index_terms,index_postings}'::text[] loop
+    execute format('revoke all on %s from glow_pipeline', glow.index_part(parent, index_number));
+    execute format('analyze %s', glow.index_part(parent, index_number));
+  end loop;
+  execute format(
+    'update glow.retrieval_indexes i
+        set (chunks, words, next_entry) = (select count(*), coalesce(sum(e.words), 0), coalesce(max(e.entry), 0) + 1 from %s e),
+            next_term = (select coalesce(max(t.term_number), 0) + 1 from %s t),
+            average_words = $2, state = ''ready'', built_at = clock_timestamp()
+      where i.index_number = $1', entries, terms) using index_number, average_words;
+  perform glow.index_vectors(index_number);
+  -- A knowledge base comes all at once: without this the next look for changes was planned for the empty tables before it.
+  analyze glow.live_chunks, glow.chunks;
+  -- Last: two that hang their tables on the same parents wait for each other.
+  foreach parent in array '{index_entries,index_terms,index_postings}'::text[] loop
+    execute format('alter table glow.%I attach partition %s for values in (%s)', parent, glow.index_part(parent, index_number), index_number);
+  end loop;
+end $_$;
+COMMENT ON FUNCTION glow.close_index(index_number integer, average_words double precision) IS 'Makes an index that was filled ready to be searched.';
+REVOKE ALL ON FUNCTION glow.close_index(index_number integer, average_words double precision) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow.close_index(index_number integer, average_words double precision) TO glow_pipeline;
+
 CREATE FUNCTION glow.complete_rollout(experiment_id text, expected integer, moved_by text, reason text, evidence jsonb DEFAULT '{}'::jsonb) RETURNS jsonb
     LANGUAGE plpgsql
     AS $$
@@ -440,6 +496,95 @@ $$;
 COMMENT ON FUNCTION glow.count_executions(of_agent text, of_experiment text, of_phase integer, of_unit text, of_kind text, of_control text, of_treatment text, since timestamp with time zone, until timestamp with time zone, below xid8, maturation interval, seen timestamp with time zone, before boolean, latency_cap double precision, slow_above double precision, cost_cap double precision, score_key text, score_cap double precision) IS 'Sums by cluster and arm of the executions recorded from `since` until `until` that follow an exposure; with `before`, of all users. `others`: a bit for each unit that carries the version of the other arm (for one of 64 hashes of it).';
 GRANT ALL ON FUNCTION glow.count_executions(of_agent text, of_experiment text, of_phase integer, of_unit text, of_kind text, of_control text, of_treatment text, since timestamp with time zone, until timestamp with time zone, below xid8, maturation interval, seen timestamp with time zone, before boolean, latency_cap double precision, slow_above double precision, cost_cap double precision, score_key text, score_cap double precision) TO glow_pipeline;
 
+CREATE FUNCTION glow.count_terms(index_number integer, terms text[], chunks integer[]) RETURNS TABLE(term text, term_number integer)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+#variable_conflict use_column
+declare
+  part text := glow.index_part('index_terms', index_number);
+  next integer;
+  fresh integer;
+begin
+  select i.next_term into next from glow.retrieval_indexes i where i.index_number = count_terms.index_number for update;
+  execute format(
+    'insert into %s (index_number, term, term_number, chunks)
+     select $1, x.term, $2 + row_number() over (order by x.term) - 1, 0 from unnest($3) x(term)
+      where not exists (select from %1$s t where t.index_number = $1 and t.term = x.term)', part)
+    using index_number, next, terms;
+  get diagnostics fresh = row_count;
+  update glow.retrieval_indexes i set next_term = next + fresh where i.index_number = count_terms.index_number;
+  return query execute format(
+    'update %s t set chunks = t.chunks + x.chunks from unnest($2, $3) x(term, chunks)
+      where t.index_number = $1 and t.term = x.term returning t.term, t.term_number', part)
+    using index_number, terms, chunks;
+end $_$;
+COMMENT ON FUNCTION glow.count_terms(index_number integer, terms text[], chunks integer[]) IS 'Counts terms of new chunks, gives new terms their numbers, and answers the numbers of all of them.';
+REVOKE ALL ON FUNCTION glow.count_terms(index_number integer, terms text[], chunks integer[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow.count_terms(index_number integer, terms text[], chunks integer[]) TO glow_pipeline;
+
+CREATE FUNCTION glow.document_hash(title text, body text) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN encode(sha256(convert_to((((length(title) || ':'::text) || title) || body), 'UTF8'::name)), 'hex'::text);
+COMMENT ON FUNCTION glow.document_hash(title text, body text) IS 'The address of a version of a document. The length keeps title and body apart.';
+GRANT ALL ON FUNCTION glow.document_hash(title text, body text) TO glow_pipeline;
+
+CREATE FUNCTION glow.drop_entries(index_number integer, chunk_ids text[]) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  gone integer[];
+  numbers integer[];
+  weights real[];
+  entries integer[];
+begin
+  -- An entry knows the weights of its terms, and so the keys of its postings.
+  execute format(
+    'with gone as (
+       delete from %s e where e.index_number = $1 and e.chunk_id = any($2) returning e.entry, e.lexical
+     ), held as (
+       select g.entry, split_part(x.pair, '':'', 1)::integer as term_number, split_part(x.pair, '':'', 2)::real as weight
+         from gone g, string_to_table(trim(split_part(g.lexical::text, ''/'', 1), ''{}''), '','') x(pair) where x.pair <> ''''
+     )
+     select (select array_agg(g.entry) from gone g), array_agg(h.term_number), array_agg(h.weight), array_agg(h.entry) from held h',
+    glow.index_part('index_entries', index_number))
+    into gone, numbers, weights, entries using index_number, chunk_ids;
+  perform set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true);
+  execute format(
+    'delete from %s p using unnest($2, $3, $4) h(term_number, weight, entry)
+      where p.index_number = $1 and p.term_number = h.term_number and p.weight = h.weight and p.entry = h.entry',
+    glow.index_part('index_postings', index_number)) using index_number, numbers, weights, entries;
+  perform set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+  execute format(
+    'update %s t set chunks = t.chunks - n.chunks
+       from (select h.term_number, count(*) as chunks from unnest($2) h(term_number) group by 1) n
+      where t.index_number = $1 and t.term_number = n.term_number', glow.index_part('index_terms', index_number))
+    using index_number, numbers;
+  return coalesce(cardinality(gone), 0);
+end $_$;
+COMMENT ON FUNCTION glow.drop_entries(index_number integer, chunk_ids text[]) IS 'Takes chunks out of an index with their postings; answers how many there were.';
+REVOKE ALL ON FUNCTION glow.drop_entries(index_number integer, chunk_ids text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow.drop_entries(index_number integer, chunk_ids text[]) TO glow_pipeline;
+
+CREATE FUNCTION glow.drop_index(index_number integer) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  parent text;
+begin
+  perform from glow.retrieval_indexes i where i.index_number = drop_index.index_number and i.state = 'retired' for update;
+  if not found then return false; end if;
+  foreach parent in array '{index_entries,index_terms,index_postings}'::text[] loop
+    execute format('drop table if exists %s', glow.index_part(parent, index_number));
+  end loop;
+  return true;
+end $$;
+COMMENT ON FUNCTION glow.drop_index(index_number integer) IS 'Removes the tables of a retired index; its row stays.';
+REVOKE ALL ON FUNCTION glow.drop_index(index_number integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow.drop_index(index_number integer) TO glow_pipeline;
+
 CREATE FUNCTION glow.drop_partitions(parent regclass, before timestamp with time zone) RETURNS SETOF text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -461,6 +606,17 @@ end $_$;
 COMMENT ON FUNCTION glow.drop_partitions(parent regclass, before timestamp with time zone) IS 'Drops the partitions that end before an instant; returns their names.';
 REVOKE ALL ON FUNCTION glow.drop_partitions(parent regclass, before timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow.drop_partitions(parent regclass, before timestamp with time zone) TO glow_pipeline;
+
+CREATE FUNCTION glow.drop_searchers(index_number integer) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  execute format('drop function if exists glow.%I, glow.%I', 'search_index_' || index_number, 'search_index_' || index_number || '_learned');
+end $$;
+COMMENT ON FUNCTION glow.drop_searchers(index_number integer) IS 'Removes what make_searchers made.';
+REVOKE ALL ON FUNCTION glow.drop_searchers(index_number integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow.drop_searchers(index_number integer) TO glow_pipeline;
 
 CREATE FUNCTION glow.ensure_partitions(months_ahead integer DEFAULT 3) RETURNS SETOF text
     LANGUAGE plpgsql SECURITY DEFINER
@@ -503,6 +659,16 @@ end $_$;
 COMMENT ON FUNCTION glow.ensure_partitions(months_ahead integer) IS 'Makes the partitions of this month and the next ones; returns the new ones.';
 REVOKE ALL ON FUNCTION glow.ensure_partitions(months_ahead integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow.ensure_partitions(months_ahead integer) TO glow_pipeline;
+
+CREATE FUNCTION glow.equip_index() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+  perform glow.make_searchers(new.index_number, new.dimensions);
+  return null;
+end $$;
+COMMENT ON FUNCTION glow.equip_index() IS 'Makes the functions of an index that has come ready.';
+GRANT ALL ON FUNCTION glow.equip_index() TO glow_pipeline;
 
 CREATE FUNCTION glow.exp_bucket(salt text, purpose text, unit_id text) RETURNS integer
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
@@ -578,6 +744,7 @@ begin
   delete from glow.current_feedback where recorded_at < votes;
   delete from glow.feedback_keys where recorded_at < votes;
   delete from glow.retrieval_keys where recorded_at < glow.retention_cutoff('retrieval_events', before);
+  delete from glow.retrieval_signals where oldest < glow.retention_cutoff('retrieval_events', before);
   -- Also of those whose key stays: they are heard no more, and each would be looked at whenever its question is learned.
   delete from glow.execution_inputs where recorded_at < runs;
   update glow.execution_keys k set expired_at = clock_timestamp()
@@ -663,6 +830,134 @@ end $$;
 COMMENT ON FUNCTION glow.fnv32a(value text) IS 'FNV-1a (Fowler, Noll, Vo) of a text as UTF-16, unsigned.';
 GRANT ALL ON FUNCTION glow.fnv32a(value text) TO glow_pipeline;
 
+CREATE FUNCTION glow.fold_retrieval_signals(of_agent text, since xid8, until xid8, OUT visits bigint, OUT searches bigint) RETURNS record
+    LANGUAGE sql
+    AS $$
+  with news as materialized (
+    select e.tenant, e.query, e.event_id, e.recorded_at, e.user_id, e.conversation_id, e.occurred_at
+      from glow.retrieval_events e where e.agent = of_agent and e.xid >= since and e.xid < until
+    union all
+    select e.tenant, e.query, e.event_id, e.recorded_at, e.user_id, e.conversation_id, e.occurred_at
+      from (select f.tenant, f.execution_id from glow.agent_feedback f
+             where f.agent = of_agent and f.xid >= since and f.xid < until
+            union
+            select a.tenant, a.execution_id from glow.expert_annotations a
+             where a.agent = of_agent and a.xid >= since and a.xid < until) x
+     cross join lateral (
+       select r.* from glow.retrieval_events r
+        where r.tenant = x.tenant and r.execution_id = x.execution_id and r.agent = of_agent offset 0) e
+  ), hashed as materialized (
+    select n.*, sha256(convert_to(n.query, 'UTF8')) as query_hash from news n
+  ), met as (
+    insert into glow.retrieval_queries (agent, query, query_hash)
+    select of_agent, n.query, n.query_hash
+      from (select distinct on (h.query_hash) h.* from hashed h order by h.query_hash, h.occurred_at, h.tenant, h.event_id) n
+     order by n.occurred_at, n.tenant, n.event_id
+    on conflict do nothing
+    returning query_number, query_hash
+  ), numbered as materialized (
+    select query_number, query_hash from met
+    union all
+    select q.query_number, q.query_hash
+      from (select distinct query_hash from hashed) n
+     cross join lateral (
+       select q.query_number, q.query_hash from glow.retrieval_queries q
+        where q.agent = of_agent and q.query_hash = n.query_hash limit 1) q
+  ), fresh as materialized (
+    select distinct q.query_number,
+           case when h.user_id is not null then case h.tenant when 'default' then h.user_id else h.tenant || chr(31) || h.user_id end
+                when h.conversation_id is not null
+                then chr(31) || case h.tenant when 'default' then h.conversation_id else h.tenant || chr(31) || h.conversation_id end
+                else '' end collate "C" as person,
+           floor(extract(epoch from h.occurred_at) / 86400)::integer as day, h.tenant, h.event_id, h.recorded_at
+      from hashed h join numbered q using (query_hash)
+  ), touched as materialized (
+    select f.query_number, f.person, f.day, f.tenant, f.event_id, f.recorded_at from fresh f
+    union
+    select v.query_number, v.person, v.day, k.tenant, k.event_id, k.recorded_at
+      from (select distinct query_number, person, day from fresh) v
+     cross join lateral (
+       select s.event_ids from glow.retrieval_signals s
+        where s.agent = of_agent and s.query_number = v.query_number and s.person = v.person and s.day = v.day limit 1) s
+     cross join lateral (
+       select split_part(u.id, chr(31), 1) as first, split_part(u.id, chr(31), 2) as second from unnest(s.event_ids) u(id)) n
+     cross join lateral (
+       select k.tenant, k.event_id, k.recorded_at from glow.retrieval_keys k
+        where k.tenant = case n.second when '' then 'default' else n.first end
+          and k.event_id = case n.second when '' then n.first else n.second end limit 1) k
+  ), asked as materialized (
+    select v.query_number, v.person, v.day, v.recorded_at, v.tenant, v.event_id,
+           case v.tenant when 'default' then v.event_id else v.tenant || chr(31) || v.event_id end collate "C" as id, e.occurred_at, coalesce(w.vote, 0) as vote, coalesce(w.blames, false) as blames, coalesce(a.approved, false) as approved
+      from touched v
+     cross join lateral (
+       select e.* from glow.retrieval_events e
+        where e.tenant = v.tenant and e.event_id = v.event_id and e.recorded_at = v.recorded_at limit 1) e
+      -- The person's own current words on the answer; of a search of nobody, those of whoever spoke.
+      left join lateral (
+        select sign(sum(s.said)) as vote, bool_or(s.said < 0 and s.blames) as blames
+          from (
+            select coalesce(f.thumbs, case when f.rating >= 4 then 1 when f.rating <= 2 then -1 when f.rating = 3 then 0 end,
+                            case when f.issues && '{wrong_source,irrelevant}' then -1 end) as said,
+                   f.issues && '{wrong_source,irrelevant}' as blames
+              from glow.current_feedback c
+             cross join lateral (
+               select f.thumbs, f.rating, f.issues from glow.agent_feedback f
+                where f.feedback_id = c.feedback_id and f.recorded_at = c.recorded_at and f.superseded_by is null limit 1) f
+             where c.tenant = e.tenant and c.execution_id = e.execution_id and c.agent = of_agent and not c.withdrawn
+               and (e.user_id is null or c.user_id = e.user_id)) s) w on e.execution_id is not null
+      left join lateral (
+        select coalesce(bool_or(x.verdict = 'approve') filter (where x.role = 'adjudication'),
+                        bool_and(x.verdict = 'approve')) as approved
+          from glow.expert_annotations x
+         where x.tenant = e.tenant and x.execution_id = e.execution_id and x.agent = of_agent
+           and x.superseded_by is null and not x.gold) a on e.execution_id is not null
+  ), shown as (
+    select a.query_number, a.person, a.day, a.occurred_at, a.id, h.chunk_id, h.explicit, h.expert, g.credit, g.looks
+      from asked a
+     cross join lateral (
+       select h.*, (count(*) filter (where h.cited) over ())::double precision as cites
+         from glow.retrieval_hits h
+        where h.tenant = a.tenant and h.event_id = a.event_id and h.recorded_at = a.recorded_at offset 0) h
+     cross join lateral (
+       select greatest(h.propensity, 0.1) as looks,
+              case when h.clicked or h.kept then 1.0 when h.cited then 0.5 else 0.0 end::double precision as credit) d
+     cross join lateral (
+       select case when not h.cited then d.credit when a.approved then 1.0 when a.vote < 0 and a.blames then 0.0
+                   when a.vote > 0 then least(1.0, d.credit + 1 / h.cites) else d.credit end as credit,
+              case when not h.cited then d.looks when a.approved then 1.0
+                   when a.vote > 0 or a.vote < 0 and a.blames then least(1.0, d.looks + 1 / h.cites) else d.looks end as looks) g
+     where h.shown or h.cited or h.clicked or h.kept or h.explicit <> 0
+  ), said as (
+    select s.query_number, s.person, s.day, s.chunk_id, avg(s.credit) as credit, avg(s.looks) as looks,
+           (array_agg(s.explicit * case when s.expert then 2 else 1 end order by s.expert desc, s.occurred_at desc, s.id desc)
+              filter (where s.explicit <> 0))[1] as judged
+      from shown s group by s.query_number, s.person, s.day, s.chunk_id
+  ), lists as (
+    select s.query_number, s.person, s.day, array_agg(s.chunk_id::text order by s.chunk_id) as chunk_ids,
+           array_agg(case when s.judged is null then s.credit when s.judged > 0 then 1 else 0 end order by s.chunk_id) as credits,
+           array_agg(case when s.judged is null then s.looks else 1 end order by s.chunk_id) as looks,
+           array_agg(coalesce(s.judged, 0)::smallint order by s.chunk_id) as explicit
+      from said s group by s.query_number, s.person, s.day
+  ), ids as (
+    select a.query_number, a.person, a.day, array_agg(a.id order by a.id) as event_ids, min(a.recorded_at) as oldest
+      from asked a group by a.query_number, a.person, a.day
+  ), written as (
+    insert into glow.retrieval_signals as s (
+      agent, query_number, person, day, event_ids, chunk_ids, credits, looks, explicit, oldest)
+    select of_agent, i.query_number, i.person, i.day, i.event_ids, coalesce(l.chunk_ids, '{}'), coalesce(l.credits, '{}'),
+           coalesce(l.looks, '{}'), coalesce(l.explicit, '{}'), i.oldest
+      from ids i left join lists l using (query_number, person, day)
+     order by i.query_number, i.person, i.day
+    on conflict (agent, query_number, person, day) do update
+       set event_ids = excluded.event_ids, chunk_ids = excluded.chunk_ids, credits = excluded.credits, looks = excluded.looks,
+           explicit = excluded.explicit, oldest = excluded.oldest
+    returning cardinality(s.event_ids) as n
+  )
+  select count(*), coalesce(sum(w.n), 0)::bigint from written w
+$$;
+COMMENT ON FUNCTION glow.fold_retrieval_signals(of_agent text, since xid8, until xid8, OUT visits bigint, OUT searches bigint) IS 'Makes anew the signals of every visit that has news from transaction `since` up to `until`; answers how many visits, of how many searches.';
+GRANT ALL ON FUNCTION glow.fold_retrieval_signals(of_agent text, since xid8, until xid8, OUT visits bigint, OUT searches bigint) TO glow_pipeline;
+
 CREATE FUNCTION glow.forget_calls(before interval) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -677,6 +972,19 @@ end $$;
 COMMENT ON FUNCTION glow.forget_calls(before interval) IS 'Deletes samples of calls that no limit looks at any more.';
 REVOKE ALL ON FUNCTION glow.forget_calls(before interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow.forget_calls(before interval) TO glow_pipeline;
+
+CREATE FUNCTION glow.forget_question() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  delete from glow.retrieval_questions q
+   where q.configuration = old.configuration and md5(q.query) = md5(old.query)
+     and not exists (select from glow.retrieval_memory m where m.configuration = old.configuration and md5(m.query) = md5(old.query));
+  return null;
+end $$;
+COMMENT ON FUNCTION glow.forget_question() IS 'Takes a question out with its last row of memory.';
+GRANT ALL ON FUNCTION glow.forget_question() TO glow_pipeline;
 
 CREATE FUNCTION glow.gb_hash(seed text, value text, version integer) RETURNS double precision
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
@@ -740,16 +1048,93 @@ CREATE FUNCTION glow.in_namespace(namespace text, value text, low double precisi
 COMMENT ON FUNCTION glow.in_namespace(namespace text, value text, low double precision, high double precision) IS 'Whether GrowthBook''s SDKs have a unit in a part of a namespace.';
 GRANT ALL ON FUNCTION glow.in_namespace(namespace text, value text, low double precision, high double precision) TO glow_pipeline;
 
+CREATE FUNCTION glow.index_gaps(index_number integer) RETURNS TABLE(missing bigint, stray bigint, unembedded bigint, entries bigint)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+begin
+  return query execute format(
+    'select count(*) filter (where e.chunk_id is null), count(*) filter (where l.chunk_id is null),
+            count(*) filter (where e.chunk_id is not null and e.embedding is null), count(e.chunk_id)
+       from (select l.chunk_id from glow.live_chunks l join glow.retrieval_indexes i using (agent, chunking)
+              where i.index_number = $1) l
+       full join %s e on e.chunk_id = l.chunk_id', glow.index_part('index_entries', index_number))
+    using index_number;
+end $_$;
+COMMENT ON FUNCTION glow.index_gaps(index_number integer) IS 'Live chunks that are not in a ready index, entries that are no live chunk, entries without an embedding, and all entries. Twice in it a chunk cannot be.';
+REVOKE ALL ON FUNCTION glow.index_gaps(index_number integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow.index_gaps(index_number integer) TO glow_pipeline;
+
+CREATE FUNCTION glow.index_part(parent text, index_number integer) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN format('glow.%I'::text, ((parent || '_'::text) || index_number));
+COMMENT ON FUNCTION glow.index_part(parent text, index_number integer) IS 'The table of an index: of the parent index_entries, index_terms or index_postings.';
+GRANT ALL ON FUNCTION glow.index_part(parent text, index_number integer) TO glow_pipeline;
+
+CREATE FUNCTION glow.index_vectors(index_number integer, graph_from integer DEFAULT 10000) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  known glow.retrieval_indexes;
+  entries text := glow.index_part('index_entries', index_number);
+  kind text;
+begin
+  select i.* into known from glow.retrieval_indexes i where i.index_number = index_vectors.index_number;
+  if known.chunks < graph_from or known.dimensions > 4000 or to_regclass(entries || '_near') is not null then return false; end if;
+  kind := case when known.dimensions <= 2000 then 'vector' else 'halfvec' end;
+  -- A graph that does not fit is built ten times slower. Some 2 kB for each entry beside its vector; at most 2 GB.
+  perform set_config('maintenance_work_mem',
+    least(2000000, greatest(65536, known.chunks * (2 + known.dimensions / 256.0)))::integer || 'kB', true);
+  execute format('create index %I on %s using hnsw ((embedding::public.%I(%s)) public.%I)',
+                 'index_entries_' || index_number || '_near', entries, kind, known.dimensions, kind || '_cosine_ops');
+  return true;
+end $$;
+COMMENT ON FUNCTION glow.index_vectors(index_number integer, graph_from integer) IS 'Gives an index that has grown large its HNSW graph. Answers whether it was made now.';
+REVOKE ALL ON FUNCTION glow.index_vectors(index_number integer, graph_from integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow.index_vectors(index_number integer, graph_from integer) TO glow_pipeline;
+
 CREATE FUNCTION glow.input_key(value text) RETURNS bytea
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN sha256(convert_to(glow.answer_key("left"(value, 4000)), 'UTF8'::name));
 GRANT ALL ON FUNCTION glow.input_key(value text) TO glow_pipeline;
+
+CREATE FUNCTION glow.is_liked(explicit smallint, expert boolean, clicked boolean, kept boolean) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN ((explicit = 0) OR expert) THEN (clicked OR kept) ELSE (explicit > 0) END;
+COMMENT ON FUNCTION glow.is_liked(explicit smallint, expert boolean, clicked boolean, kept boolean) IS 'Whether the user liked a hit: a thumb up, or a click or keep that no thumb down takes back. Experts judge, they do not like.';
+GRANT ALL ON FUNCTION glow.is_liked(explicit smallint, expert boolean, clicked boolean, kept boolean) TO glow_pipeline;
 
 CREATE FUNCTION glow.json_text(value text) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN CASE WHEN (octet_length(value) = length(value)) THEN (to_json(value))::text ELSE replace(replace(replace((to_json(NORMALIZE(value, NFC)))::text, ' '::text, '\u2028'::text), ' '::text, '\u2029'::text), ''::text, '\u0085'::text) END;
 COMMENT ON FUNCTION glow.json_text(value text) IS 'A text as a JSON string in canonical form.';
 GRANT ALL ON FUNCTION glow.json_text(value text) TO glow_pipeline;
+
+CREATE FUNCTION glow.lowered(value text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  capitals constant text := 
+    'ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÐÑÒÓÔÕÖØÙÚÛÜÝÞĀĂĄĆĈĊČĎĐĒĔĖĘĚĜĞĠĢĤĦĨĪĬĮĲĴĶĹĻĽĿŁŃŅŇŊŌŎŐŒŔŖŘŚŜŞŠŢŤŦŨŪŬŮŰŲŴŶŸŹŻŽȘȚΆΈΉΊΌΎΏΑΒΓΔΕΖΗΘΙ'
+    'ΚΛΜΝΞΟΠΡΣΤΥΦΧΨΩΪΫЀЁЂЃЄЅІЇЈЉЊЋЌЍЎЏАБВГДЕЖЗИЙКЛМНОПРСТУФХЦЧШЩЪЫЬЭЮЯѠѢѤѦѨѪѬѮѰѲѴѶѸѺѼѾҀҊҌҎҐҒҔҖҘҚҜҞҠҢҤҦҨҪҬҮҰҲҴҶҸҺҼҾӀ'
+    'ӁӃӅӇӉӋӍӐӒӔӖӘӚӜӞӠӢӤӦӨӪӬӮӰӲӴӶӸӺӼӾԀԂԄԆԈԊԌԎԐԒԔԖԘԚԜԞԠԢԤԦԨԪԬԮԱԲԳԴԵԶԷԸԹԺԻԼԽԾԿՀՁՂՃՄՅՆՇՈՉՊՋՌՍՎՏՐՑՒՓՔՕՖḀḂḄḆḈḊḌḎḐḒḔḖḘḚḜḞḠ'
+    'ḢḤḦḨḪḬḮḰḲḴḶḸḺḼḾṀṂṄṆṈṊṌṎṐṒṔṖṘṚṜṞṠṢṤṦṨṪṬṮṰṲṴṶṸṺṼṾẀẂẄẆẈẊẌẎẐẒẔẞẠẢẤẦẨẪẬẮẰẲẴẶẸẺẼẾỀỂỄỆỈỊỌỎỐỒỔỖỘỚỜỞỠỢỤỦỨỪỬỮỰỲỴỶỸỺỼỾς';
+  small constant text := 
+    'àáâãäåæçèéêëìíîïðñòóôõöøùúûüýþāăąćĉċčďđēĕėęěĝğġģĥħĩīĭįĳĵķĺļľŀłńņňŋōŏőœŕŗřśŝşšţťŧũūŭůűųŵŷÿźżžșțάέήίόύώαβγδεζηθι'
+    'κλμνξοπρστυφχψωϊϋѐёђѓєѕіїјљњћќѝўџабвгдежзийклмнопрстуфхцчшщъыьэюяѡѣѥѧѩѫѭѯѱѳѵѷѹѻѽѿҁҋҍҏґғҕҗҙқҝҟҡңҥҧҩҫҭүұҳҵҷҹһҽҿӏ'
+    'ӂӄӆӈӊӌӎӑӓӕӗәӛӝӟӡӣӥӧөӫӭӯӱӳӵӷӹӻӽӿԁԃԅԇԉԋԍԏԑԓԕԗԙԛԝԟԡԣԥԧԩԫԭԯաբգդեզէըթժիլխծկհձղճմյնշոչպջռսվտրցւփքօֆḁḃḅḇḉḋḍḏḑḓḕḗḙḛḝḟḡ'
+    'ḣḥḧḩḫḭḯḱḳḵḷḹḻḽḿṁṃṅṇṉṋṍṏṑṓṕṗṙṛṝṟṡṣṥṧṩṫṭṯṱṳṵṷṹṻṽṿẁẃẅẇẉẋẍẏẑẓẕßạảấầẩẫậắằẳẵặẹẻẽếềểễệỉịọỏốồổỗộớờởỡợụủứừửữựỳỵỷỹỻỽỿσ';
+begin
+  value := lower(normalize(value, NFKC) collate "C");
+  if octet_length(value) > length(value) and value collate "C" ~ ('[' || capitals || ']') then
+    value := translate(value, capitals, small);
+  end if;
+  return value;
+end $$;
+COMMENT ON FUNCTION glow.lowered(value text) IS 'A text in NFKC and small letters, the same on every server.';
+GRANT ALL ON FUNCTION glow.lowered(value text) TO glow_pipeline;
 
 CREATE FUNCTION glow.make_erasure_key() RETURNS void
     LANGUAGE plpgsql
@@ -768,6 +1153,60 @@ begin
 end $$;
 COMMENT ON FUNCTION glow.make_erasure_key() IS 'Makes the key of the pseudonyms, unless there is one.';
 REVOKE ALL ON FUNCTION glow.make_erasure_key() FROM PUBLIC;
+
+CREATE FUNCTION glow.make_searchers(index_number integer, dimensions integer) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  is_learned boolean;
+begin
+  foreach is_learned in array '{false,true}'::boolean[] loop
+    execute format($sql$
+      create or replace function glow.%1$I(
+        integer, public.vector, integer, integer, text[], double precision[], double precision, double precision, double precision,
+        text[], double precision[], double precision, double precision, text, double precision, double precision, bigint, integer
+      ) returns table (chunk_id text, score double precision, dense double precision, lexical double precision, dense_rank integer,
+                       lexical_rank integer, leg text)
+        language plpgsql stable as $search$
+#variable_conflict use_column
+begin
+  return query %2$s;
+end $search$;
+      revoke execute on function glow.%1$I from public$sql$,
+      'search_index_' || index_number || case when is_learned then '_learned' else '' end,
+      glow.search_text(index_number, dimensions, true, is_learned, is_learned, is_learned, false, false));
+  end loop;
+end $_$;
+COMMENT ON FUNCTION glow.make_searchers(index_number integer, dimensions integer) IS 'Makes the functions that search an index: search_index_<number>, and …_learned.';
+REVOKE ALL ON FUNCTION glow.make_searchers(index_number integer, dimensions integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow.make_searchers(index_number integer, dimensions integer) TO glow_pipeline;
+
+CREATE FUNCTION glow.mean_cosine(index_number integer) RETURNS double precision
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  vectors bigint;
+  length double precision;
+begin
+  execute format('select count(e.embedding), public.vector_norm(public.avg(e.embedding)) from %s e', glow.index_part('index_entries', index_number))
+    into vectors, length;
+  return case when vectors < 2 then 0 else greatest(-1, least(1, (vectors * length ^ 2 - 1) / (vectors - 1))) end;
+end $$;
+COMMENT ON FUNCTION glow.mean_cosine(index_number integer) IS 'How near two chunks of an index are on average.';
+REVOKE ALL ON FUNCTION glow.mean_cosine(index_number integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow.mean_cosine(index_number integer) TO glow_pipeline;
+
+CREATE FUNCTION glow.measure_floor() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+  new.dense_floor := glow.mean_cosine(new.index_number);
+  return new;
+end $$;
+COMMENT ON FUNCTION glow.measure_floor() IS 'Measures the floor of an index whose chunks were counted.';
+GRANT ALL ON FUNCTION glow.measure_floor() TO glow_pipeline;
 
 CREATE FUNCTION glow.month_of(instant timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
@@ -879,34 +1318,67 @@ end $$;
 COMMENT ON FUNCTION glow.move_prompt_alias(agent text, alias text, prompt_version text, expected integer, moved_by text, reason text, gate_id text, experiment_id text, kind text) IS 'Moves an alias, or takes it back (no version); moving production keeps `previous`. Answers the new revision, or null when somebody else moved it first.';
 GRANT ALL ON FUNCTION glow.move_prompt_alias(agent text, alias text, prompt_version text, expected integer, moved_by text, reason text, gate_id text, experiment_id text, kind text) TO glow_pipeline;
 
-CREATE FUNCTION glow.move_retrieval_alias(agent text, configuration text, kind text DEFAULT 'move'::text) RETURNS integer
+CREATE FUNCTION glow.move_retrieval_alias(agent text, configuration text, moved_by text, reason text, move text DEFAULT 'move'::text, gate_id text DEFAULT NULL::text, experiment_id text DEFAULT NULL::text, expected integer DEFAULT NULL::integer) RETURNS integer
     LANGUAGE plpgsql
     AS $$
 #variable_conflict use_column
 declare
+  wanted glow.retrieval_configurations;
   seen glow.retrieval_aliases;
+  kept glow.retrieval_aliases;
   moved integer;
 begin
+  select c.* into wanted from glow.retrieval_configurations c
+   where c.agent = move_retrieval_alias.agent and c.configuration = move_retrieval_alias.configuration;
+  if wanted.configuration is null then
+    raise exception using errcode = 'PT404', message = format('configuration: %L is not accepted', move_retrieval_alias.configuration),
+      hint = 'a retrieval configuration of this agent';
+  end if;
+  -- Held until commit: no index is retired while a configuration that searches it comes into force.
+  perform from glow.retrieval_indexes i
+    where i.agent = wanted.agent and i.chunking = wanted.chunking and i.model = wanted.model and i.state = 'ready' for share;
+  if not found then
+    raise exception using errcode = 'PT409',
+      message = format('configuration: %L has no index that is ready', move_retrieval_alias.configuration),
+      hint = 'a configuration whose chunking and model have a ready index; the pipeline builds it (index_agent)';
+  end if;
   select a.* into seen from glow.retrieval_aliases a
    where a.agent = move_retrieval_alias.agent and a.alias = 'production' for update;
+  if expected is not null and coalesce(seen.revision, 0) <> expected then return null; end if;
   if seen.configuration = move_retrieval_alias.configuration then return 0; end if;
-  insert into glow.retrieval_aliases as a (agent, alias, configuration)
-  values (move_retrieval_alias.agent, 'production', move_retrieval_alias.configuration)
-  on conflict on constraint retrieval_aliases_pkey do update
-     set configuration = excluded.configuration, revision = a.revision + 1, moved_at = clock_timestamp()
-  returning a.revision into moved;
-  if kind = 'rollback' then
+  if seen.configuration is null then
+    insert into glow.retrieval_aliases (agent, alias, configuration)
+    values (move_retrieval_alias.agent, 'production', move_retrieval_alias.configuration)
+    on conflict do nothing returning revision into moved;
+    if moved is null then return null; end if;
+  else
+    update glow.retrieval_aliases a
+       set configuration = move_retrieval_alias.configuration, revision = a.revision + 1, moved_at = clock_timestamp()
+     where a.agent = move_retrieval_alias.agent and a.alias = 'production'
+    returning a.revision into moved;
+  end if;
+  insert into glow.retrieval_alias_history (agent, alias, configuration, previous, revision, move, moved_by, reason, gate_id, experiment_id)
+  values (agent, 'production', configuration, seen.configuration, moved, move, moved_by, reason, gate_id, experiment_id);
+  if seen.configuration is null then return moved; end if;
+  -- As for prompts: after a rollback there is nothing to go back to, or a second click would put the bad one in force again.
+  select a.* into kept from glow.retrieval_aliases a
+   where a.agent = move_retrieval_alias.agent and a.alias = 'previous' for update;
+  if move = 'rollback' then
     delete from glow.retrieval_aliases a where a.agent = move_retrieval_alias.agent and a.alias = 'previous';
-  elsif seen.configuration is not null then
+    if kept.configuration is null then return moved; end if;
+    seen.configuration := null;
+  else
     insert into glow.retrieval_aliases as a (agent, alias, configuration)
     values (move_retrieval_alias.agent, 'previous', seen.configuration)
     on conflict on constraint retrieval_aliases_pkey do update
        set configuration = excluded.configuration, revision = a.revision + 1, moved_at = clock_timestamp();
   end if;
+  insert into glow.retrieval_alias_history (agent, alias, configuration, previous, revision, move, moved_by, reason, gate_id, experiment_id)
+  values (agent, 'previous', seen.configuration, kept.configuration, coalesce(kept.revision, 0) + 1, move, moved_by, reason, gate_id, experiment_id);
   return moved;
 end $$;
-COMMENT ON FUNCTION glow.move_retrieval_alias(agent text, configuration text, kind text) IS 'Puts a retrieval configuration in force and keeps what was as `previous`. Answers the new revision, or 0 where it is already.';
-GRANT ALL ON FUNCTION glow.move_retrieval_alias(agent text, configuration text, kind text) TO glow_pipeline;
+COMMENT ON FUNCTION glow.move_retrieval_alias(agent text, configuration text, moved_by text, reason text, move text, gate_id text, experiment_id text, expected integer) IS 'Puts a retrieval configuration in force whose index is ready, and keeps what was as `previous`. Answers the new revision, 0 where it is in force already, null when somebody else moved it (`expected` is the revision the caller saw, 0 for none).';
+GRANT ALL ON FUNCTION glow.move_retrieval_alias(agent text, configuration text, moved_by text, reason text, move text, gate_id text, experiment_id text, expected integer) TO glow_pipeline;
 
 CREATE FUNCTION glow.moved(experiment_id text, status text) RETURNS jsonb
     LANGUAGE sql STABLE
@@ -970,6 +1442,28 @@ begin
 end $$;
 COMMENT ON FUNCTION glow.open_gate_level(gate_key text, agent text) IS 'The place of a test in the ledger: given once, when it is first asked for.';
 GRANT ALL ON FUNCTION glow.open_gate_level(gate_key text, agent text) TO glow_pipeline;
+
+CREATE FUNCTION glow.open_index(index_number integer) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  parent text;
+begin
+  perform from glow.retrieval_indexes i where i.index_number = open_index.index_number and i.state = 'building' for update;
+  if not found then
+    raise exception using errcode = 'PT409', message = format('index_number: %s is not being built', index_number),
+      hint = 'an index in the state building';
+  end if;
+  foreach parent in array '{index_entries,index_terms,index_postings}'::text[] loop
+    execute format('create table %s (like glow.%I including defaults including constraints, check (index_number = %s))',
+                   glow.index_part(parent, index_number), parent, index_number);
+    execute format('grant insert on %s to glow_pipeline', glow.index_part(parent, index_number));
+  end loop;
+end $$;
+COMMENT ON FUNCTION glow.open_index(index_number integer) IS 'Makes the tables of an index that is being built, in the transaction that fills them.';
+REVOKE ALL ON FUNCTION glow.open_index(index_number integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow.open_index(index_number integer) TO glow_pipeline;
 
 CREATE FUNCTION glow.open_rollout(experiment_id text, plan jsonb, moved_by text, reason text, evidence jsonb DEFAULT '{}'::jsonb) RETURNS jsonb
     LANGUAGE plpgsql
@@ -1175,7 +1669,7 @@ begin
     if current = version then return 0; end if;
     moved := glow.move_prompt_alias(x.agent, 'production', version, coalesce(revision, 0), moved_by, reason, x.gate_id, x.experiment_id, kind);
   elsif x.kind = 'retrieval' then
-    moved := glow.move_retrieval_alias(x.agent, version, kind);
+    moved := glow.move_retrieval_alias(x.agent, version, moved_by, reason, kind, x.gate_id, x.experiment_id);
   else
     select a.version, a.revision into current, revision from glow.agent_configs a
      where a.agent = x.agent and a.kind = x.kind and a.alias = 'production' for update;
@@ -1234,6 +1728,20 @@ begin
 end $$;
 COMMENT ON FUNCTION glow.refuse_move(field text, value text, problem text, remedy text, code text) IS 'Refuses a move: the field, its value, what is in the way, and what would help.';
 GRANT ALL ON FUNCTION glow.refuse_move(field text, value text, problem text, remedy text, code text) TO glow_pipeline;
+
+CREATE FUNCTION glow.remember_questions() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  insert into glow.retrieval_questions (configuration, question, query, embedding)
+  select distinct on (r.configuration, md5(r.query)) r.configuration, r.position, r.query, public.l2_normalize(r.embedding)
+    from remembered r order by r.configuration, md5(r.query), r.position
+  on conflict do nothing;
+  return null;
+end $$;
+COMMENT ON FUNCTION glow.remember_questions() IS 'Adds the questions of new rows of memory.';
+GRANT ALL ON FUNCTION glow.remember_questions() TO glow_pipeline;
 
 CREATE FUNCTION glow.restart_experiment(experiment_id text, treatment_ppm integer, enroll_ppm integer, moved_by text, reason text, evidence jsonb DEFAULT '{}'::jsonb) RETURNS jsonb
     LANGUAGE plpgsql
@@ -1341,6 +1849,12 @@ begin
 end $$;
 COMMENT ON FUNCTION glow.retention_cutoff(relation text, before timestamp with time zone) IS 'The instant before which rows of a table go: that of its policy, else the given one; -infinity where all stay.';
 GRANT ALL ON FUNCTION glow.retention_cutoff(relation text, before timestamp with time zone) TO glow_pipeline;
+
+CREATE FUNCTION glow.retrieval_person(tenant text, user_id text, conversation_id text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN COALESCE(glow.qualified(tenant, user_id), (chr(31) || glow.qualified(tenant, conversation_id)), ''::text);
+COMMENT ON FUNCTION glow.retrieval_person(tenant text, user_id text, conversation_id text) IS 'Whose visit a search belongs to.';
+GRANT ALL ON FUNCTION glow.retrieval_person(tenant text, user_id text, conversation_id text) TO glow_pipeline;
 
 CREATE FUNCTION glow.review_policy(agent text, OUT reviews smallint, OUT most_reviews smallint, OUT blind boolean, OUT lease interval, OUT control_share double precision, OUT gold_share double precision) RETURNS record
     LANGUAGE plpgsql STABLE
@@ -1458,6 +1972,54 @@ end $$;
 COMMENT ON FUNCTION glow.rollback_prompt(agent text, moved_by text, reason text, target text) IS 'Puts the previous prompt (or another that was in production) in force again, in one call. Refused where there is none, and while an experiment runs on it.';
 GRANT ALL ON FUNCTION glow.rollback_prompt(agent text, moved_by text, reason text, target text) TO glow_pipeline;
 
+CREATE FUNCTION glow.rollback_retrieval(agent text, moved_by text, reason text, target text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+declare
+  production glow.retrieval_aliases;
+  running text;
+  ramping boolean;
+  moved integer;
+begin
+  select a.* into production from glow.retrieval_aliases a
+   where a.agent = rollback_retrieval.agent and a.alias = 'production' for update;
+  if production.configuration is null then
+    raise exception using errcode = 'PT404', message = format('agent: %L has no retrieval configuration in force', agent),
+      hint = 'an agent whose documents are indexed; see put_document';
+  elsif target is null then
+    select a.configuration into target from glow.retrieval_aliases a
+     where a.agent = rollback_retrieval.agent and a.alias = 'previous';
+    if target is null then
+      raise exception using errcode = 'PT409', message = format('agent: %L has no previous retrieval configuration', agent),
+        hint = 'it was never moved, or was rolled back since; name a configuration that was in force';
+    end if;
+  elsif not exists (
+    select from glow.retrieval_alias_history h
+     where h.agent = rollback_retrieval.agent and h.alias = 'production' and h.configuration = rollback_retrieval.target) then
+    raise exception using errcode = 'PT404', message = format('configuration: %L was never in force', left(target, 80)),
+      hint = 'a configuration that was in force';
+  end if;
+  if target = production.configuration then
+    raise exception using errcode = 'PT409', message = format('configuration: %L is in force already', target),
+      hint = 'another configuration that was in force before';
+  end if;
+  -- Units of a running experiment go on seeing its two arms, whatever is in force: the rollback would seem to work.
+  select x.experiment_id, r.state is not null into running, ramping
+    from glow.learning_experiments x left join glow.rollouts r using (experiment_id)
+   where x.agent = rollback_retrieval.agent and x.active and x.kind = 'retrieval' limit 1;
+  if running is not null then
+    raise exception using errcode = 'PT409', message = format('agent: experiment %s of %L is running on its retrieval', running, agent),
+      hint = format('%s(%L, reason) first: until then its units see the arms, whatever is in force',
+                    case when ramping then 'roll_back' else 'stop_experiment' end, running);
+  end if;
+  moved := glow.move_retrieval_alias(agent, target, moved_by, reason, 'rollback');
+  return jsonb_build_object('agent', agent, 'configuration', target, 'rolled_back', production.configuration, 'revision', moved,
+                            'status', 'rolled_back');
+end $$;
+COMMENT ON FUNCTION glow.rollback_retrieval(agent text, moved_by text, reason text, target text) IS 'Puts the previous retrieval configuration (or another that was in force) in force again, in one call. Refused where there is none, where its index is gone, and while an experiment runs on retrieval.';
+GRANT ALL ON FUNCTION glow.rollback_retrieval(agent text, moved_by text, reason text, target text) TO glow_pipeline;
+
 CREATE FUNCTION glow.rolled_back_before(agent text, kind text, version text) RETURNS text
     LANGUAGE sql STABLE
     AS $$
@@ -1467,6 +2029,113 @@ CREATE FUNCTION glow.rolled_back_before(agent text, kind text, version text) RET
 $$;
 COMMENT ON FUNCTION glow.rolled_back_before(agent text, kind text, version text) IS 'The experiment whose rollout of this version was rolled back, or null.';
 GRANT ALL ON FUNCTION glow.rolled_back_before(agent text, kind text, version text) TO glow_pipeline;
+
+CREATE FUNCTION glow.search_outcomes(agent text, since timestamp with time zone, until timestamp with time zone, own text DEFAULT NULL::text) RETURNS TABLE(tenant text, event_id text, recorded_at timestamp with time zone, occurred_at timestamp with time zone, query text, policy text, configuration text, latency_ms double precision, person text, conversation text, listed boolean, best double precision, liked_rank integer, liked_in_5 integer, rejected boolean, cited boolean, vote integer, blamed boolean)
+    LANGUAGE sql STABLE
+    AS $$
+  select e.tenant, e.event_id, e.recorded_at, e.occurred_at, e.query, e.policy, e.configuration, e.latency_ms,
+         e.tenant || chr(31) || e.user_id, e.tenant || chr(31) || coalesce(e.conversation_id, e.event_id),
+         h.event_id is not null, h.best, h.liked_rank, coalesce(h.liked_in_5, 0), coalesce(h.rejected, false),
+         coalesce(h.cited, false), v.vote, coalesce(v.blamed, false)
+    from glow.retrieval_events e
+    left join (
+      select x.tenant, x.event_id, x.recorded_at, max(x.score_dense) as best,
+             min(x.rank) filter (where x.liked) as liked_rank,
+             count(*) filter (where x.rank <= 5 and x.liked)::integer as liked_in_5,
+             bool_or(x.explicit < 0 and not x.expert) as rejected, bool_or(x.cited) as cited
+        from (select y.*, glow.is_liked(y.explicit, y.expert, y.clicked, y.kept) as liked from glow.retrieval_hits y) x
+       where x.shown
+       group by x.tenant, x.event_id, x.recorded_at) h
+      on h.tenant = e.tenant and h.event_id = e.event_id and h.recorded_at = e.recorded_at
+    left join (
+      select f.tenant, f.execution_id, sign(sum(f.thumbs))::integer as vote,
+             -- Thumbs down blame the search only where the user says so: a wrong answer has many makers.
+             bool_or(f.thumbs < 0 and f.issues && '{wrong_source,irrelevant}') as blamed
+        from glow.agent_feedback f
+       where f.agent = search_outcomes.agent and f.superseded_by is null and f.thumbs is not null
+       group by f.tenant, f.execution_id) v
+      on v.tenant = e.tenant and v.execution_id = e.execution_id
+   where e.agent = search_outcomes.agent and e.tenant = coalesce(own, e.tenant)
+     and e.occurred_at >= since and e.occurred_at < until
+$$;
+COMMENT ON FUNCTION glow.search_outcomes(agent text, since timestamp with time zone, until timestamp with time zone, own text) IS 'A row for each search of an agent: whether it listed anything, the best similarity, the first rank the user liked, what was rejected and cited, the votes on the answer (-1, 0, 1), and whether they blame the search.';
+GRANT ALL ON FUNCTION glow.search_outcomes(agent text, since timestamp with time zone, until timestamp with time zone, own text) TO glow_pipeline;
+
+CREATE FUNCTION glow.search_text(index_number integer, dimensions integer, dense boolean, remembers boolean, shifts boolean, likes boolean, moves boolean, every_leg boolean) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  entries text := glow.index_part('index_entries', index_number);
+  fused constant text := $sql$
+      select f.chunk_id, f.vector, f.cosine, f.bm25, d.value as dense, w.value as lexical, d.value * $8 + w.value * $9 + f.extra as score
+        from (select s.*, max(s.cosine) over () as high, least($7, max(s.cosine) over () - 0.1) as low, max(s.bm25) over () as best
+                from %I s) f
+       cross join lateral (select case when f.cosine is null then 0 else (f.cosine - f.low) / (f.high - f.low) end as value) d
+       cross join lateral (select case when f.best > 0 then f.bm25 / f.best else 0 end as value) w$sql$;
+begin
+  return format($sql$
+    with asked as materialized (
+      select t.term_number, sum(x.times) * ln(1 + ($4 - t.chunks + 0.5::float8) / (t.chunks + 0.5::float8)) as weight
+        from unnest($5::text[], $6::float8[]) x(term, times)
+        join %2$s t on t.index_number = $1 and t.term = x.term
+       group by t.term_number, t.chunks
+    ), wanted as materialized (
+      select ('{' || string_agg(a.term_number || ':' || a.weight, ',' order by a.term_number) || '}/1000000000')::public.sparsevec as terms from asked a
+    ), candidate as (
+      select w.entry from (
+        select p.entry from (select a.term_number, a.weight from asked a order by a.weight desc limit 64) a
+         cross join lateral (
+           select p.entry, p.weight from %3$s p
+            where p.index_number = $1 and p.term_number = a.term_number order by p.weight desc limit 200) p
+         group by p.entry order by sum(a.weight * p.weight) desc limit $3) w$sql$,
+      entries, glow.index_part('index_terms', index_number), glow.index_part('index_postings', index_number))
+    || case when dense then format($sql$
+      union
+      select n.entry from (select e.entry from %s e where e.embedding is not null order by %s limit $3) n$sql$, entries,
+      format(case when dimensions between 2001 and 4000
+             then '(e.embedding::public.halfvec(%1$s)) operator(public.<=>) $2::public.halfvec(%1$s)'
+             else '(e.embedding::public.vector(%1$s)) operator(public.<=>) $2' end, dimensions)) else '' end
+    || case when remembers then format($sql$
+      union
+      select e.entry from unnest($10::text[], $11::float8[]) m(chunk_id, worth)
+        join %s e on e.index_number = $1 and e.chunk_id = m.chunk_id
+       where m.worth > 0$sql$, entries) else '' end
+    || format($sql$
+    ), scored as materialized (
+      select e.chunk_id, %2$s as vector, -(%2$s operator(public.<#>) $2::public.vector) as cosine,
+             coalesce(-(e.lexical operator(public.<#>) wanted.terms), 0) as bm25, (%3$s)::float8 as extra
+        from candidate c join %1$s e on e.index_number = $1 and e.entry = c.entry cross join wanted %4$s %5$s
+    )$sql$, entries,
+      case when shifts then 'coalesce(d.embedding, e.embedding)' else 'e.embedding' end,
+      case when remembers then 'coalesce(m.worth, 0) * $12' else '0' end
+        || case when likes then ' + case when $13 > 0 then coalesce(glow.chunk_prior($14, $15, e.chunk_id), 0) * $13 else 0 end' else '' end,
+      case when shifts then 'left join glow.retrieval_shifts d on d.configuration = $14 and d.chunk_id = e.chunk_id' else '' end,
+      case when remembers then 'left join unnest($10::text[], $11::float8[]) m(chunk_id, worth) on m.chunk_id = e.chunk_id' else '' end)
+    || case when moves then ', first as (' || format(fused, 'scored') || format($sql$
+    ), moved as materialized (
+      select public.l2_normalize($2 operator(public.+) (public.avg(f.vector)
+               operator(public.*) array_fill($16::real, array[%s])::public.vector)) as asked
+        from (select f.vector from first f where f.cosine is not null order by f.score desc, f.chunk_id limit $17) f
+    ), again as materialized (
+      select s.chunk_id, s.vector, -(s.vector operator(public.<#>) m.asked) as cosine, s.bm25, s.extra from scored s cross join moved m
+    )$sql$, dimensions) else '' end
+    || ', fused as (' || format(fused, case when moves then 'again' else 'scored' end) || $sql$
+    ), ranked as (
+      select f.chunk_id::text, f.score, f.dense, f.lexical,
+             case when f.cosine is not null then row_number() over (order by f.cosine desc nulls last, f.chunk_id) end::integer as dense_rank,
+             case when f.bm25 > 0 then row_number() over (order by f.bm25 desc, f.chunk_id) end::integer as lexical_rank
+        from fused f
+    )
+    select r.*, case when (r.dense_rank <= $18 and r.dense > 0) is not true and r.lexical_rank <= $18 then 'lexical'
+                     when (r.lexical_rank <= $18) is not true and r.dense_rank <= $18 and r.dense > 0 then 'dense'
+                     else 'both' end as leg
+      from ranked r $sql$
+    || case when every_leg then 'where r.dense_rank <= $18 or r.lexical_rank <= $18 order by r.score desc, r.chunk_id'
+            else 'order by r.score desc, r.chunk_id limit $18' end;
+end $_$;
+COMMENT ON FUNCTION glow.search_text(index_number integer, dimensions integer, dense boolean, remembers boolean, shifts boolean, likes boolean, moves boolean, every_leg boolean) IS 'The statement that searches one index.';
+GRANT ALL ON FUNCTION glow.search_text(index_number integer, dimensions integer, dense boolean, remembers boolean, shifts boolean, likes boolean, moves boolean, every_leg boolean) TO glow_pipeline;
 
 CREATE FUNCTION glow.secure(relation regclass) RETURNS void
     LANGUAGE plpgsql
@@ -1619,6 +2288,59 @@ CREATE FUNCTION glow.tenant_of(id text) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN CASE WHEN (POSITION((chr(31)) IN (id)) > 0) THEN split_part(id, chr(31), 1) ELSE 'default'::text END;
 GRANT ALL ON FUNCTION glow.tenant_of(id text) TO glow_pipeline;
+
+CREATE FUNCTION glow.terms(texts text[]) RETURNS text[]
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return (select coalesce(array_agg(distinct w.word), '{}') from unnest(texts) t(value) cross join unnest(glow.terms(t.value)) w(word));
+end $$;
+COMMENT ON FUNCTION glow.terms(texts text[]) IS 'The different words of some texts.';
+CREATE FUNCTION glow.terms(value text) RETURNS text[]
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+begin
+  return (
+    select coalesce(array_agg(case
+             when not t.is_plain then t.word
+             when length(r.root) > 3 and right(r.root, 1) = 'e' then left(r.root, -1)
+             else r.root end order by t.n), '{}')
+      from (select left(w.word, 64) as word, w.n,
+                   length(w.word) > 3 and left(w.word, 64) collate "C" ~ '^[a-z]+$' as is_plain
+              from unnest(string_to_array(regexp_replace(glow.lowered(terms.value) collate "C",
+                '[\u0001-/:-@\u005b-\u005e\u0060\u007b-\u00a9\u00ab-\u00b4\u00b6-\u00b9\u00bb-\u00bf\u00d7\u00f7\u2000-\u206f\u20a0-\u20cf'
+                '\u2190-\u2bff\u2e00-\u2e7f\u3000-\u3004\u3008-\u3020\u3030\ufe10-\ufe1f\ufe30-\ufe6f\uff5f-\uff65\ufff0-\uffff]+',
+                ' ', 'g'), ' ')) with ordinality as w(word, n)
+             where w.word <> '' and w.word <> all (
+           '{a,about,an,and,any,are,as,at,be,been,but,by,can,could,did,do,does,for,from,had,has,have,how,i,if,in,into,is'
+           ',it,its,may,me,must,my,no,not,of,on,or,our,shall,should,so,some,such,than,that,the,their,then,there,these'
+           ',they,this,those,to,us,was,we,were,what,when,where,which,who,whom,why,will,with,would,you,your}')
+            offset 0) t
+     cross join lateral (
+       select case when not t.is_plain or right(t.word, 1) <> 's' then t.word
+                   when right(t.word, 3) = 'ies' and length(t.word) > 4 then left(t.word, -3) || 'y'
+                   when right(t.word, 4) = 'sses' then left(t.word, -2)
+                   when right(t.word, 2) in ('ss', 'us', 'is') then t.word
+                   else left(t.word, -1) end as word
+       offset 0) s
+     cross join lateral (
+       select case when not t.is_plain then 0 when right(s.word, 3) = 'ing' then 3
+                   when right(s.word, 2) in ('ed', 'ly') then 2 else 0 end as ending
+       offset 0) e
+     cross join lateral (
+       select case when e.ending = 0 or length(s.word) - e.ending < 3
+                     or left(s.word, -e.ending) collate "C" !~ '[aeiouy]' then s.word
+                   when right(s.word, 2) <> 'ly' and substr(s.word, length(s.word) - e.ending, 1) not in ('l', 's', 'z')
+                     and substr(s.word, length(s.word) - e.ending, 1) = substr(s.word, length(s.word) - e.ending - 1, 1)
+                     then left(s.word, -e.ending - 1)
+                   else left(s.word, -e.ending) end as root
+       offset 0) r);
+end $_$;
+COMMENT ON FUNCTION glow.terms(value text) IS 'Stemmed words of a text in order, without English function words: what BM25 counts in passages and questions.';
+GRANT ALL ON FUNCTION glow.terms(texts text[]) TO glow_pipeline;
+GRANT ALL ON FUNCTION glow.terms(value text) TO glow_pipeline;
 
 CREATE FUNCTION glow.trace_prompt(agent text, prompt_version text) RETURNS TABLE(part text, part_id text, content text, traced boolean, origin text, origin_version text, role text, kind text, source_id text, source_role text, example_id text, said jsonb)
     LANGUAGE sql STABLE
@@ -2664,43 +3386,193 @@ CREATE TABLE glow.documents (
     body text NOT NULL,
     content_hash text NOT NULL,
     updated_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    retired_at timestamp with time zone,
     CONSTRAINT documents_body_check CHECK ((octet_length(body) <= 10000000)),
     CONSTRAINT documents_title_check CHECK ((length(title) <= 1000)),
     CONSTRAINT documents_pkey PRIMARY KEY (agent, document_id),
     CONSTRAINT documents_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent)
 );
+COMMENT ON TABLE glow.documents IS 'The knowledge base of each agent, as it is now.';
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.documents TO glow_pipeline;
+
+CREATE TABLE glow.chunkings (
+    chunking text NOT NULL,
+    agent glow.agent_name NOT NULL,
+    parameters jsonb NOT NULL,
+    parent text,
+    evidence jsonb,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT chunkings_parameters_check CHECK (((parameters ->> 'kind'::text) = ANY (ARRAY['whole'::text, 'sentences'::text, 'learned'::text]))),
+    CONSTRAINT chunkings_agent_chunking_key UNIQUE (agent, chunking),
+    CONSTRAINT chunkings_pkey PRIMARY KEY (chunking),
+    CONSTRAINT chunkings_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent),
+    CONSTRAINT chunkings_parent_fkey FOREIGN KEY (parent) REFERENCES glow.chunkings(chunking)
+);
+COMMENT ON TABLE glow.chunkings IS 'How documents are cut into chunks. Immutable, content-addressed.';
+CREATE TRIGGER immutable BEFORE DELETE OR UPDATE ON glow.chunkings FOR EACH ROW EXECUTE FUNCTION glow.refuse_change();
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.chunkings TO glow_pipeline;
 
 CREATE TABLE glow.chunks (
     agent glow.agent_name NOT NULL,
     chunk_id glow.identifier NOT NULL,
+    chunking text NOT NULL,
     document_id glow.identifier NOT NULL,
+    document_hash text NOT NULL,
     "position" integer NOT NULL,
+    starts integer NOT NULL,
+    ends integer NOT NULL,
     text text NOT NULL,
     content_hash text NOT NULL,
-    embedding public.vector,
-    embedding_model text,
-    CONSTRAINT chunks_check CHECK (((embedding IS NULL) = (embedding_model IS NULL))),
+    words integer NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT chunks_check CHECK ((ends >= starts)),
     CONSTRAINT chunks_position_check CHECK (("position" >= 0)),
+    CONSTRAINT chunks_starts_check CHECK ((starts >= 0)),
+    CONSTRAINT chunks_words_check CHECK ((words >= 0)),
     CONSTRAINT chunks_pkey PRIMARY KEY (agent, chunk_id),
+    CONSTRAINT chunks_agent_chunking_fkey FOREIGN KEY (agent, chunking) REFERENCES glow.chunkings(agent, chunking),
     CONSTRAINT chunks_agent_document_id_fkey FOREIGN KEY (agent, document_id) REFERENCES glow.documents(agent, document_id)
 );
-COMMENT ON TABLE glow.chunks IS 'Passages with their embeddings; the embedding is null until the pipeline has made it.';
+COMMENT ON TABLE glow.chunks IS 'Passages of all versions of all documents. Immutable: a changed text is another chunk. Embeddings are in glow.embeddings.';
+CREATE TRIGGER immutable BEFORE DELETE OR UPDATE ON glow.chunks FOR EACH ROW EXECUTE FUNCTION glow.refuse_change();
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.chunks TO glow_pipeline;
+
+CREATE TABLE glow.live_chunks (
+    agent glow.agent_name NOT NULL,
+    chunking text NOT NULL,
+    document_id glow.identifier NOT NULL,
+    "position" integer NOT NULL,
+    chunk_id glow.identifier NOT NULL,
+    document_hash text NOT NULL,
+    starts integer NOT NULL,
+    ends integer NOT NULL,
+    CONSTRAINT live_chunks_position_check CHECK (("position" >= 0)),
+    CONSTRAINT live_chunks_agent_chunking_chunk_id_key UNIQUE (agent, chunking, chunk_id),
+    CONSTRAINT live_chunks_pkey PRIMARY KEY (agent, chunking, document_id, "position"),
+    CONSTRAINT live_chunks_agent_chunk_id_fkey FOREIGN KEY (agent, chunk_id) REFERENCES glow.chunks(agent, chunk_id)
+);
+COMMENT ON TABLE glow.live_chunks IS 'What each document is cut into now, by chunking: exactly these are in its ready indexes.';
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.live_chunks TO glow_pipeline;
+
+CREATE TABLE glow.chunk_successors (
+    agent glow.agent_name NOT NULL,
+    chunk_id glow.identifier NOT NULL,
+    successor glow.identifier NOT NULL,
+    jaccard real NOT NULL,
+    overlap real NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT chunk_successors_check CHECK (((chunk_id)::text <> (successor)::text)),
+    CONSTRAINT chunk_successors_jaccard_check CHECK (((jaccard >= (0)::double precision) AND (jaccard <= (1)::double precision))),
+    CONSTRAINT chunk_successors_overlap_check CHECK (((overlap >= (0)::double precision) AND (overlap <= (1)::double precision))),
+    CONSTRAINT chunk_successors_pkey PRIMARY KEY (agent, chunk_id, successor),
+    CONSTRAINT chunk_successors_agent_chunk_id_fkey FOREIGN KEY (agent, chunk_id) REFERENCES glow.chunks(agent, chunk_id),
+    CONSTRAINT chunk_successors_agent_successor_fkey FOREIGN KEY (agent, successor) REFERENCES glow.chunks(agent, chunk_id)
+);
+COMMENT ON TABLE glow.chunk_successors IS 'Which chunk took the place of which when a document changed or was cut anew. Feedback is carried over at jaccard >= 0.9, or where 0.8 of the cited span lies in the successor; else the successor starts at zero.';
+CREATE INDEX successors_by_successor ON glow.chunk_successors USING btree (agent, successor);
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.chunk_successors TO glow_pipeline;
+
+CREATE TABLE glow.retrieval_indexes (
+    index_number integer GENERATED ALWAYS AS IDENTITY,
+    agent glow.agent_name NOT NULL,
+    chunking text NOT NULL,
+    model text NOT NULL,
+    dimensions integer NOT NULL,
+    state text DEFAULT 'building'::text NOT NULL,
+    chunks integer DEFAULT 0 NOT NULL,
+    words bigint DEFAULT 0 NOT NULL,
+    k1 double precision DEFAULT 1.2 NOT NULL,
+    b double precision DEFAULT 0.75 NOT NULL,
+    average_words double precision DEFAULT 1 NOT NULL,
+    dense_floor double precision DEFAULT 0 NOT NULL,
+    next_entry integer DEFAULT 1 NOT NULL,
+    next_term integer DEFAULT 1 NOT NULL,
+    started_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    built_at timestamp with time zone,
+    retired_at timestamp with time zone,
+    CONSTRAINT retrieval_indexes_average_words_check CHECK ((average_words > (0)::double precision)),
+    CONSTRAINT retrieval_indexes_b_check CHECK (((b >= (0)::double precision) AND (b <= (1)::double precision))),
+    CONSTRAINT retrieval_indexes_check CHECK (((state = 'building'::text) = ((built_at IS NULL) AND (retired_at IS NULL)))),
+    CONSTRAINT retrieval_indexes_chunks_check CHECK ((chunks >= 0)),
+    CONSTRAINT retrieval_indexes_dense_floor_check CHECK (((dense_floor >= ('-1'::integer)::double precision) AND (dense_floor <= (1)::double precision))),
+    CONSTRAINT retrieval_indexes_dimensions_check CHECK (((dimensions >= 1) AND (dimensions <= 16000))),
+    CONSTRAINT retrieval_indexes_k1_check CHECK ((k1 > (0)::double precision)),
+    CONSTRAINT retrieval_indexes_state_check CHECK ((state = ANY (ARRAY['building'::text, 'ready'::text, 'retired'::text]))),
+    CONSTRAINT retrieval_indexes_words_check CHECK ((words >= 0)),
+    CONSTRAINT retrieval_indexes_pkey PRIMARY KEY (index_number),
+    CONSTRAINT retrieval_indexes_agent_chunking_fkey FOREIGN KEY (agent, chunking) REFERENCES glow.chunkings(agent, chunking),
+    CONSTRAINT retrieval_indexes_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent)
+);
+COMMENT ON TABLE glow.retrieval_indexes IS 'The searchable form of the live chunks of an agent, under one chunking and one embedding model. Never searched before ready.';
+CREATE UNIQUE INDEX one_index ON glow.retrieval_indexes USING btree (agent, chunking, model) WHERE (state <> 'retired'::text);
+CREATE TRIGGER equipped AFTER UPDATE OF state ON glow.retrieval_indexes FOR EACH ROW WHEN (((new.state = 'ready'::text) AND (old.state <> 'ready'::text))) EXECUTE FUNCTION glow.equip_index();
+CREATE TRIGGER measured BEFORE UPDATE OF chunks ON glow.retrieval_indexes FOR EACH ROW EXECUTE FUNCTION glow.measure_floor();
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.retrieval_indexes TO glow_pipeline;
+
+CREATE TABLE glow.index_entries (
+    index_number integer NOT NULL,
+    entry integer NOT NULL,
+    chunk_id glow.identifier NOT NULL,
+    embedding public.vector,
+    lexical public.sparsevec(1000000000) NOT NULL,
+    words integer NOT NULL,
+    CONSTRAINT index_entries_index_number_chunk_id_key UNIQUE (index_number, chunk_id),
+    CONSTRAINT index_entries_pkey PRIMARY KEY (index_number, entry)
+)
+PARTITION BY LIST (index_number);
+COMMENT ON TABLE glow.index_entries IS 'The chunks of each index with embedding and term weights.';
+CREATE FUNCTION glow.entries_of(index_number integer) RETURNS SETOF glow.index_entries
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return query execute format('select * from %s', glow.index_part('index_entries', index_number));
+end $$;
+COMMENT ON FUNCTION glow.entries_of(index_number integer) IS 'The entries of a ready index, for those who read all of them.';
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.index_entries TO glow_pipeline;
+REVOKE ALL ON FUNCTION glow.entries_of(index_number integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow.entries_of(index_number integer) TO glow_pipeline;
+
+CREATE TABLE glow.index_terms (
+    index_number integer NOT NULL,
+    term text NOT NULL COLLATE pg_catalog."C",
+    term_number integer NOT NULL,
+    chunks integer NOT NULL,
+    CONSTRAINT index_terms_chunks_check CHECK ((chunks >= 0)),
+    CONSTRAINT index_terms_term_check CHECK (((length(term) >= 1) AND (length(term) <= 200))),
+    CONSTRAINT index_terms_pkey PRIMARY KEY (index_number, term)
+)
+PARTITION BY LIST (index_number);
+COMMENT ON TABLE glow.index_terms IS 'The terms of each index, and how many chunks hold them.';
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.index_terms TO glow_pipeline;
+
+CREATE TABLE glow.index_postings (
+    index_number integer NOT NULL,
+    term_number integer NOT NULL,
+    weight real NOT NULL,
+    entry integer NOT NULL,
+    CONSTRAINT index_postings_pkey PRIMARY KEY (index_number, term_number, weight, entry)
+)
+PARTITION BY LIST (index_number);
+COMMENT ON TABLE glow.index_postings IS 'Which entries hold a term, for the lexical candidates.';
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.index_postings TO glow_pipeline;
 
 CREATE TABLE glow.retrieval_configurations (
     configuration text NOT NULL,
     agent glow.agent_name NOT NULL,
     parameters jsonb NOT NULL,
+    chunking text NOT NULL,
+    model text NOT NULL,
     parent text,
     created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     CONSTRAINT retrieval_configurations_parameters_check CHECK ((jsonb_typeof(parameters) = 'object'::text)),
     CONSTRAINT retrieval_configurations_agent_configuration_key UNIQUE (agent, configuration),
     CONSTRAINT retrieval_configurations_pkey PRIMARY KEY (configuration),
+    CONSTRAINT retrieval_configurations_agent_chunking_fkey FOREIGN KEY (agent, chunking) REFERENCES glow.chunkings(agent, chunking),
     CONSTRAINT retrieval_configurations_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent),
     CONSTRAINT retrieval_configurations_parent_fkey FOREIGN KEY (parent) REFERENCES glow.retrieval_configurations(configuration)
 );
-COMMENT ON TABLE glow.retrieval_configurations IS 'Immutable, content-addressed retrieval parameters and learned memory.';
+COMMENT ON TABLE glow.retrieval_configurations IS 'Immutable, content-addressed: retrieval parameters, chunking, embedding model, and what was learned (memory, shifts, adapter, expansions).';
 CREATE TRIGGER immutable BEFORE DELETE OR UPDATE ON glow.retrieval_configurations FOR EACH ROW EXECUTE FUNCTION glow.refuse_change();
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.retrieval_configurations TO glow_pipeline;
 
@@ -2719,7 +3591,72 @@ CREATE TABLE glow.retrieval_memory (
     CONSTRAINT retrieval_memory_configuration_fkey FOREIGN KEY (configuration) REFERENCES glow.retrieval_configurations(configuration)
 );
 COMMENT ON TABLE glow.retrieval_memory IS 'What a configuration remembers of a query and a chunk, and the retrieval events it learned it from.';
+CREATE FUNCTION glow.chunk_prior(configuration text, base double precision, chunk_id text) RETURNS double precision
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT
+         CASE
+             WHEN (chunk_prior.base <= (0)::double precision) THEN (0)::double precision
+             ELSE GREATEST(('-1'::integer)::double precision, LEAST((1)::double precision, (ln(((sum(GREATEST(((m.attractiveness * (m.examinations + (2)::double precision)) - (chunk_prior.base * (2)::double precision)), (0)::double precision)) + ((5)::double precision * chunk_prior.base)) / ((sum(m.examinations) + (5)::double precision) * chunk_prior.base))) / (5)::double precision)))
+         END AS "greatest"
+    FROM glow.retrieval_memory m
+   WHERE ((m.configuration = chunk_prior.configuration) AND ((m.chunk_id)::text = chunk_prior.chunk_id))
+  HAVING (count(*) > 0);
+END;
+COMMENT ON FUNCTION glow.chunk_prior(configuration text, base double precision, chunk_id text) IS 'How much more a chunk is liked than chunks are, over all questions; null where nothing is known.';
+CREATE INDEX memory_by_chunk ON glow.retrieval_memory USING btree (configuration, chunk_id);
+CREATE INDEX memory_by_text ON glow.retrieval_memory USING btree (configuration, md5(query));
+CREATE TRIGGER forgotten AFTER DELETE ON glow.retrieval_memory FOR EACH ROW EXECUTE FUNCTION glow.forget_question();
+CREATE TRIGGER questions AFTER INSERT ON glow.retrieval_memory REFERENCING NEW TABLE AS remembered FOR EACH STATEMENT EXECUTE FUNCTION glow.remember_questions();
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.retrieval_memory TO glow_pipeline;
+GRANT ALL ON FUNCTION glow.chunk_prior(configuration text, base double precision, chunk_id text) TO glow_pipeline;
+
+CREATE TABLE glow.retrieval_adapters (
+    configuration text NOT NULL,
+    "position" integer NOT NULL,
+    "row" public.vector NOT NULL,
+    CONSTRAINT retrieval_adapters_position_check CHECK (("position" >= 0)),
+    CONSTRAINT retrieval_adapters_pkey PRIMARY KEY (configuration, "position"),
+    CONSTRAINT retrieval_adapters_configuration_fkey FOREIGN KEY (configuration) REFERENCES glow.retrieval_configurations(configuration)
+);
+COMMENT ON TABLE glow.retrieval_adapters IS 'The matrix W on queries, row by row: the adapted query is the array of (row . q).';
+CREATE TRIGGER immutable BEFORE DELETE OR UPDATE ON glow.retrieval_adapters FOR EACH ROW EXECUTE FUNCTION glow.refuse_change();
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.retrieval_adapters TO glow_pipeline;
+
+CREATE TABLE glow.retrieval_expansions (
+    configuration text NOT NULL,
+    "position" integer NOT NULL,
+    phrase text NOT NULL,
+    adds text[] NOT NULL,
+    weight double precision NOT NULL,
+    queries integer NOT NULL,
+    users integer NOT NULL,
+    lift double precision NOT NULL,
+    gain double precision NOT NULL,
+    event_ids text[] NOT NULL,
+    phrase_terms text[] GENERATED ALWAYS AS (glow.terms(phrase)) STORED,
+    added_terms text[] GENERATED ALWAYS AS (glow.terms(adds)) STORED,
+    CONSTRAINT retrieval_expansions_adds_check CHECK ((cardinality(adds) > 0)),
+    CONSTRAINT retrieval_expansions_position_check CHECK (("position" >= 0)),
+    CONSTRAINT retrieval_expansions_queries_check CHECK ((queries >= 0)),
+    CONSTRAINT retrieval_expansions_users_check CHECK ((users >= 0)),
+    CONSTRAINT retrieval_expansions_weight_check CHECK (((weight >= (0)::double precision) AND (weight < 'Infinity'::double precision))),
+    CONSTRAINT retrieval_expansions_pkey PRIMARY KEY (configuration, "position"),
+    CONSTRAINT retrieval_expansions_configuration_fkey FOREIGN KEY (configuration) REFERENCES glow.retrieval_configurations(configuration)
+);
+COMMENT ON TABLE glow.retrieval_expansions IS 'Words added to queries that hold a phrase, with the searches they were learned from and what they gained.';
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.retrieval_expansions TO glow_pipeline;
+
+CREATE TABLE glow.retrieval_shifts (
+    configuration text NOT NULL,
+    chunk_id glow.identifier NOT NULL,
+    embedding public.vector NOT NULL,
+    CONSTRAINT retrieval_shifts_pkey PRIMARY KEY (configuration, chunk_id),
+    CONSTRAINT retrieval_shifts_configuration_fkey FOREIGN KEY (configuration) REFERENCES glow.retrieval_configurations(configuration)
+);
+COMMENT ON TABLE glow.retrieval_shifts IS 'The chunks whose vectors a configuration moved towards the questions they answered.';
+CREATE TRIGGER immutable BEFORE DELETE OR UPDATE ON glow.retrieval_shifts FOR EACH ROW EXECUTE FUNCTION glow.refuse_change();
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.retrieval_shifts TO glow_pipeline;
 
 CREATE TABLE glow.retrieval_aliases (
     agent glow.agent_name NOT NULL,
@@ -2733,6 +3670,28 @@ CREATE TABLE glow.retrieval_aliases (
     CONSTRAINT retrieval_aliases_agent_configuration_fkey FOREIGN KEY (agent, configuration) REFERENCES glow.retrieval_configurations(agent, configuration)
 );
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.retrieval_aliases TO glow_pipeline;
+
+CREATE TABLE glow.retrieval_alias_history (
+    move_id bigint GENERATED ALWAYS AS IDENTITY,
+    agent text NOT NULL,
+    alias text NOT NULL,
+    configuration text,
+    previous text,
+    revision integer NOT NULL,
+    move text DEFAULT 'move'::text NOT NULL,
+    moved_by text NOT NULL,
+    reason text NOT NULL,
+    gate_id text,
+    experiment_id text,
+    moved_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT retrieval_alias_history_move_check CHECK ((move = ANY (ARRAY['move'::text, 'rollback'::text]))),
+    CONSTRAINT retrieval_alias_history_reason_check CHECK ((length(reason) <= 2000)),
+    CONSTRAINT retrieval_alias_history_pkey PRIMARY KEY (move_id)
+);
+COMMENT ON TABLE glow.retrieval_alias_history IS 'Every move of a retrieval alias: who, why, and the gate and experiment that allowed it.';
+CREATE INDEX retrieval_history_by_agent ON glow.retrieval_alias_history USING btree (agent, move_id);
+CREATE TRIGGER immutable BEFORE DELETE OR UPDATE ON glow.retrieval_alias_history FOR EACH ROW EXECUTE FUNCTION glow.refuse_change();
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.retrieval_alias_history TO glow_pipeline;
 
 CREATE TABLE glow.retrieval_gates (
     gate_id text NOT NULL,
@@ -2749,6 +3708,8 @@ CREATE TABLE glow.retrieval_gates (
     CONSTRAINT retrieval_gates_incumbent_fkey FOREIGN KEY (incumbent) REFERENCES glow.retrieval_configurations(configuration)
 );
 CREATE TRIGGER immutable BEFORE DELETE OR UPDATE ON glow.retrieval_gates FOR EACH ROW EXECUTE FUNCTION glow.refuse_change();
+ALTER TABLE ONLY glow.retrieval_alias_history
+    ADD CONSTRAINT retrieval_alias_history_gate_id_fkey FOREIGN KEY (gate_id) REFERENCES glow.retrieval_gates(gate_id);
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.retrieval_gates TO glow_pipeline;
 
 CREATE TABLE glow.retrieval_keys (
@@ -2774,12 +3735,16 @@ CREATE TABLE glow.retrieval_events (
     query text NOT NULL,
     policy text NOT NULL,
     configuration text,
+    model text,
+    index_number integer,
+    latency_ms double precision,
     user_id glow.identifier,
     conversation_id glow.identifier,
     occurred_at timestamp with time zone NOT NULL,
     recorded_at timestamp with time zone NOT NULL,
     xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
-    CONSTRAINT retrieval_events_policy_check CHECK ((policy = ANY (ARRAY['production'::text, 'interleave'::text]))),
+    CONSTRAINT retrieval_events_latency_ms_check CHECK (((latency_ms >= (0)::double precision) AND (latency_ms < 'Infinity'::double precision))),
+    CONSTRAINT retrieval_events_policy_check CHECK ((policy = ANY (ARRAY['production'::text, 'interleave'::text, 'explore'::text]))),
     CONSTRAINT retrieval_events_query_check CHECK (((octet_length(query) >= 1) AND (octet_length(query) <= 100000))),
     CONSTRAINT retrieval_events_pkey PRIMARY KEY (tenant, event_id, recorded_at)
 )
@@ -2787,6 +3752,7 @@ PARTITION BY RANGE (recorded_at);
 ALTER TABLE ONLY glow.retrieval_events FORCE ROW LEVEL SECURITY;
 COMMENT ON TABLE glow.retrieval_events IS 'One search: what was asked, and by which configuration it was answered.';
 CREATE INDEX retrieval_events_by_agent ON glow.retrieval_events USING btree (agent, xid);
+CREATE INDEX retrieval_events_by_execution ON glow.retrieval_events USING btree (tenant, execution_id) WHERE (execution_id IS NOT NULL);
 CREATE INDEX retrieval_events_by_time ON glow.retrieval_events USING brin (recorded_at);
 ALTER TABLE glow.retrieval_events
     ADD CONSTRAINT retrieval_events_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent);
@@ -2801,6 +3767,8 @@ CREATE TABLE glow.retrieval_hits (
     rank smallint NOT NULL,
     chunk_id glow.identifier NOT NULL,
     score double precision NOT NULL,
+    score_dense double precision,
+    score_lexical double precision,
     leg text NOT NULL,
     propensity double precision NOT NULL,
     shown boolean DEFAULT true NOT NULL,
@@ -2808,12 +3776,15 @@ CREATE TABLE glow.retrieval_hits (
     clicked boolean DEFAULT false NOT NULL,
     kept boolean DEFAULT false NOT NULL,
     explicit smallint DEFAULT 0 NOT NULL,
+    expert boolean DEFAULT false NOT NULL,
     recorded_at timestamp with time zone NOT NULL,
     CONSTRAINT retrieval_hits_explicit_check CHECK ((explicit = ANY (ARRAY['-1'::integer, 0, 1]))),
     CONSTRAINT retrieval_hits_leg_check CHECK ((leg = ANY (ARRAY['dense'::text, 'lexical'::text, 'both'::text]))),
     CONSTRAINT retrieval_hits_propensity_check CHECK (((propensity > (0)::double precision) AND (propensity <= (1)::double precision))),
     CONSTRAINT retrieval_hits_rank_check CHECK (((rank >= 1) AND (rank <= 1000))),
     CONSTRAINT retrieval_hits_score_check CHECK (((score > '-Infinity'::double precision) AND (score < 'Infinity'::double precision))),
+    CONSTRAINT retrieval_hits_score_dense_check CHECK (((score_dense > '-Infinity'::double precision) AND (score_dense < 'Infinity'::double precision))),
+    CONSTRAINT retrieval_hits_score_lexical_check CHECK (((score_lexical > '-Infinity'::double precision) AND (score_lexical < 'Infinity'::double precision))),
     CONSTRAINT retrieval_hits_pkey PRIMARY KEY (tenant, event_id, rank, recorded_at),
     CONSTRAINT retrieval_hits_tenant_event_id_chunk_id_recorded_at_key UNIQUE (tenant, event_id, chunk_id, recorded_at)
 )
@@ -3641,6 +4612,51 @@ CREATE INDEX rollout_moves_by_experiment ON glow.rollout_moves USING btree (expe
 CREATE TRIGGER immutable BEFORE DELETE OR UPDATE ON glow.rollout_moves FOR EACH ROW EXECUTE FUNCTION glow.refuse_change();
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.rollout_moves TO glow_pipeline;
 
+CREATE TABLE glow.retrieval_queries (
+    query_number bigint GENERATED ALWAYS AS IDENTITY,
+    agent glow.agent_name NOT NULL,
+    query text NOT NULL,
+    query_hash bytea NOT NULL,
+    CONSTRAINT retrieval_queries_agent_query_hash_key UNIQUE (agent, query_hash),
+    CONSTRAINT retrieval_queries_pkey PRIMARY KEY (query_number),
+    CONSTRAINT retrieval_queries_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent)
+);
+COMMENT ON TABLE glow.retrieval_queries IS 'Every question an agent was searched with, in the order they were first folded.';
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.retrieval_queries TO glow_pipeline;
+
+CREATE TABLE glow.retrieval_signals (
+    agent glow.agent_name NOT NULL,
+    query_number bigint NOT NULL,
+    person text NOT NULL COLLATE pg_catalog."C",
+    day integer NOT NULL,
+    event_ids text[] NOT NULL,
+    chunk_ids text[] NOT NULL,
+    credits double precision[] NOT NULL,
+    looks double precision[] NOT NULL,
+    explicit smallint[] NOT NULL,
+    oldest timestamp with time zone NOT NULL,
+    CONSTRAINT retrieval_signals_event_ids_check CHECK ((cardinality(event_ids) > 0)),
+    CONSTRAINT retrieval_signals_pkey PRIMARY KEY (agent, query_number, person, day),
+    CONSTRAINT retrieval_signals_query_number_fkey FOREIGN KEY (query_number) REFERENCES glow.retrieval_queries(query_number)
+);
+COMMENT ON TABLE glow.retrieval_signals IS 'What each person said by deed, per day, of the chunks one question showed: learning/retrieval/signals says how much.';
+CREATE INDEX signals_by_person ON glow.retrieval_signals USING btree (person);
+CREATE INDEX signals_by_query ON glow.retrieval_signals USING btree (query_number);
+CREATE INDEX signals_of_nobody ON glow.retrieval_signals USING gin (event_ids) WHERE (person = ''::text);
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.retrieval_signals TO glow_pipeline;
+
+CREATE TABLE glow.retrieval_questions (
+    configuration text NOT NULL,
+    question integer NOT NULL,
+    query text NOT NULL,
+    embedding public.vector NOT NULL,
+    CONSTRAINT retrieval_questions_pkey PRIMARY KEY (configuration, question),
+    CONSTRAINT retrieval_questions_configuration_fkey FOREIGN KEY (configuration) REFERENCES glow.retrieval_configurations(configuration)
+);
+COMMENT ON TABLE glow.retrieval_questions IS 'The different questions that a configuration remembers, with vectors of length 1.';
+CREATE UNIQUE INDEX questions_by_text ON glow.retrieval_questions USING btree (configuration, md5(query));
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE glow.retrieval_questions TO glow_pipeline;
+
 -- Functions apps call
 
 CREATE TYPE glow_api.annotation_call AS (
@@ -3711,6 +4727,17 @@ CREATE TYPE glow_api.feedback_call AS (
     withdrawn boolean
 );
 
+CREATE TYPE glow_api.found_chunk AS (
+    chunk_id text,
+    score double precision,
+    dense double precision,
+    lexical double precision,
+    dense_rank integer,
+    lexical_rank integer,
+    leg text
+);
+COMMENT ON TYPE glow_api.found_chunk IS 'A candidate: its score, the two legs on their scales, and its rank within each (null where the leg does not know it).';
+
 CREATE TYPE glow_api.personal_place AS (
     relation text,
     people text[],
@@ -3742,7 +4769,10 @@ CREATE TYPE glow_api.retrieval_call AS (
     conversation_id text,
     occurred_at timestamp with time zone,
     tenant text,
-    sent_at timestamp with time zone
+    sent_at timestamp with time zone,
+    model text,
+    index_number integer,
+    latency_ms integer
 );
 
 CREATE TYPE glow_api.review_call AS (
@@ -3754,6 +4784,19 @@ CREATE TYPE glow_api.review_call AS (
     state text
 );
 COMMENT ON TYPE glow_api.review_call IS 'Who asks for reviews, and for which: the filters of annotation_queue and claim_annotation.';
+
+CREATE TYPE glow_api.search_plan AS (
+    agent text,
+    configuration text,
+    parameters jsonb,
+    chunking text,
+    model text,
+    index_number integer,
+    dimensions integer,
+    chunks integer,
+    dense_floor double precision
+);
+COMMENT ON TYPE glow_api.search_plan IS 'A retrieval configuration with the index that it searches.';
 
 CREATE FUNCTION glow_api.abandon_experiment(experiment_id text, reason text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -3768,6 +4811,24 @@ end $$;
 COMMENT ON FUNCTION glow_api.abandon_experiment(experiment_id text, reason text) IS 'Ends an experiment that went wrong: as stop_experiment, and its numbers count as no result.';
 REVOKE ALL ON FUNCTION glow_api.abandon_experiment(experiment_id text, reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.abandon_experiment(experiment_id text, reason text) TO glow_engineer;
+
+CREATE FUNCTION glow_api.adapted_query(plan glow_api.search_plan, vector public.vector) RETURNS public.vector
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+  share double precision := glow_api.weight(plan, 'adapter_weight');
+  turned public.vector;
+begin
+  if share = 0 or vector is null then return vector; end if;
+  select public.l2_normalize(array_agg(-(a.row operator(public.<#>) vector) order by a.position)::public.vector) into turned
+    from glow.retrieval_adapters a where a.configuration = plan.configuration;
+  if turned is null then return vector; end if;
+  return public.l2_normalize(
+    (vector operator(public.*) array_fill((1 - share)::real, array[plan.dimensions])::public.vector)
+    operator(public.+) (turned operator(public.*) array_fill(share::real, array[plan.dimensions])::public.vector));
+end $$;
+COMMENT ON FUNCTION glow_api.adapted_query(plan glow_api.search_plan, vector public.vector) IS 'The vector that the dense leg asks with.';
+REVOKE ALL ON FUNCTION glow_api.adapted_query(plan glow_api.search_plan, vector public.vector) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.adjudicate(item_id bigint DEFAULT NULL::bigint, execution_id text DEFAULT NULL::text, verdict text DEFAULT NULL::text, output text DEFAULT NULL::text, notes text DEFAULT NULL::text, idempotency_key text DEFAULT NULL::text, reviewer text DEFAULT NULL::text, tenant text DEFAULT NULL::text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -4028,7 +5089,27 @@ CREATE FUNCTION glow_api.are_columns(relation text, given jsonb) RETURNS boolean
 COMMENT ON FUNCTION glow_api.are_columns(relation text, given jsonb) IS 'Whether a JSON object names columns of a table and nothing else.';
 REVOKE ALL ON FUNCTION glow_api.are_columns(relation text, given jsonb) FROM PUBLIC;
 
-CREATE FUNCTION glow_api.assigned_arms(agent text, tenant text, unit text, session text, org text, execution text) RETURNS TABLE(experiment_id text, kind text, phase integer, variant text, version text, config jsonb)
+CREATE FUNCTION glow_api.asked_terms(plan glow_api.search_plan, query text, OUT terms text[], OUT times double precision[]) RETURNS record
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+  strength double precision := glow_api.weight(plan, 'expansion_weight');
+begin
+  terms := glow.terms(query);
+  times := array_fill(1::double precision, array[cardinality(terms)]);
+  if strength = 0 then return; end if;
+  select asked_terms.terms || coalesce(array_agg(x.word), '{}'), asked_terms.times || coalesce(array_agg(x.weight), '{}')
+    into terms, times
+    from (select a.word, max(e.weight) * strength as weight
+            from glow.retrieval_expansions e cross join unnest(e.added_terms) a(word)
+           where e.configuration = plan.configuration and e.weight > 0 and cardinality(e.phrase_terms) > 0
+             and e.phrase_terms <@ asked_terms.terms and a.word <> all (asked_terms.terms)
+           group by a.word) x;
+end $$;
+COMMENT ON FUNCTION glow_api.asked_terms(plan glow_api.search_plan, query text, OUT terms text[], OUT times double precision[]) IS 'The words of a question and those that expansions add, with how often each counts.';
+REVOKE ALL ON FUNCTION glow_api.asked_terms(plan glow_api.search_plan, query text, OUT terms text[], OUT times double precision[]) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.assigned_arms(agent text, tenant text, unit text, session text, org text, execution text, only_kind text DEFAULT NULL::text) RETURNS TABLE(experiment_id text, kind text, phase integer, variant text, version text, config jsonb)
     LANGUAGE plpgsql
     AS $$
 #variable_conflict use_column
@@ -4041,6 +5122,7 @@ declare
 begin
   for x in
     select e.* from glow.learning_experiments e where e.agent = assigned_arms.agent and e.active
+       and (only_kind is null or e.kind = only_kind)
      order by e.kind <> 'prompt', e.started_at, e.experiment_id
   loop
     who := case x.unit when 'user' then unit when 'org' then org when 'session' then session else execution end;
@@ -4079,8 +5161,8 @@ begin
                         case assigned when 'treatment' then x.treatment_config else x.control_config end;
   end loop;
 end $$;
-COMMENT ON FUNCTION glow_api.assigned_arms(agent text, tenant text, unit text, session text, org text, execution text) IS 'The arms that a unit has in the experiments of an agent, that of the prompt first; writes the exposures that are new.';
-REVOKE ALL ON FUNCTION glow_api.assigned_arms(agent text, tenant text, unit text, session text, org text, execution text) FROM PUBLIC;
+COMMENT ON FUNCTION glow_api.assigned_arms(agent text, tenant text, unit text, session text, org text, execution text, only_kind text) IS 'The arms that a unit has in the experiments of an agent (of one kind, where only that is used), that of the prompt first; writes the exposures that are new.';
+REVOKE ALL ON FUNCTION glow_api.assigned_arms(agent text, tenant text, unit text, session text, org text, execution text, only_kind text) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.base64url(bytes bytea) RETURNS text
     LANGUAGE sql IMMUTABLE
@@ -4457,7 +5539,7 @@ CREATE FUNCTION glow_api.counted(receipt jsonb, relation text, n bigint) RETURNS
 COMMENT ON FUNCTION glow_api.counted(receipt jsonb, relation text, n bigint) IS 'A receipt with some more rows of a table.';
 REVOKE ALL ON FUNCTION glow_api.counted(receipt jsonb, relation text, n bigint) FROM PUBLIC;
 
-CREATE FUNCTION glow_api.create_experiment(agent text, prompt_version text DEFAULT NULL::text, hypothesis text DEFAULT ''::text, effect double precision DEFAULT 0.05, reason text DEFAULT ''::text, kind text DEFAULT 'prompt'::text, treatment text DEFAULT NULL::text, config jsonb DEFAULT NULL::jsonb, unit text DEFAULT 'user'::text, layer text DEFAULT NULL::text, slot_from integer DEFAULT 0, slot_to integer DEFAULT 1000000, objective text DEFAULT 'superiority'::text, treatment_ppm integer DEFAULT 500000, enroll_ppm integer DEFAULT 1000000, control text DEFAULT NULL::text, control_config jsonb DEFAULT NULL::jsonb, metric text DEFAULT 'thumbs_up_rate'::text, days integer DEFAULT 7) RETURNS jsonb
+CREATE FUNCTION glow_api.create_experiment(agent text, prompt_version text DEFAULT NULL::text, hypothesis text DEFAULT ''::text, effect double precision DEFAULT 0.05, reason text DEFAULT ''::text, kind text DEFAULT 'prompt'::text, treatment text DEFAULT NULL::text, config jsonb DEFAULT NULL::jsonb, unit text DEFAULT 'user'::text, layer text DEFAULT NULL::text, slot_from integer DEFAULT 0, slot_to integer DEFAULT 1000000, objective text DEFAULT 'superiority'::text, treatment_ppm integer DEFAULT 500000, enroll_ppm integer DEFAULT 1000000, control text DEFAULT NULL::text, control_config jsonb DEFAULT NULL::jsonb, metric text DEFAULT 'thumbs_up_rate'::text, days integer DEFAULT 7, score_key text DEFAULT NULL::text, cuped boolean DEFAULT false, hash text DEFAULT 'pg1'::text, approval boolean DEFAULT false) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
@@ -4469,8 +5551,9 @@ declare
 begin
   perform glow_api.enter();
   perform glow_api.require_own_agent(agent);
-  if effect is null or not (effect between 0.001 and 0.5) then
-    perform glow_api.refuse('PT422', 'effect', effect::text, 'the smallest difference worth finding, from 0.001 to 0.5 (0.05: five points)');
+  -- A score may count in what it likes.
+  if effect is null or not (effect between 0.001 and case metric when 'score' then 1000000 else 0.5 end) then
+    perform glow_api.refuse('PT422', 'effect', effect::text, 'the smallest difference worth finding, from 0.001 to 0.5 (0.05: five points); of a score to 1000000');
   elsif length(hypothesis) > 2000 then
     perform glow_api.refuse('PT413', 'hypothesis', length(hypothesis) || ' characters', 'at most 2000 characters');
   elsif kind is null or kind not in ('prompt', 'model', 'retrieval', 'config') then
@@ -4498,9 +5581,20 @@ begin
   elsif objective is null or objective not in ('superiority', 'non_inferiority') then
     perform glow_api.refuse('PT422', 'objective', objective, 'superiority or non_inferiority');
   elsif metric is null or metric not in ('thumbs_up_rate', 'mean_rating', 'low_rating_rate', 'correction_rate', 'latency_slo', 'latency_mean',
-                                         'cost_mean', 'feedback_rate', 'net_score') then
+                                         'cost_mean', 'feedback_rate', 'net_score', 'score') then
     perform glow_api.refuse('PT422', 'metric', metric, 'thumbs_up_rate, mean_rating, low_rating_rate, correction_rate, latency_slo, '
-      'latency_mean, cost_mean, feedback_rate or net_score');
+      'latency_mean, cost_mean, feedback_rate, net_score or score');
+  elsif (metric = 'score') <> (score_key is not null) then
+    perform glow_api.refuse('PT422', 'score_key', score_key, case metric when 'score'
+      then 'the name of the score in the metadata of executions' else 'none: only metric score reads a score' end);
+  elsif score_key is not null and (score_key = '' or length(score_key) > 200 or score_key ~ '[[:cntrl:]]') then
+    perform glow_api.refuse('PT422', 'score_key', left(score_key, 80), 'a name of 1 to 200 characters without control characters');
+  elsif cuped is null then
+    perform glow_api.refuse('PT422', 'cuped', cuped::text, 'true or false');
+  elsif hash is null or hash not in ('pg1', 'gb2') then
+    perform glow_api.refuse('PT422', 'hash', hash, 'pg1, or gb2: the hash of GrowthBook''s SDKs');
+  elsif approval is null then
+    perform glow_api.refuse('PT422', 'approval', approval::text, 'true or false');
   elsif days is null or days not between 7 and 28 then
     perform glow_api.refuse('PT422', 'days', days::text, 'a number of days from 7 to 28: whole weeks look alike');
   elsif treatment_ppm is null or treatment_ppm not between 1 and 999999 then
@@ -4531,12 +5625,13 @@ begin
     'kind', kind, 'design', 'ab', 'prompt_version', case kind when 'prompt' then treatment end, 'treatment', treatment, 'config', config,
     'control', control, 'control_config', control_config, 'hypothesis', nullif(hypothesis, ''), 'effect', effect, 'unit', unit,
     'layer', coalesce(layer, kind), 'slot_from', slot_from, 'slot_to', slot_to, 'objective', objective, 'treatment_ppm', treatment_ppm,
-    'enroll_ppm', enroll_ppm, 'metric', metric, 'days', days), reason) || jsonb_build_object('warnings', warnings);
+    'enroll_ppm', enroll_ppm, 'metric', metric, 'days', days, 'score_key', score_key, 'cuped', nullif(cuped, false),
+    'hash', nullif(hash, 'pg1'), 'approval', nullif(approval, false)), reason) || jsonb_build_object('warnings', warnings);
 end $_$;
-COMMENT ON FUNCTION glow_api.create_experiment(agent text, prompt_version text, hypothesis text, effect double precision, reason text, kind text, treatment text, config jsonb, unit text, layer text, slot_from integer, slot_to integer, objective text, treatment_ppm integer, enroll_ppm integer, control text, control_config jsonb, metric text, days integer) IS 'Asks for an experiment of a version against the one in production: planned from the agent''s own traffic for the effect that is worth finding, and started by a run. Without a gate, on the word of who asks. prompt_version or treatment: the version; config: the settings of kind config. control, control_config: what the app uses, where nothing of the kind is in production. metric: what decides; days: at least. warnings: why it may find nothing, of the share of thumbs up; of other metrics `glow experiment plan` tells.';
-REVOKE ALL ON FUNCTION glow_api.create_experiment(agent text, prompt_version text, hypothesis text, effect double precision, reason text, kind text, treatment text, config jsonb, unit text, layer text, slot_from integer, slot_to integer, objective text, treatment_ppm integer, enroll_ppm integer, control text, control_config jsonb, metric text, days integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION glow_api.create_experiment(agent text, prompt_version text, hypothesis text, effect double precision, reason text, kind text, treatment text, config jsonb, unit text, layer text, slot_from integer, slot_to integer, objective text, treatment_ppm integer, enroll_ppm integer, control text, control_config jsonb, metric text, days integer) TO glow_engineer;
-GRANT ALL ON FUNCTION glow_api.create_experiment(agent text, prompt_version text, hypothesis text, effect double precision, reason text, kind text, treatment text, config jsonb, unit text, layer text, slot_from integer, slot_to integer, objective text, treatment_ppm integer, enroll_ppm integer, control text, control_config jsonb, metric text, days integer) TO glow_pipeline;
+COMMENT ON FUNCTION glow_api.create_experiment(agent text, prompt_version text, hypothesis text, effect double precision, reason text, kind text, treatment text, config jsonb, unit text, layer text, slot_from integer, slot_to integer, objective text, treatment_ppm integer, enroll_ppm integer, control text, control_config jsonb, metric text, days integer, score_key text, cuped boolean, hash text, approval boolean) IS 'Asks for an experiment of a version against the one in production: planned from the agent''s own traffic for the effect that is worth finding, and started by a run. Without a gate, on the word of who asks. prompt_version or treatment: the version; config: the settings of kind config. control, control_config: what the app uses, where nothing of the kind is in production. metric: what decides (score: a number in the executions'' metadata, named by score_key); days: at least. cuped: take off what users said before. hash: gb2 draws as GrowthBook''s SDKs do. approval: after a win a person lets each stage of the rollout begin. warnings: why it may find nothing, of the share of thumbs up; of other metrics `glow experiment plan` tells.';
+REVOKE ALL ON FUNCTION glow_api.create_experiment(agent text, prompt_version text, hypothesis text, effect double precision, reason text, kind text, treatment text, config jsonb, unit text, layer text, slot_from integer, slot_to integer, objective text, treatment_ppm integer, enroll_ppm integer, control text, control_config jsonb, metric text, days integer, score_key text, cuped boolean, hash text, approval boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.create_experiment(agent text, prompt_version text, hypothesis text, effect double precision, reason text, kind text, treatment text, config jsonb, unit text, layer text, slot_from integer, slot_to integer, objective text, treatment_ppm integer, enroll_ppm integer, control text, control_config jsonb, metric text, days integer, score_key text, cuped boolean, hash text, approval boolean) TO glow_engineer;
+GRANT ALL ON FUNCTION glow_api.create_experiment(agent text, prompt_version text, hypothesis text, effect double precision, reason text, kind text, treatment text, config jsonb, unit text, layer text, slot_from integer, slot_to integer, objective text, treatment_ppm integer, enroll_ppm integer, control text, control_config jsonb, metric text, days integer, score_key text, cuped boolean, hash text, approval boolean) TO glow_pipeline;
 
 CREATE FUNCTION glow_api.create_holdout(holdout text, holdout_ppm integer, agent text DEFAULT NULL::text, ends_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -4705,6 +5800,29 @@ CREATE FUNCTION glow_api.die() RETURNS double precision
     RETURN ((((('x'::text || "right"((gen_random_uuid())::text, 12)))::bit(48))::bigint)::numeric / 281474976710656.0);
 COMMENT ON FUNCTION glow_api.die() IS 'A number from 0 to 1 that nobody can foretell.';
 REVOKE ALL ON FUNCTION glow_api.die() FROM PUBLIC;
+
+CREATE FUNCTION glow_api.document_problem(document_id text, title text, body text) RETURNS glow_api.problem
+    LANGUAGE plpgsql IMMUTABLE
+    AS $$
+declare
+  problem glow_api.problem := glow_api.id_problem('{document_id}', array[document_id], 1);
+begin
+  if problem.code is not null then return problem; end if;
+  if title is null then
+    return row('PT422', 'title', title, 'a text, which may be empty')::glow_api.problem;
+  elsif length(title) > 1000 then
+    return row('PT413', 'title', length(title) || ' characters', 'at most 1000 characters')::glow_api.problem;
+  end if;
+  return glow_api.text_problem('body', body, 10000000, true);
+end $$;
+COMMENT ON FUNCTION glow_api.document_problem(document_id text, title text, body text) IS 'What is wrong with a document, or null.';
+REVOKE ALL ON FUNCTION glow_api.document_problem(document_id text, title text, body text) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.draw(seed text, n integer) RETURNS double precision
+    LANGUAGE sql IMMUTABLE
+    RETURN ((((get_byte(sha256(convert_to(((seed || ':'::text) || (n / 16)), 'UTF8'::name)), ((n % 16) * 2)) * 256) + get_byte(sha256(convert_to(((seed || ':'::text) || (n / 16)), 'UTF8'::name)), (((n % 16) * 2) + 1))))::double precision / (65536.0)::double precision);
+COMMENT ON FUNCTION glow_api.draw(seed text, n integer) IS 'A number from 0 to below 1 that belongs to a search: asked again it is the same.';
+REVOKE ALL ON FUNCTION glow_api.draw(seed text, n integer) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.effect_of(feedback bigint) RETURNS TABLE(effect text, id text, since timestamp with time zone, detail jsonb)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -5219,6 +6337,20 @@ begin
       receipt := glow_api.counted(receipt, place, gone + shared);
     end loop;
   end if;
+  -- A word that several people's searches taught is nobody's.
+  with hit as (
+    select x.configuration, x.position, array(select e from unnest(x.event_ids) e where e <> all(events)) as others
+      from glow.retrieval_expansions x where x.event_ids && events
+  ), kept as (
+    update glow.retrieval_expansions x set event_ids = h.others from hit h
+     where x.configuration = h.configuration and x.position = h.position and cardinality(h.others) > 0 returning 1
+  ), dropped as (
+    delete from glow.retrieval_expansions x using hit h
+     where x.configuration = h.configuration and x.position = h.position and cardinality(h.others) = 0 returning 1
+  )
+  select (select count(*) from kept) + (select count(*) from dropped) into gone;
+  receipt := glow_api.counted(receipt, 'retrieval_expansions', gone);
+  receipt := glow_api.erase_signals(erase_retrieval.erasure_id, erase_retrieval.tenant, receipt);
   delete from glow.embeddings m
    where m.content_hash in (select encode(sha256(convert_to(t, 'UTF8')), 'hex') from glow_api.probes(erase_retrieval.erasure_id, 'text') t);
   get diagnostics gone = row_count;
@@ -5349,6 +6481,42 @@ begin
 end $$;
 COMMENT ON FUNCTION glow_api.erase_said(erasure_id bigint, tenant text, subject text, receipt jsonb) IS 'Takes a person out of executions, feedback, searches and imports.';
 REVOKE ALL ON FUNCTION glow_api.erase_said(erasure_id bigint, tenant text, subject text, receipt jsonb) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.erase_signals(erasure_id bigint, tenant text, receipt jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+  the_id bigint := erase_signals.erasure_id;
+  whose text := erase_signals.tenant;
+  events text[] := array(select glow.qualified(whose, e) from glow_api.probes(the_id, 'event') e);
+  gone bigint;
+  questions bigint[];
+  others text[];
+begin
+  with gone_signals as (
+    delete from glow.retrieval_signals s
+     where s.person in (
+       select glow.retrieval_person(whose, p, null) from glow_api.probes(the_id, 'person') p
+       union all select glow.retrieval_person(whose, null, c) from glow_api.probes(the_id, 'conversation') c)
+       or s.person = '' and s.event_ids && events
+    returning s.query_number, s.event_ids
+  )
+  select count(*), coalesce(array_agg(distinct g.query_number), '{}'),
+         coalesce((select array_agg(distinct e) from gone_signals x cross join unnest(x.event_ids) e where e <> all (events)), '{}')
+    into gone, questions, others
+    from gone_signals g;
+  -- What others searched in the same visit (of nobody) is read again.
+  update glow.retrieval_events r set xid = pg_current_xact_id()
+   where (r.tenant, r.event_id) in (select glow.tenant_of(o), glow.unqualified(o) from unnest(others) o);
+  receipt := glow_api.counted(receipt, 'retrieval_signals', gone);
+  delete from glow.retrieval_queries q
+   where q.query_number = any (questions)
+     and not exists (select from glow.retrieval_signals s where s.query_number = q.query_number);
+  get diagnostics gone = row_count;
+  return glow_api.counted(receipt, 'retrieval_queries', gone);
+end $$;
+COMMENT ON FUNCTION glow_api.erase_signals(erasure_id bigint, tenant text, receipt jsonb) IS 'Takes a person''s searches out of the signals; a question that others asked in the same words stays.';
+REVOKE ALL ON FUNCTION glow_api.erase_signals(erasure_id bigint, tenant text, receipt jsonb) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.erase_subject(subject text, tenant text DEFAULT NULL::text, dry_run boolean DEFAULT true, reason text DEFAULT ''::text, confirm text DEFAULT NULL::text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -5715,6 +6883,49 @@ end $$;
 COMMENT ON FUNCTION glow_api.forget_statistics() IS 'Takes new samples of every table, so that none holds values that were erased.';
 REVOKE ALL ON FUNCTION glow_api.forget_statistics() FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.forget_statistics() TO glow_pipeline;
+
+CREATE FUNCTION glow_api.found_chunks(plan glow_api.search_plan, terms text[], times double precision[], vector public.vector, asked public.vector, k integer, every_leg boolean, exact boolean DEFAULT false) RETURNS SETOF glow_api.found_chunk
+    LANGUAGE plpgsql STABLE
+    SET jit TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    SET enable_seqscan TO 'off'
+    SET enable_indexscan TO 'on'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET "hnsw.ef_search" TO '40'
+    SET "hnsw.iterative_scan" TO 'relaxed_order'
+    AS $_$
+declare
+  depth integer := greatest(glow_api.weight(plan, 'candidate_depth', 40)::integer, 2 * k);
+  remembers boolean := vector is not null and glow_api.weight(plan, 'memory_weight') > 0;
+  shifts boolean := glow_api.weight(plan, 'shift') > 0;
+  likes boolean := glow_api.weight(plan, 'prior_weight') > 0;
+  moves boolean := vector is not null and glow_api.weight(plan, 'pseudo_weight') > 0;
+  chunk_ids text[];
+  worth double precision[];
+begin
+  if remembers then
+    select r.chunk_ids, r.worth into chunk_ids, worth from glow_api.remembered(plan, vector) r;
+  end if;
+  if exact then
+    perform set_config('enable_indexscan', 'off', true), set_config('enable_seqscan', 'on', true);
+  elsif depth <> 40 then
+    perform set_config('hnsw.ef_search', least(depth, 1000)::text, true);
+  end if;
+  return query execute
+    case when vector is null or moves or every_leg or exact
+      then glow.search_text(plan.index_number, plan.dimensions, vector is not null, remembers, shifts, likes, moves, every_leg)
+      else format('select * from glow.%I($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18)',
+                  'search_index_' || plan.index_number || case when remembers or shifts or likes then '_learned' else '' end) end
+    using plan.index_number, asked, depth, plan.chunks, terms, times,
+          coalesce((plan.parameters ->> 'dense_floor')::double precision, plan.dense_floor),
+          glow_api.weight(plan, 'dense_weight', 1), glow_api.weight(plan, 'lexical_weight', 1), chunk_ids, worth,
+          glow_api.weight(plan, 'memory_weight'), glow_api.weight(plan, 'prior_weight'), plan.configuration,
+          glow_api.weight(plan, 'base_attractiveness'), glow_api.weight(plan, 'pseudo_weight'),
+          glow_api.weight(plan, 'pseudo_depth', 3)::bigint, k;
+end $_$;
+COMMENT ON FUNCTION glow_api.found_chunks(plan glow_api.search_plan, terms text[], times double precision[], vector public.vector, asked public.vector, k integer, every_leg boolean, exact boolean) IS 'The best k candidates by score, the best first; with `every_leg` the best k of each leg instead.';
+REVOKE ALL ON FUNCTION glow_api.found_chunks(plan glow_api.search_plan, terms text[], times double precision[], vector public.vector, asked public.vector, k integer, every_leg boolean, exact boolean) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.from_base64url(value text) RETURNS bytea
     LANGUAGE sql IMMUTABLE
@@ -6096,7 +7307,7 @@ COMMENT ON FUNCTION glow_api.log_execution_batch(rows jsonb) IS 'Records many ex
 REVOKE ALL ON FUNCTION glow_api.log_execution_batch(rows jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.log_execution_batch(rows jsonb) TO glow_app;
 
-CREATE FUNCTION glow_api.log_retrieval(event_id text, agent text, query text, hits jsonb, execution_id text DEFAULT NULL::text, policy text DEFAULT 'production'::text, configuration text DEFAULT NULL::text, user_id text DEFAULT NULL::text, conversation_id text DEFAULT NULL::text, occurred_at timestamp with time zone DEFAULT NULL::timestamp with time zone, tenant text DEFAULT NULL::text, sent_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS jsonb
+CREATE FUNCTION glow_api.log_retrieval(event_id text, agent text, query text, hits jsonb, execution_id text DEFAULT NULL::text, policy text DEFAULT 'production'::text, configuration text DEFAULT NULL::text, user_id text DEFAULT NULL::text, conversation_id text DEFAULT NULL::text, occurred_at timestamp with time zone DEFAULT NULL::timestamp with time zone, tenant text DEFAULT NULL::text, sent_at timestamp with time zone DEFAULT NULL::timestamp with time zone, model text DEFAULT NULL::text, index_number integer DEFAULT NULL::integer, latency_ms integer DEFAULT NULL::integer) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -6105,11 +7316,11 @@ declare
 begin
   return glow_api.answered(glow_api.record_retrieval(
     row(event_id, agent, query, hits, execution_id, policy, configuration, user_id, conversation_id, occurred_at, tenant,
-        sent_at), caller));
+        sent_at, model, index_number, latency_ms), caller));
 end $$;
-COMMENT ON FUNCTION glow_api.log_retrieval(event_id text, agent text, query text, hits jsonb, execution_id text, policy text, configuration text, user_id text, conversation_id text, occurred_at timestamp with time zone, tenant text, sent_at timestamp with time zone) IS 'Records a search: what was shown at which rank, under which policy (interleave where two rankings were mixed) and configuration (the sha of the parameters in force). Call it again with the same event_id to add clicks, citations and verdicts as they happen.';
-REVOKE ALL ON FUNCTION glow_api.log_retrieval(event_id text, agent text, query text, hits jsonb, execution_id text, policy text, configuration text, user_id text, conversation_id text, occurred_at timestamp with time zone, tenant text, sent_at timestamp with time zone) FROM PUBLIC;
-GRANT ALL ON FUNCTION glow_api.log_retrieval(event_id text, agent text, query text, hits jsonb, execution_id text, policy text, configuration text, user_id text, conversation_id text, occurred_at timestamp with time zone, tenant text, sent_at timestamp with time zone) TO glow_app;
+COMMENT ON FUNCTION glow_api.log_retrieval(event_id text, agent text, query text, hits jsonb, execution_id text, policy text, configuration text, user_id text, conversation_id text, occurred_at timestamp with time zone, tenant text, sent_at timestamp with time zone, model text, index_number integer, latency_ms integer) IS 'Records a search: what was shown at which rank, under which policy (interleave where two rankings were mixed, explore where neighbours were swapped by chance) and configuration (the sha of what was in force; one that nobody knows is kept too). Call it again with the same event_id to add clicks, citations and verdicts as they happen; a hit''s `explicit` is the user''s own thumb on it, or an expert''s where `expert` is true.';
+REVOKE ALL ON FUNCTION glow_api.log_retrieval(event_id text, agent text, query text, hits jsonb, execution_id text, policy text, configuration text, user_id text, conversation_id text, occurred_at timestamp with time zone, tenant text, sent_at timestamp with time zone, model text, index_number integer, latency_ms integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.log_retrieval(event_id text, agent text, query text, hits jsonb, execution_id text, policy text, configuration text, user_id text, conversation_id text, occurred_at timestamp with time zone, tenant text, sent_at timestamp with time zone, model text, index_number integer, latency_ms integer) TO glow_app;
 
 CREATE FUNCTION glow_api.log_retrieval_batch(rows jsonb) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -6123,6 +7334,31 @@ end $$;
 COMMENT ON FUNCTION glow_api.log_retrieval_batch(rows jsonb) IS 'Records many searches: an array of objects with the arguments of log_retrieval. Answers one result for each, in order; a refused row stops no other.';
 REVOKE ALL ON FUNCTION glow_api.log_retrieval_batch(rows jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.log_retrieval_batch(rows jsonb) TO glow_app;
+
+CREATE FUNCTION glow_api.log_search(call glow_api.retrieval_call) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+declare
+  arrived timestamptz := clock_timestamp();
+begin
+  insert into glow.retrieval_keys (tenant, event_id, agent, query_hash, recorded_at)
+  values (call.tenant, call.event_id, call.agent, sha256(convert_to(call.query, 'UTF8')), arrived)
+  on conflict do nothing;
+  if not found then return false; end if;
+  insert into glow.retrieval_events (
+    tenant, event_id, agent, execution_id, query, policy, configuration, model, index_number, latency_ms, user_id, conversation_id,
+    occurred_at, recorded_at)
+  values (call.tenant, call.event_id, call.agent, call.execution_id, call.query, call.policy, call.configuration, call.model,
+          call.index_number, call.latency_ms, call.user_id, call.conversation_id, arrived, arrived);
+  insert into glow.retrieval_hits (tenant, event_id, rank, chunk_id, score, score_dense, score_lexical, leg, propensity, recorded_at)
+  select call.tenant, call.event_id, x.rank, x.chunk_id, x.score, x.score_dense, x.score_lexical, x.leg, x.propensity, arrived
+    from jsonb_to_recordset(call.hits) as x(
+      rank smallint, chunk_id text, score double precision, score_dense double precision, score_lexical double precision, leg text,
+      propensity double precision);
+  return true;
+end $$;
+COMMENT ON FUNCTION glow_api.log_search(call glow_api.retrieval_call) IS 'Writes a search with what it shows; answers whether it is new.';
+REVOKE ALL ON FUNCTION glow_api.log_search(call glow_api.retrieval_call) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.looks_cost(looks integer) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -6424,6 +7660,8 @@ CREATE FUNCTION glow_api.personal_places() RETURNS SETOF glow_api.personal_place
     ('agents', null, null, null, null, null, null, 'Written by engineers: not personal.'),
     ('annotation_reports', null, null, null, null, null, 'leaves', 'Names of the person in it are replaced; the figures stay.'),
     ('call_samples', null, null, null, null, null, null, 'Names of logins: not personal.'),
+    ('chunk_successors', null, null, null, null, null, null, 'The company''s documents: not personal.'),
+    ('chunkings', null, null, null, null, null, null, 'Numbers: how documents are cut.'),
     ('chunks', null, null, null, null, null, null, 'The company''s documents: not personal.'),
     ('correction_patterns', null, null, null, null, null, 'delete',
         'Deleted where the person''s corrections, or corrections of what they were answered, are among those they were found in.'),
@@ -6464,12 +7702,16 @@ CREATE FUNCTION glow_api.personal_places() RETURNS SETOF glow_api.personal_place
     ('import_batches', null, null, null, null, null, null, 'Deleted.'),
     ('holdouts', null, null, null, null, null, null, 'Shares of everybody: not personal.'),
     ('imports', null, null, null, null, null, 'leaves', 'Names of files that hold the person''s id or words are emptied.'),
+    ('index_entries', null, null, null, null, null, null, 'The company''s documents: not personal.'),
+    ('index_postings', null, null, null, null, null, null, 'The company''s documents: not personal.'),
+    ('index_terms', null, null, null, null, null, null, 'The company''s documents: not personal.'),
     ('judge_calibrations', null, null, null, null, null, null, 'Numbers, and a rubric of our own.'),
     ('learning_examples', null, null, null, null, null, null,
         'A row whose text came from the person loses input, target, the output it replaced, domain, language and what its quality was made of, is rejected and closed. Its hashes stay.'),
     ('learning_experiments', null, null, null, null, null, null, 'Stopped where a prompt under test lost a part.'),
     ('learning_inputs', null, null, null, null, null, null,
         'The hash and the group stay; the conversation goes, and where nobody else asked the same also sketch and embedding.'),
+    ('live_chunks', null, null, null, null, null, null, 'The company''s documents: not personal.'),
     ('logins', '{person}', 'pseudonym', null, null, '{note}', null, 'A login bound to the person may speak for nobody any more.'),
     ('near_keys', null, null, null, null, null, null, 'Deleted where nobody else asked the same.'),
     ('notifications', null, null, null, null, null, 'leaves', 'What it quotes is emptied.'),
@@ -6486,13 +7728,22 @@ CREATE FUNCTION glow_api.personal_places() RETURNS SETOF glow_api.personal_place
     ('requests', '{requested_by}', 'pseudonym', null, null, null, 'leaves', 'The request stays.'),
     ('responses', null, null, null, null, null, 'delete', 'Deleted where the answer quotes an erased text.'),
     ('retention_policies', '{set_by}', 'pseudonym', null, null, null, null, 'Stays.'),
+    ('retrieval_adapters', null, null, null, null, null, null, 'Numbers only.'),
+    ('retrieval_alias_history', '{moved_by}', 'pseudonym', null, null, null, 'leaves', 'Stays; what a reason quotes is emptied.'),
     ('retrieval_aliases', null, null, null, null, null, null, 'Not personal.'),
+    ('retrieval_expansions', null, null, null, null, null, null,
+        'Deleted where it was learned from the person''s searches alone; else those leave event_ids.'),
+    ('retrieval_indexes', null, null, null, null, null, null, 'Numbers of the company''s documents: not personal.'),
+    ('retrieval_shifts', null, null, null, null, null, null, 'Numbers only.'),
     ('retrieval_configurations', null, null, null, null, null, null, 'Numbers only.'),
     ('retrieval_events', null, null, null, null, null, null, 'Deleted.'),
     ('retrieval_gates', null, null, null, null, null, 'leaves', 'Counts stay.'),
     ('retrieval_hits', null, null, null, null, null, null, 'Deleted.'),
     ('retrieval_keys', null, null, null, null, null, null, 'Deleted.'),
     ('retrieval_memory', null, null, null, null, null, null, 'As embedding_training_pairs.'),
+    ('retrieval_questions', null, null, null, null, null, null, 'Follows retrieval_memory, row by row.'),
+    ('retrieval_queries', null, null, null, null, null, null, 'Deleted where nobody else asked the same.'),
+    ('retrieval_signals', null, null, null, null, null, null, 'Deleted.'),
     -- Items before comparisons: their slots, which go with them, refer to comparisons.
     ('review_items', null, null, 'execution_id', 'delete', null, null,
         'Deleted where it asks about the person''s execution, or compares an answer with one that only the person gave.'),
@@ -6577,6 +7828,7 @@ declare
   detectable double precision;
   at_best double precision;
   reachable boolean;
+  wanted double precision;       -- the effect as it was asked for
   asked text;
   will text;
   minimum text := format('%s users (AB_TEST_MIN_SAMPLE_SIZE)', glow_api.written_count(minimum_users));
@@ -6601,6 +7853,7 @@ begin
       from (select t.within_people / (t."values" - t.raters) as w, t.between_people / (t.raters - 1) as b,
                    (t."values" - t.squared_counts / t."values") / (t.raters - 1) as size) m;
   end if;
+  wanted := effect;
   effect := least(effect, 0.9 * (1 - p));
   variance := p * (1 - p) / (votes * treated * (1 - treated));
   variance := variance * case unit when 'execution' then 1
@@ -6679,6 +7932,10 @@ begin
       from jsonb_array_elements(options) with ordinality each(o, n)
      where o ->> 'means' is not null and (o ->> 'error_ratio')::double precision <= 0.95), '[]');
   end if;
+  if effect < wanted then
+    warnings := jsonb_build_array(format('%s of thumbs up cannot be gained from %s %%: planned for %s, nine tenths of what there is',
+      glow_api.written_points(wanted), round((100 * p)::numeric, 1), asked)) || warnings;
+  end if;
   return jsonb_build_object(
     'agent', agent, 'metric', 'thumbs_up_rate', 'effect', effect, 'unit', unit, 'days', planned, 'maximum_days', most,
     'confidence', confidence, 'minimum_users', minimum_users, 'users', floor(arriving), 'users_in_28_days', t.people,
@@ -6690,6 +7947,32 @@ begin
 end $$;
 COMMENT ON FUNCTION glow_api.plan_of(agent text, effect double precision, unit text, days integer, enroll_ppm integer, treatment_ppm integer, confidence double precision, minimum_users integer) IS 'What an experiment on the share of thumbs up can show, in the time that the effect needs: n = p(1-p)(z/effect)^2 / (votes per user x q(1-q)) users of both arms, times the design effect 1 + (m - 1)ICC of votes that are alike.';
 REVOKE ALL ON FUNCTION glow_api.plan_of(agent text, effect double precision, unit text, days integer, enroll_ppm integer, treatment_ppm integer, confidence double precision, minimum_users integer) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.plan_search(agent text, configuration text) RETURNS glow_api.search_plan
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+  plan glow_api.search_plan;
+begin
+  select c.agent, c.configuration, c.parameters, c.chunking, c.model, i.index_number, i.dimensions, i.chunks, i.dense_floor
+    into plan
+    from glow.retrieval_configurations c
+    left join glow.retrieval_indexes i on i.agent = c.agent and i.chunking = c.chunking and i.model = c.model and i.state = 'ready'
+   where c.agent = plan_search.agent and c.configuration = coalesce(plan_search.configuration, (
+     select a.configuration from glow.retrieval_aliases a where a.agent = plan_search.agent and a.alias = 'production'));
+  if plan.configuration is null and configuration is not null then
+    perform glow_api.refuse('PT404', 'configuration', configuration, 'a retrieval configuration of this agent');
+  elsif plan.configuration is null then
+    perform glow_api.refuse('PT404', 'agent', agent, 'an agent whose documents are indexed; see put_document');
+  elsif plan.index_number is null then
+    perform glow_api.refuse('PT409', 'configuration', plan.configuration, 'a configuration whose index is ready');
+  elsif plan.parameters ->> 'version' <> 'floor-1' then
+    perform glow_api.refuse('PT409', 'configuration', plan.parameters ->> 'version', 'parameters of the version floor-1');
+  end if;
+  return plan;
+end $$;
+COMMENT ON FUNCTION glow_api.plan_search(agent text, configuration text) IS 'A configuration of an agent, by default that in force, with its index. Refuses what cannot be searched.';
+REVOKE ALL ON FUNCTION glow_api.plan_search(agent text, configuration text) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.policy_problem(pii text, secrets text, keep text[], languages text[], shortest_input integer, shortest_target integer) RETURNS glow_api.problem
     LANGUAGE plpgsql IMMUTABLE
@@ -6776,6 +8059,75 @@ CREATE FUNCTION glow_api.pseudonym(erasure_id bigint, tenant text, id text, digi
     RETURN ('erased-'::text || "left"(encode(glow_api.subject_hash(tenant, ((('pseudonym-'::text || erasure_id) || '-'::text) || id)), 'hex'::text), digits));
 COMMENT ON FUNCTION glow_api.pseudonym(erasure_id bigint, tenant text, id text, digits integer) IS 'What stands for an erased id from one erasure on.';
 REVOKE ALL ON FUNCTION glow_api.pseudonym(erasure_id bigint, tenant text, id text, digits integer) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.put_document(agent text, document_id text, title text, body text, tenant text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform glow_api.enter(0, octet_length(body));
+  perform glow_api.refuse_person(glow_api.require_caller(tenant, agent, 1));
+  return glow_api.answered(glow_api.record_document(agent, document_id, title, body));
+end $$;
+COMMENT ON FUNCTION glow_api.put_document(agent text, document_id text, title text, body text, tenant text) IS 'Writes a document of an agent''s knowledge base, in place of the one with this id. It is searched as soon as the pipeline has indexed it; until then its old version is. Answers accepted, or unchanged where it is the same already.';
+REVOKE ALL ON FUNCTION glow_api.put_document(agent text, document_id text, title text, body text, tenant text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.put_document(agent text, document_id text, title text, body text, tenant text) TO glow_app;
+GRANT ALL ON FUNCTION glow_api.put_document(agent text, document_id text, title text, body text, tenant text) TO glow_engineer;
+
+CREATE FUNCTION glow_api.put_documents(agent text, documents jsonb, tenant text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  answers jsonb := '[]';
+  document jsonb;
+begin
+  perform glow_api.enter(0, octet_length(documents::text));
+  if documents is null or jsonb_typeof(documents) <> 'array' or jsonb_array_length(documents) > 1000 then
+    perform glow_api.refuse('PT422', 'documents', left(documents::text, 80), 'an array of at most 1000 documents');
+  end if;
+  perform glow_api.refuse_person(glow_api.require_caller(tenant, agent, jsonb_array_length(documents)));
+  for document in select * from jsonb_array_elements(documents) loop
+    if jsonb_typeof(document) <> 'object' or document - '{document_id,title,body}'::text[] <> '{}'
+       or exists (select from jsonb_each(document) field where jsonb_typeof(field.value) <> 'string') then
+      answers := answers || glow_api.refused(row('PT400', 'documents', left(document::text, 80),
+        'objects with the texts document_id, title and body')::glow_api.problem);
+    else
+      answers := answers || glow_api.record_document(agent, document ->> 'document_id', document ->> 'title', document ->> 'body');
+    end if;
+  end loop;
+  return answers;
+end $$;
+COMMENT ON FUNCTION glow_api.put_documents(agent text, documents jsonb, tenant text) IS 'put_document for many: [{"document_id", "title", "body"}, …]. Answers one receipt for each, in order; one that is refused does not stop the others.';
+REVOKE ALL ON FUNCTION glow_api.put_documents(agent text, documents jsonb, tenant text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.put_documents(agent text, documents jsonb, tenant text) TO glow_app;
+GRANT ALL ON FUNCTION glow_api.put_documents(agent text, documents jsonb, tenant text) TO glow_engineer;
+
+CREATE FUNCTION glow_api.query_vector(plan glow_api.search_plan, query text, embedding double precision[]) RETURNS public.vector
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+  vector public.vector;
+begin
+  if embedding is null then
+    select public.l2_normalize(e.embedding) into vector from glow.embeddings e
+     where e.model = plan.model and e.content_hash = encode(sha256(convert_to(query, 'UTF8')), 'hex')
+       and public.vector_dims(e.embedding) = plan.dimensions;
+    return vector;
+  end if;
+  begin
+    vector := public.l2_normalize(embedding::public.vector);
+  exception when data_exception or program_limit_exceeded or array_subscript_error or null_value_not_allowed then
+    vector := null;
+  end;
+  if vector is null or public.vector_dims(vector) <> plan.dimensions then
+    perform glow_api.refuse('PT422', 'embedding', coalesce(cardinality(embedding), 0) || ' numbers',
+      format('%s finite numbers: the query as %s embeds it', plan.dimensions, plan.model));
+  end if;
+  return vector;
+end $$;
+COMMENT ON FUNCTION glow_api.query_vector(plan glow_api.search_plan, query text, embedding double precision[]) IS 'The vector of a query: as given, or that of the same text in the cache.';
+REVOKE ALL ON FUNCTION glow_api.query_vector(plan glow_api.search_plan, query text, embedding double precision[]) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.read_filters(filters jsonb, caller glow_api.caller) RETURNS glow_api.review_call
     LANGUAGE plpgsql STABLE
@@ -7068,6 +8420,30 @@ begin
 end $$;
 COMMENT ON FUNCTION glow_api.record_demonstration_rows(rows jsonb, caller glow_api.caller) IS 'Writes many demonstrations given as JSON objects; answers for each.';
 REVOKE ALL ON FUNCTION glow_api.record_demonstration_rows(rows jsonb, caller glow_api.caller) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.record_document(agent text, document_id text, title text, body text) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+declare
+  problem glow_api.problem := glow_api.document_problem(document_id, title, body);
+  hash text;
+  touched boolean;
+begin
+  if problem.code is not null then return glow_api.refused(problem); end if;
+  hash := glow.document_hash(title, body);
+  insert into glow.documents as d (agent, document_id, title, body, content_hash)
+  values (record_document.agent, record_document.document_id, record_document.title, record_document.body, hash)
+  on conflict on constraint documents_pkey do update
+     set title = excluded.title, body = excluded.body, content_hash = excluded.content_hash, retired_at = null,
+         updated_at = clock_timestamp()
+   where d.content_hash <> excluded.content_hash or d.retired_at is not null;
+  touched := found;
+  return jsonb_build_object('document_id', document_id, 'content_hash', hash,
+                            'status', case when touched then 'accepted' else 'unchanged' end);
+end $$;
+COMMENT ON FUNCTION glow_api.record_document(agent text, document_id text, title text, body text) IS 'Writes a document, or says why not.';
+REVOKE ALL ON FUNCTION glow_api.record_document(agent text, document_id text, title text, body text) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.record_execution(call glow_api.execution_call, caller glow_api.caller) RETURNS jsonb
     LANGUAGE plpgsql
@@ -7366,7 +8742,7 @@ REVOKE ALL ON FUNCTION glow_api.record_feedback_rows(rows jsonb, caller glow_api
 
 CREATE FUNCTION glow_api.record_retrieval(call glow_api.retrieval_call, caller glow_api.caller) RETURNS jsonb
     LANGUAGE plpgsql
-    AS $$
+    AS $_$
 declare
   problem glow_api.problem;
   known glow.retrieval_keys;
@@ -7379,6 +8755,10 @@ begin
   if problem.code is null and call.user_id <> caller.person then
     problem := row('PT403', 'user_id', call.user_id, 'the person this login speaks for');
   end if;
+  if problem.code is null and caller.person is not null
+     and jsonb_path_exists(call.hits, 'strict $[*] ? (@.expert == true)', silent => true) then
+    problem := row('PT403', 'hits.expert', 'true', 'a login that speaks for no single person: users are not their own experts');
+  end if;
   if problem.code is not null then return glow_api.refused(problem); end if;
   call.tenant := coalesce(call.tenant, caller.tenant, 'default');
   hash := sha256(convert_to(call.query, 'UTF8'));
@@ -7389,9 +8769,10 @@ begin
   created := found;
   if created then
     insert into glow.retrieval_events (
-      tenant, event_id, agent, execution_id, query, policy, configuration, user_id, conversation_id, occurred_at, recorded_at)
+      tenant, event_id, agent, execution_id, query, policy, configuration, model, index_number, latency_ms, user_id,
+      conversation_id, occurred_at, recorded_at)
     values (call.tenant, call.event_id, call.agent, call.execution_id, call.query, coalesce(call.policy, 'production'),
-            call.configuration, call.user_id, call.conversation_id,
+            call.configuration, call.model, call.index_number, call.latency_ms, call.user_id, call.conversation_id,
             glow_api.occurred(call.occurred_at, call.sent_at), arrived);
   else
     select k.* into known from glow.retrieval_keys k
@@ -7413,19 +8794,24 @@ begin
   end if;
 
   insert into glow.retrieval_hits as h (
-    tenant, event_id, rank, chunk_id, score, leg, propensity, shown, cited, clicked, kept, explicit, recorded_at)
-  select call.tenant, call.event_id, x.rank, x.chunk_id, coalesce(x.score, 0), coalesce(x.leg, 'both'),
-         coalesce(x.propensity, greatest(1.0 / x.rank, 0.1)), coalesce(x.shown, true), coalesce(x.cited, false),
-         coalesce(x.clicked, false), coalesce(x.kept, false), coalesce(x.explicit, 0), arrived
+    tenant, event_id, rank, chunk_id, score, score_dense, score_lexical, leg, propensity, shown, cited, clicked, kept,
+    explicit, expert, recorded_at)
+  select call.tenant, call.event_id, x.rank, x.chunk_id, coalesce(x.score, 0), x.score_dense, x.score_lexical,
+         coalesce(x.leg, 'both'), coalesce(x.propensity, greatest(1.0 / x.rank, 0.1)), coalesce(x.shown, true),
+         coalesce(x.cited, false), coalesce(x.clicked, false), coalesce(x.kept, false), coalesce(x.explicit, 0),
+         coalesce(x.expert, false), arrived
     from jsonb_to_recordset(call.hits) as x(
-      rank smallint, chunk_id text, score double precision, leg text, propensity double precision,
-      shown boolean, cited boolean, clicked boolean, kept boolean, explicit smallint)
+      rank smallint, chunk_id text, score double precision, score_dense double precision, score_lexical double precision,
+      leg text, propensity double precision, shown boolean, cited boolean, clicked boolean, kept boolean,
+      explicit smallint, expert boolean)
   -- What was shown stays as logged; what the user did is added as it happens and never taken back by a late retry.
   on conflict (tenant, event_id, rank, recorded_at) do update
      set cited = h.cited or excluded.cited, clicked = h.clicked or excluded.clicked, kept = h.kept or excluded.kept,
-         explicit = case when excluded.explicit <> 0 then excluded.explicit else h.explicit end;
+         -- An expert's word is overruled by an expert's only.
+         explicit = case when excluded.explicit <> 0 and (excluded.expert or not h.expert) then excluded.explicit else h.explicit end,
+         expert = h.expert or excluded.expert;
   return jsonb_build_object('event_id', call.event_id, 'status', case when created then 'accepted' else 'merged' end);
-end $$;
+end $_$;
 COMMENT ON FUNCTION glow_api.record_retrieval(call glow_api.retrieval_call, caller glow_api.caller) IS 'Writes a search or adds to it, or says why not.';
 REVOKE ALL ON FUNCTION glow_api.record_retrieval(call glow_api.retrieval_call, caller glow_api.caller) FROM PUBLIC;
 
@@ -7443,7 +8829,7 @@ begin
             left join glow_api.misfits(rows, '{
     "event_id": "string", "agent": "string", "query": "string", "hits": "array", "execution_id": "string", "policy": "string",
     "configuration": "string", "user_id": "string", "conversation_id": "string", "occurred_at": "instant", "tenant": "string",
-    "sent_at": "instant"}') m using (n)
+    "sent_at": "instant", "model": "string", "index_number": "integer", "latency_ms": "integer"}') m using (n)
            order by e.entry ->> 'event_id', e.n offset 0) r;
 end $$;
 COMMENT ON FUNCTION glow_api.record_retrieval_rows(rows jsonb, caller glow_api.caller) IS 'Writes many retrievals given as JSON objects; answers for each.';
@@ -7477,6 +8863,17 @@ CREATE FUNCTION glow_api.refuse(code text, field text, value text, accepted text
 COMMENT ON FUNCTION glow_api.refuse(code text, field text, value text, accepted text) IS 'The same, from its parts.';
 REVOKE ALL ON FUNCTION glow_api.refuse(problem glow_api.problem) FROM PUBLIC;
 REVOKE ALL ON FUNCTION glow_api.refuse(code text, field text, value text, accepted text) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.refuse_person(caller glow_api.caller) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+  if caller.person is not null then
+    perform glow_api.refuse('PT403', 'login', session_user, 'a login that is not bound to a person');
+  end if;
+end $$;
+COMMENT ON FUNCTION glow_api.refuse_person(caller glow_api.caller) IS 'Refuses a login that speaks for one person, where everybody''s answers are changed.';
+REVOKE ALL ON FUNCTION glow_api.refuse_person(caller glow_api.caller) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.refused(problem glow_api.problem) RETURNS jsonb
     LANGUAGE sql IMMUTABLE
@@ -7597,6 +8994,43 @@ CREATE FUNCTION glow_api.remember_key(tenant text, agent text, idempotency_key t
 $$;
 COMMENT ON FUNCTION glow_api.remember_key(tenant text, agent text, idempotency_key text, feedback_id bigint, recorded_at timestamp with time zone) IS 'Keeps an idempotency key that current_feedback has no place for.';
 REVOKE ALL ON FUNCTION glow_api.remember_key(tenant text, agent text, idempotency_key text, feedback_id bigint, recorded_at timestamp with time zone) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.weight(plan glow_api.search_plan, name text, usual double precision DEFAULT 0) RETURNS double precision
+    LANGUAGE sql IMMUTABLE
+    RETURN COALESCE((((plan).parameters ->> name))::double precision, usual);
+COMMENT ON FUNCTION glow_api.weight(plan glow_api.search_plan, name text, usual double precision) IS 'A parameter of a configuration; absent it has its usual value.';
+REVOKE ALL ON FUNCTION glow_api.weight(plan glow_api.search_plan, name text, usual double precision) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.remembered(plan glow_api.search_plan, vector public.vector, OUT chunk_ids text[], OUT worth double precision[]) RETURNS record
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ WITH near AS (
+          SELECT x.query,
+             x.cosine
+            FROM ( SELECT q.query,
+                     (- (q.embedding OPERATOR(public.<#>) remembered.vector)) AS cosine,
+                     q.question
+                    FROM glow.retrieval_questions q
+                   WHERE (q.configuration = (remembered.plan).configuration)
+                   ORDER BY (- (q.embedding OPERATOR(public.<#>) remembered.vector)) DESC, q.question
+                  OFFSET 0) x
+           WHERE (EXISTS ( SELECT
+                    FROM (glow.retrieval_memory m
+                      JOIN glow.live_chunks l ON ((((l.agent)::text = (remembered.plan).agent) AND (l.chunking = (remembered.plan).chunking) AND ((l.chunk_id)::text = (m.chunk_id)::text))))
+                   WHERE ((m.configuration = (remembered.plan).configuration) AND (md5(m.query) = md5(x.query)))))
+          LIMIT (glow_api.weight(remembered.plan, 'memory_neighbours'::text, (20)::double precision))::bigint
+         )
+  SELECT COALESCE(array_agg(t.chunk_id), '{}'::glow.identifier[]) AS "coalesce",
+     COALESCE(array_agg(t.worth), '{}'::double precision[]) AS "coalesce"
+    FROM ( SELECT m.chunk_id,
+             sum((power(n.cosine, glow_api.weight(remembered.plan, 'memory_power'::text, (4)::double precision)) * (m.attractiveness - glow_api.weight(remembered.plan, 'base_attractiveness'::text)))) AS worth
+            FROM (near n
+              JOIN glow.retrieval_memory m ON (((m.configuration = (remembered.plan).configuration) AND (md5(m.query) = md5(n.query)))))
+           WHERE (n.cosine > glow_api.weight(remembered.plan, 'memory_floor'::text, (0.3)::double precision))
+           GROUP BY m.chunk_id) t;
+END;
+COMMENT ON FUNCTION glow_api.remembered(plan glow_api.search_plan, vector public.vector, OUT chunk_ids text[], OUT worth double precision[]) IS 'What the nearest remembered questions say of chunks.';
+REVOKE ALL ON FUNCTION glow_api.remembered(plan glow_api.search_plan, vector public.vector, OUT chunk_ids text[], OUT worth double precision[]) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.rename_executions(erasure_id bigint, tenant text, subject text, receipt jsonb) RETURNS jsonb
     LANGUAGE plpgsql
@@ -8032,7 +9466,8 @@ begin
     select c.parameters into parameters from glow.retrieval_configurations c where c.configuration = retrieval;
   end if;
   return jsonb_build_object(
-    'prompt_version', version, 'prompt', content, 'model', model, 'config', config, 'retrieval', retrieval,
+    'prompt_version', version, 'prompt', content, 'model', model, 'config', config,
+    'config_version', glow.config_version(config), 'retrieval', retrieval,
     'retrieval_parameters', parameters, 'experiment_id', arms #>> '{0,experiment_id}', 'variant', arms #>> '{0,variant}',
     'experiments', arms);
 end $$;
@@ -8082,20 +9517,152 @@ COMMENT ON FUNCTION glow_api.resume_rollout(experiment_id text, reason text) IS 
 REVOKE ALL ON FUNCTION glow_api.resume_rollout(experiment_id text, reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.resume_rollout(experiment_id text, reason text) TO glow_engineer;
 
+CREATE FUNCTION glow_api.retire_document(agent text, document_id text, tenant text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+declare
+  problem glow_api.problem;
+  found_at timestamptz;
+begin
+  perform glow_api.refuse_person(glow_api.require_caller(tenant, agent, 1));
+  problem := glow_api.id_problem('{document_id}', array[document_id], 1);
+  if problem.code is not null then perform glow_api.refuse(problem); end if;
+  update glow.documents d set retired_at = clock_timestamp(), updated_at = clock_timestamp()
+   where d.agent = retire_document.agent and d.document_id = retire_document.document_id and d.retired_at is null;
+  if found then return jsonb_build_object('document_id', document_id, 'status', 'retired'); end if;
+  select d.retired_at into found_at from glow.documents d
+   where d.agent = retire_document.agent and d.document_id = retire_document.document_id;
+  if found_at is null then
+    perform glow_api.refuse('PT404', 'document_id', document_id, 'a document of this agent; see documents');
+  end if;
+  return jsonb_build_object('document_id', document_id, 'status', 'unchanged');
+end $$;
+COMMENT ON FUNCTION glow_api.retire_document(agent text, document_id text, tenant text) IS 'Takes a document out of an agent''s knowledge base: with the next indexing it is in no search any more. put_document brings it back. Its chunks stay in the tables, because what was learned names them.';
+REVOKE ALL ON FUNCTION glow_api.retire_document(agent text, document_id text, tenant text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.retire_document(agent text, document_id text, tenant text) TO glow_app;
+GRANT ALL ON FUNCTION glow_api.retire_document(agent text, document_id text, tenant text) TO glow_engineer;
+
+CREATE FUNCTION glow_api.retrieval_history(agent text, most integer DEFAULT 100) RETURNS TABLE(move_id bigint, alias text, configuration text, previous text, revision integer, move text, moved_by text, reason text, gate_id text, experiment_id text, moved_at timestamp with time zone)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform glow_api.enter();
+  perform glow_api.require_own_agent(agent);
+  if most is null or most not between 1 and 10000 then
+    perform glow_api.refuse('PT422', 'most', most::text, 'a number of rows from 1 to 10000');
+  end if;
+  return query
+  select h.move_id, h.alias, h.configuration, h.previous, h.revision, h.move, h.moved_by, h.reason, h.gate_id, h.experiment_id, h.moved_at
+    from glow.retrieval_alias_history h where h.agent = retrieval_history.agent
+   order by h.move_id desc limit most;
+end $$;
+COMMENT ON FUNCTION glow_api.retrieval_history(agent text, most integer) IS 'Every move of an agent''s retrieval configurations, the newest first: who, why, and the gate and experiment behind it.';
+REVOKE ALL ON FUNCTION glow_api.retrieval_history(agent text, most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.retrieval_history(agent text, most integer) TO glow_engineer;
+
+CREATE FUNCTION glow_api.retrieval_performance(agent text, since timestamp with time zone DEFAULT '-infinity'::timestamp with time zone, until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone, tenant text DEFAULT NULL::text) RETURNS TABLE(kind text, name text, figure text, value double precision, low double precision, high double precision, events bigint, conversations bigint)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+declare
+  own text := (glow_api.require_caller(tenant, agent)).tenant;
+begin
+  since := coalesce(since, '-infinity');
+  until := coalesce(until, 'infinity');
+  if since >= until then
+    perform glow_api.refuse('PT422', 'until', until::text, 'an instant after since');
+  end if;
+  return query
+  with outcomes as materialized (
+    select o.*, to_char(o.occurred_at at time zone 'UTC', 'IYYY-"W"IW') as week
+      from glow.search_outcomes(retrieval_performance.agent, since, until, own) o
+  ), by_conversation as materialized (
+    select case when grouping(o.week) = 0 then 'week' when grouping(o.configuration) = 0 then 'configuration'
+                when grouping(o.policy) = 0 then 'policy' else 'all' end as kind,
+           coalesce(o.week, o.configuration, o.policy, '') as name, o.conversation,
+           count(*)::double precision as events,
+           count(*) filter (where o.listed) as listed, count(*) filter (where not o.listed) as empty,
+           count(o.best) as scored, count(*) filter (where o.best < 0.3) as low,
+           count(o.liked_rank) as liked, coalesce(sum(o.liked_rank), 0) as ranks,
+           coalesce(sum(1.0 / o.liked_rank), 0)::double precision as reciprocals, sum(o.liked_in_5) as liked_in_5,
+           count(*) filter (where o.rejected) as rejected, count(*) filter (where o.cited) as cited,
+           count(*) filter (where o.cited and o.vote <> 0) as voted,
+           count(*) filter (where o.cited and o.vote > 0) as supported
+      from outcomes o
+     group by grouping sets ((o.conversation), (o.conversation, o.week), (o.conversation, o.configuration), (o.conversation, o.policy))
+  ), sums as (
+    select c.kind, c.name, f.figure, f.place, sum(f.x) as x, sum(f.n) as n, sum(f.x * f.x) as xx, sum(f.x * f.n) as xn,
+           sum(f.n * f.n) as nn, sum(c.events)::bigint as events, count(*) as conversations
+      from by_conversation c
+     cross join lateral (values
+       (1, 'zero_hit_rate', c.empty::double precision, c.events), (2, 'low_score_rate', c.low, c.scored),
+       (3, 'liked_rate', c.liked, c.listed), (4, 'rejected_rate', c.rejected, c.listed),
+       (5, 'citation_rate', c.cited, c.listed), (6, 'answer_support_rate', c.supported, c.voted),
+       (7, 'first_liked_rank', c.ranks, c.liked), (8, 'logged_mrr', c.reciprocals, c.listed),
+       (9, 'liked_in_first_5', c.liked_in_5, c.listed)) f(place, figure, x, n)
+     group by c.kind, c.name, f.figure, f.place
+  ), ratios as (
+    select s.*, s.x / s.n as value,
+           sqrt(greatest(0, s.xx - 2 * s.x / s.n * s.xn + (s.x / s.n) ^ 2 * s.nn)
+                * s.conversations / nullif(s.conversations - 1, 0)) / s.n as error
+      from sums s where s.n > 0
+  ), shows as (
+    select h.chunk_id, count(*)::double precision as n
+      from outcomes o join glow.retrieval_hits h on h.tenant = o.tenant and h.event_id = o.event_id and h.recorded_at = o.recorded_at
+     where h.shown group by h.chunk_id
+  ), crowd as (
+    -- Of the chunks that were shown; the concentration over all that could be is in `glow retrieval analyze`.
+    select max(s.n) as most, sum((2 * s.place - s.many - 1) * s.n) / nullif(max(s.many) * sum(s.n), 0) as gini
+      from (select s.n, row_number() over (order by s.n) as place, count(*) over () as many from shows s) s
+  )
+  -- Where nothing is known of the spread there are no limits; greatest and least would make some of null.
+  select r.kind, r.name, r.figure, r.value, case when r.error is not null then greatest(0, r.value - 1.96 * r.error) end,
+         case when r.error is null then null when r.place <= 6 or r.place = 8 then least(1, r.value + 1.96 * r.error)
+              else r.value + 1.96 * r.error end,
+         r.events, r.conversations
+    from (
+      select r.kind, r.name, r.place, r.figure, r.value, r.error, r.events, r.conversations from ratios r
+      union all
+      select 'all', '', 10 + l.place, l.figure, l.value, null, l.events, null
+        from (select count(o.latency_ms) as events,
+                     percentile_cont(0.5) within group (order by o.latency_ms) as half,
+                     percentile_cont(0.95) within group (order by o.latency_ms) as most from outcomes o) q
+       cross join lateral (values (0, 'latency_p50_ms', q.half, q.events), (1, 'latency_p95_ms', q.most, q.events)) l(place, figure, value, events)
+       where l.value is not null
+      union all
+      select 'all', '', 12 + l.place, l.figure, l.value, null, n.lists, null
+        from crowd c, (select count(*) as lists from outcomes o where o.listed) n
+       cross join lateral (values (0, 'top_hub_share', c.most / nullif(n.lists, 0)), (1, 'exposure_gini', c.gini)) l(place, figure, value)
+       where l.value is not null) r
+   order by array_position('{all,policy,configuration,week}', r.kind), r.name, r.place;
+end $$;
+COMMENT ON FUNCTION glow_api.retrieval_performance(agent text, since timestamp with time zone, until timestamp with time zone, tenant text) IS 'How an agent''s searches did in a period, over all and by policy, configuration and week: shares with limits of 95 % that count conversations, not searches; latency; and whether a few chunks take every place. answer_support_rate: of answers with a citation and a vote, those with a thumb up.';
+REVOKE ALL ON FUNCTION glow_api.retrieval_performance(agent text, since timestamp with time zone, until timestamp with time zone, tenant text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.retrieval_performance(agent text, since timestamp with time zone, until timestamp with time zone, tenant text) TO glow_viewer;
+GRANT ALL ON FUNCTION glow_api.retrieval_performance(agent text, since timestamp with time zone, until timestamp with time zone, tenant text) TO glow_engineer;
+GRANT ALL ON FUNCTION glow_api.retrieval_performance(agent text, since timestamp with time zone, until timestamp with time zone, tenant text) TO glow_pipeline;
+
 CREATE FUNCTION glow_api.retrieval_problem(call glow_api.retrieval_call) RETURNS glow_api.problem
     LANGUAGE plpgsql STABLE
     AS $$
 declare
   problem glow_api.problem := glow_api.id_problem(
-    '{event_id,execution_id,user_id,conversation_id,configuration}',
-    array[call.event_id, call.execution_id, call.user_id, call.conversation_id, call.configuration], 1);
+    '{event_id,execution_id,user_id,conversation_id,configuration,model}',
+    array[call.event_id, call.execution_id, call.user_id, call.conversation_id, call.configuration, call.model], 1);
   hit jsonb;
-  flag text;
+  field text;
 begin
   if problem.code is null then problem := glow_api.text_problem('query', call.query, 100000, true); end if;
   if problem.code is not null then return problem; end if;
-  if call.policy not in ('production', 'interleave') then
-    return row('PT422', 'policy', call.policy, 'production or interleave')::glow_api.problem;
+  if call.policy not in ('production', 'interleave', 'explore') then
+    return row('PT422', 'policy', call.policy, 'production, interleave or explore')::glow_api.problem;
+  end if;
+  if call.latency_ms < 0 then
+    return row('PT422', 'latency_ms', call.latency_ms::text, 'milliseconds, 0 or more')::glow_api.problem;
   end if;
   if call.hits is null or jsonb_typeof(call.hits) <> 'array' or jsonb_array_length(call.hits) > 1000 then
     return row('PT422', 'hits', left(call.hits::text, 80), 'an array of at most 1000 hits')::glow_api.problem;
@@ -8105,18 +9672,20 @@ begin
        or jsonb_typeof(hit -> 'chunk_id') is distinct from 'string' then
       return row('PT422', 'hits', left(hit::text, 80), 'objects with at least rank and chunk_id')::glow_api.problem;
     end if;
-    if hit - '{rank,chunk_id,score,leg,propensity,shown,cited,clicked,kept,explicit}'::text[] <> '{}' then
-      return row('PT400', 'hits', left(hit::text, 80),
-        'the fields rank, chunk_id, score, leg, propensity, shown, cited, clicked, kept, explicit')::glow_api.problem;
+    if hit - '{rank,chunk_id,score,score_dense,score_lexical,leg,propensity,shown,cited,clicked,kept,explicit,expert}'::text[] <> '{}' then
+      return row('PT400', 'hits', left(hit::text, 80), 'the fields rank, chunk_id, score, score_dense, score_lexical, '
+        'leg, propensity, shown, cited, clicked, kept, explicit, expert')::glow_api.problem;
     end if;
     if not glow_api.is_whole(hit -> 'rank', 1, 1000) then
       return row('PT422', 'hits.rank', hit ->> 'rank', 'a whole number from 1 to 1000')::glow_api.problem;
     end if;
     problem := glow_api.id_problem('{hits.chunk_id}', array[hit ->> 'chunk_id'], 1);
     if problem.code is not null then return problem; end if;
-    if not glow_api.is_float(hit -> 'score') then
-      return row('PT422', 'hits.score', hit ->> 'score', 'a finite number')::glow_api.problem;
-    end if;
+    foreach field in array '{score,score_dense,score_lexical}'::text[] loop
+      if not glow_api.is_float(hit -> field) then
+        return row('PT422', 'hits.' || field, hit ->> field, 'a finite number')::glow_api.problem;
+      end if;
+    end loop;
     if not glow_api.is_number(hit -> 'propensity', 1e-9, 1) then
       return row('PT422', 'hits.propensity', hit ->> 'propensity', 'a probability above 0, up to 1')::glow_api.problem;
     end if;
@@ -8126,11 +9695,14 @@ begin
     if coalesce(jsonb_typeof(hit -> 'explicit'), 'null') not in ('number', 'null') or coalesce(hit ->> 'explicit', '0') not in ('-1', '0', '1') then
       return row('PT422', 'hits.explicit', hit ->> 'explicit', '-1, 0 or 1')::glow_api.problem;
     end if;
-    foreach flag in array '{shown,cited,clicked,kept}'::text[] loop
-      if coalesce(jsonb_typeof(hit -> flag), 'null') not in ('boolean', 'null') then
-        return row('PT422', 'hits.' || flag, hit ->> flag, 'true or false')::glow_api.problem;
+    foreach field in array '{shown,cited,clicked,kept,expert}'::text[] loop
+      if coalesce(jsonb_typeof(hit -> field), 'null') not in ('boolean', 'null') then
+        return row('PT422', 'hits.' || field, hit ->> field, 'true or false')::glow_api.problem;
       end if;
     end loop;
+    if hit -> 'expert' = 'true' and coalesce(hit ->> 'explicit', '0') = '0' then
+      return row('PT422', 'hits.expert', 'true', 'the judgement beside it: explicit -1 or 1')::glow_api.problem;
+    end if;
   end loop;
   if (select count(*) <> count(distinct h -> 'rank') or count(*) <> count(distinct h ->> 'chunk_id')
         from jsonb_array_elements(call.hits) h) then
@@ -8261,6 +9833,26 @@ COMMENT ON FUNCTION glow_api.rollback_prompt(agent text, reason text, prompt_ver
 REVOKE ALL ON FUNCTION glow_api.rollback_prompt(agent text, reason text, prompt_version text) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.rollback_prompt(agent text, reason text, prompt_version text) TO glow_engineer;
 
+CREATE FUNCTION glow_api.rollback_retrieval(agent text, reason text, configuration text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  caller glow_api.caller;
+begin
+  perform glow_api.enter();
+  caller := glow_api.require_own_agent(agent);
+  if reason is null or btrim(reason) = '' then
+    perform glow_api.refuse('PT422', 'reason', reason, 'a text that says why: it is kept');
+  elsif length(reason) > 2000 then
+    perform glow_api.refuse('PT413', 'reason', length(reason) || ' characters', 'at most 2000 characters');
+  end if;
+  return glow.rollback_retrieval(agent, coalesce(caller.person, session_user), reason, configuration);
+end $$;
+COMMENT ON FUNCTION glow_api.rollback_retrieval(agent text, reason text, configuration text) IS 'Puts the retrieval configuration in force again that was before, or `configuration` if that was in force once: its parameters, chunking, model and what it learned, in one call, at once for whoever searches next. Refused where nothing was before, and while an experiment runs on retrieval. Afterwards there is no previous one: a second call by mistake changes nothing.';
+REVOKE ALL ON FUNCTION glow_api.rollback_retrieval(agent text, reason text, configuration text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.rollback_retrieval(agent text, reason text, configuration text) TO glow_engineer;
+
 CREATE FUNCTION glow_api.rollout_history(experiment_id text, most integer DEFAULT 100) RETURNS TABLE(move_id bigint, move text, state text, rollout text, stage integer, phase integer, treatment_ppm integer, control_ppm integer, revision integer, moved_by text, reason text, evidence jsonb, moved_at timestamp with time zone)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -8319,6 +9911,128 @@ CREATE FUNCTION glow_api.says(feedback_id bigint, recorded_at timestamp with tim
 $$;
 COMMENT ON FUNCTION glow_api.says(feedback_id bigint, recorded_at timestamp with time zone, call glow_api.feedback_call) IS 'Whether a row of feedback says what a call says.';
 REVOKE ALL ON FUNCTION glow_api.says(feedback_id bigint, recorded_at timestamp with time zone, call glow_api.feedback_call) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.search(agent text, query text, k integer DEFAULT 10, embedding double precision[] DEFAULT NULL::double precision[], configuration text DEFAULT NULL::text, policy text DEFAULT 'production'::text, event_id text DEFAULT NULL::text, user_id text DEFAULT NULL::text, conversation_id text DEFAULT NULL::text, execution_id text DEFAULT NULL::text, tenant text DEFAULT NULL::text, unit text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  began timestamptz := clock_timestamp();
+  caller glow_api.caller := glow_api.enter(1, coalesce(octet_length(query), 0));
+  problem glow_api.problem := glow_api.caller_problem(tenant, caller.tenant, agent);
+  call glow_api.retrieval_call;
+  plan glow_api.search_plan;
+  terms record;
+  vector public.vector;
+  asked public.vector;
+  seed text;
+  chosen glow_api.found_chunk[];
+  answer jsonb;
+begin
+  call.event_id := event_id; call.agent := agent; call.query := query; call.policy := policy; call.user_id := user_id;
+  call.conversation_id := conversation_id; call.execution_id := execution_id; call.configuration := configuration;
+  call.tenant := coalesce(tenant, caller.tenant, 'default');
+  if problem.code is null then problem := glow_api.search_problem(call, k, unit); end if;
+  if problem.code is null and user_id <> caller.person then
+    problem := row('PT403', 'user_id', user_id, 'the person this login speaks for');
+  elsif problem.code is null and configuration is not null and not glow_api.serves_all() then
+    problem := row('PT403', 'configuration', configuration, 'what is in force, for a login that is no engineer''s');
+  end if;
+  if problem.code is not null then perform glow_api.refuse(problem); end if;
+  if event_id is not null then
+    answer := glow_api.searched_before(call);
+    if answer is not null then return answer; end if;
+  end if;
+
+  if unit is not null and configuration is null and exists (
+    select from glow.learning_experiments x where x.agent = search.agent and x.active and x.kind = 'retrieval') then
+    select a.version into configuration
+      from glow_api.assigned_arms(agent, call.tenant, unit, conversation_id, null, execution_id, 'retrieval') a limit 1;
+  end if;
+  plan := glow_api.plan_search(agent, configuration);
+  vector := glow_api.query_vector(plan, query, embedding);
+  asked := glow_api.adapted_query(plan, vector);
+  terms := glow_api.asked_terms(plan, query);
+  chosen := array(select f from glow_api.found_chunks(plan, terms.terms, terms.times, vector, asked, k, policy = 'interleave') f);
+  -- The graph has been given up by a vacuum that is behind, or by a setting: then every vector is read.
+  if vector is not null and cardinality(chosen) < least(k, plan.chunks) then
+    chosen := array(select f from glow_api.found_chunks(plan, terms.terms, terms.times, vector, asked, k, policy = 'interleave', true) f);
+  end if;
+  seed := coalesce(event_id, gen_random_uuid()::text);
+  chosen := case policy when 'interleave' then glow_api.team_draft(chosen, k, seed)
+                       when 'explore' then glow_api.swapped(chosen, seed) else chosen end;
+  answer := glow_api.search_answer(plan, event_id, policy, vector is not null, glow_api.shown_hits(plan, chosen));
+  if event_id is not null then
+    call.configuration := plan.configuration; call.model := plan.model; call.index_number := plan.index_number;
+    call.hits := answer -> 'hits';
+    call.latency_ms := round(extract(epoch from clock_timestamp() - began) * 1000);
+    -- Somebody else logged it meanwhile: theirs was shown.
+    if not glow_api.log_search(call) then return glow_api.searched_before(call); end if;
+  end if;
+  return answer;
+end $$;
+COMMENT ON FUNCTION glow_api.search(agent text, query text, k integer, embedding double precision[], configuration text, policy text, event_id text, user_id text, conversation_id text, execution_id text, tenant text, unit text) IS 'The k best chunks of an agent''s documents for a query, with texts: by meaning and by words, with what was learned. `embedding` is the query as the configuration''s model embeds it; without it that of the same text in the cache is used, else words alone: the answer says `dense`. With `unit` the arm of a retrieval experiment is served and its exposure written. With `event_id` the search is logged as shown, and asked again it shows the same: what is not logged cannot be learned. `policy`: interleave lets both legs place hits, explore swaps two neighbours by chance, so that clicks can tell them apart.';
+REVOKE ALL ON FUNCTION glow_api.search(agent text, query text, k integer, embedding double precision[], configuration text, policy text, event_id text, user_id text, conversation_id text, execution_id text, tenant text, unit text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.search(agent text, query text, k integer, embedding double precision[], configuration text, policy text, event_id text, user_id text, conversation_id text, execution_id text, tenant text, unit text) TO glow_app;
+GRANT ALL ON FUNCTION glow_api.search(agent text, query text, k integer, embedding double precision[], configuration text, policy text, event_id text, user_id text, conversation_id text, execution_id text, tenant text, unit text) TO glow_engineer;
+
+CREATE FUNCTION glow_api.search_answer(plan glow_api.search_plan, event_id text, policy text, is_dense boolean, hits jsonb) RETURNS jsonb
+    LANGUAGE sql STABLE
+    RETURN jsonb_build_object('configuration', (plan).configuration, 'index_number', (plan).index_number, 'model', (plan).model, 'event_id', event_id, 'policy', policy, 'dense', is_dense, 'hits', COALESCE(hits, '[]'::jsonb));
+COMMENT ON FUNCTION glow_api.search_answer(plan glow_api.search_plan, event_id text, policy text, is_dense boolean, hits jsonb) IS 'What search answers.';
+REVOKE ALL ON FUNCTION glow_api.search_answer(plan glow_api.search_plan, event_id text, policy text, is_dense boolean, hits jsonb) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.search_problem(call glow_api.retrieval_call, k integer, unit text) RETURNS glow_api.problem
+    LANGUAGE plpgsql IMMUTABLE
+    AS $$
+declare
+  problem glow_api.problem := glow_api.text_problem('query', call.query, 100000, true);
+begin
+  if problem.code is null then
+    problem := glow_api.id_problem('{event_id,user_id,conversation_id,execution_id,unit,configuration}', array[
+      call.event_id, call.user_id, call.conversation_id, call.execution_id, unit, call.configuration], 0);
+  end if;
+  if problem.code is not null then return problem; end if;
+  if k is null or k not between 1 and 100 then
+    return row('PT422', 'k', k::text, 'a number of chunks from 1 to 100')::glow_api.problem;
+  elsif call.policy is null or call.policy not in ('production', 'interleave', 'explore') then
+    return row('PT422', 'policy', call.policy, 'production, interleave or explore')::glow_api.problem;
+  end if;
+  return null;
+end $$;
+COMMENT ON FUNCTION glow_api.search_problem(call glow_api.retrieval_call, k integer, unit text) IS 'What is wrong with the arguments of a search, or null.';
+REVOKE ALL ON FUNCTION glow_api.search_problem(call glow_api.retrieval_call, k integer, unit text) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.searched_before(call glow_api.retrieval_call) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS $$
+declare
+  known glow.retrieval_keys;
+  said glow.retrieval_events;
+begin
+  select k.* into known from glow.retrieval_keys k where k.tenant = call.tenant and k.event_id = call.event_id;
+  if known.event_id is null then return null; end if;
+  if known.agent <> call.agent or known.query_hash <> sha256(convert_to(call.query, 'UTF8')) then
+    perform glow_api.refuse('PT409', 'event_id', call.event_id, 'a new id: this one was logged for another agent or query');
+  end if;
+  select e.* into said from glow.retrieval_events e
+   where e.tenant = call.tenant and e.event_id = call.event_id and e.recorded_at = known.recorded_at;
+  return (
+    select jsonb_build_object(
+             'configuration', said.configuration, 'index_number', said.index_number, 'model', said.model, 'event_id', call.event_id,
+             'policy', said.policy, 'dense', coalesce(bool_or(h.score_dense is not null), false), 'hits', coalesce(jsonb_agg(jsonb_build_object(
+             'rank', h.rank, 'chunk_id', h.chunk_id, 'document_id', c.document_id, 'title', d.title, 'text', c.text,
+             'starts', coalesce(l.starts, c.starts), 'ends', coalesce(l.ends, c.ends), 'score', h.score, 'score_dense', h.score_dense,
+             'score_lexical', h.score_lexical, 'leg', h.leg, 'propensity', h.propensity) order by h.rank)
+             filter (where h.rank is not null), '[]'))
+      from glow.retrieval_hits h
+      left join glow.chunks c on c.agent = call.agent and c.chunk_id = h.chunk_id
+      left join glow.documents d on d.agent = c.agent and d.document_id = c.document_id
+      left join glow.live_chunks l on l.agent = c.agent and l.chunking = c.chunking and l.chunk_id = c.chunk_id
+     where h.tenant = call.tenant and h.event_id = call.event_id and h.recorded_at = known.recorded_at);
+end $$;
+COMMENT ON FUNCTION glow_api.searched_before(call glow_api.retrieval_call) IS 'What a search with this id showed, or null where there was none.';
+REVOKE ALL ON FUNCTION glow_api.searched_before(call glow_api.retrieval_call) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.set_curation_policy(agent text, pii text DEFAULT 'redact'::text, secrets text DEFAULT 'quarantine'::text, keep text[] DEFAULT '{}'::text[], languages text[] DEFAULT NULL::text[], shortest_input integer DEFAULT 1, shortest_target integer DEFAULT 1) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
@@ -8469,6 +10183,24 @@ CREATE FUNCTION glow_api.shown(item_ids bigint[], person text) RETURNS TABLE(ite
 $$;
 COMMENT ON FUNCTION glow_api.shown(item_ids bigint[], person text) IS 'What a reviewer must see of the items they hold; votes, reasons and other reviews only where reviews are not blind.';
 REVOKE ALL ON FUNCTION glow_api.shown(item_ids bigint[], person text) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.shown_hits(plan glow_api.search_plan, chosen glow_api.found_chunk[]) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    AS $$
+begin
+  return (
+    select jsonb_agg(jsonb_build_object(
+             'rank', f.rank, 'chunk_id', f.chunk_id, 'document_id', c.document_id, 'title', d.title, 'text', c.text,
+             'starts', coalesce(l.starts, c.starts), 'ends', coalesce(l.ends, c.ends), 'score', f.score,
+             'score_dense', case when f.dense_rank is not null then f.dense end, 'score_lexical', f.lexical, 'leg', f.leg,
+             'propensity', greatest(1.0 / f.rank, 0.1)::double precision) order by f.rank)
+      from unnest(chosen) with ordinality as f(chunk_id, score, dense, lexical, dense_rank, lexical_rank, leg, rank)
+      join glow.chunks c on c.agent = plan.agent and c.chunk_id = f.chunk_id
+      join glow.documents d on d.agent = c.agent and d.document_id = c.document_id
+      left join glow.live_chunks l on l.agent = c.agent and l.chunking = c.chunking and l.chunk_id = c.chunk_id);
+end $$;
+COMMENT ON FUNCTION glow_api.shown_hits(plan glow_api.search_plan, chosen glow_api.found_chunk[]) IS 'A list of chunks as the app gets it. The chance of a look is that of an unknown user: 1 / rank, at least 0.1.';
+REVOKE ALL ON FUNCTION glow_api.shown_hits(plan glow_api.search_plan, chosen glow_api.found_chunk[]) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.signature(key_id integer, content text) RETURNS bytea
     LANGUAGE sql STABLE
@@ -8795,6 +10527,25 @@ REVOKE ALL ON FUNCTION glow_api.submit_feedback_with_token(token text, thumbs in
 GRANT ALL ON FUNCTION glow_api.submit_feedback_with_token(token text, thumbs integer, rating integer, dimensions jsonb, issues text[], comment text, correction text, channel text, idempotency_key text, withdrawn boolean, kind text) TO glow_app;
 GRANT ALL ON FUNCTION glow_api.submit_feedback_with_token(token text, thumbs integer, rating integer, dimensions jsonb, issues text[], comment text, correction text, channel text, idempotency_key text, withdrawn boolean, kind text) TO glow_browser;
 
+CREATE FUNCTION glow_api.swapped(chosen glow_api.found_chunk[], seed text) RETURNS glow_api.found_chunk[]
+    LANGUAGE plpgsql IMMUTABLE
+    AS $$
+declare
+  n integer := cardinality(chosen);
+  at integer;
+  kept glow_api.found_chunk;
+begin
+  if n > 1 and glow_api.draw(seed, 1) < 0.5 then
+    at := 1 + floor(glow_api.draw(seed, 0) * (n - 1))::integer;
+    kept := chosen[at];
+    chosen[at] := chosen[at + 1];
+    chosen[at + 1] := kept;
+  end if;
+  return chosen;
+end $$;
+COMMENT ON FUNCTION glow_api.swapped(chosen glow_api.found_chunk[], seed text) IS 'A list with one random pair of neighbours swapped, or not: what shows how much a rank alone is worth.';
+REVOKE ALL ON FUNCTION glow_api.swapped(chosen glow_api.found_chunk[], seed text) FROM PUBLIC;
+
 CREATE FUNCTION glow_api.swept_places() RETURNS TABLE(relation text, swept text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -8806,6 +10557,40 @@ end $$;
 COMMENT ON FUNCTION glow_api.swept_places() IS 'The tables in which erased texts are looked for by content.';
 REVOKE ALL ON FUNCTION glow_api.swept_places() FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.swept_places() TO glow_pipeline;
+
+CREATE FUNCTION glow_api.team_draft(chosen glow_api.found_chunk[], k integer, seed text) RETURNS glow_api.found_chunk[]
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+  sides text[];
+  side text;
+  pick glow_api.found_chunk;
+  drafted glow_api.found_chunk[] := '{}';
+  taken text[] := '{}';
+  round integer := 0;
+  before integer;
+begin
+  loop
+    before := cardinality(drafted);
+    exit when before >= k;
+    sides := case when glow_api.draw(seed, round) < 0.5 then '{dense,lexical}' else '{lexical,dense}' end;
+    foreach side in array sides loop
+      exit when cardinality(drafted) >= k;
+      select f.* into pick from unnest(chosen) f
+       where case side when 'dense' then f.dense_rank else f.lexical_rank end <= k and f.chunk_id <> all (taken)
+       order by case side when 'dense' then f.dense_rank else f.lexical_rank end limit 1;
+      continue when pick.chunk_id is null;
+      pick.leg := side;
+      drafted := drafted || pick;
+      taken := taken || pick.chunk_id;
+    end loop;
+    exit when cardinality(drafted) = before;
+    round := round + 1;
+  end loop;
+  return drafted;
+end $$;
+COMMENT ON FUNCTION glow_api.team_draft(chosen glow_api.found_chunk[], k integer, seed text) IS 'A list that both legs placed, so that clicks can compare them.';
+REVOKE ALL ON FUNCTION glow_api.team_draft(chosen glow_api.found_chunk[], k integer, seed text) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.text_leaves(value jsonb, shortest integer) RETURNS SETOF text
     LANGUAGE sql IMMUTABLE
@@ -9051,6 +10836,35 @@ end $$;
 COMMENT ON FUNCTION glow_api.prompt_lineage(agent text, prompt_version text) IS 'Why a prompt (without one: that in production) is as it is: a row for each part and source row behind it. traced is false for a part that nothing is known to be behind. origin says whether its rows are of this version (learned) or of the origin_version that brought it in (inherited), or that a person wrote it there (written).';
 REVOKE ALL ON FUNCTION glow_api.prompt_lineage(agent text, prompt_version text) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.prompt_lineage(agent text, prompt_version text) TO glow_engineer;
+
+CREATE FUNCTION glow_api.documents(agent text, most integer DEFAULT 100, after text DEFAULT ''::text, tenant text DEFAULT NULL::text) RETURNS TABLE(document_id text, title text, characters integer, content_hash text, chunks bigint, indexed boolean, updated_at timestamp with time zone, retired_at timestamp with time zone)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+begin
+  perform glow_api.require_caller(tenant, agent);
+  if most is null or most not between 1 and 10000 then
+    perform glow_api.refuse('PT422', 'most', most::text, 'a number of rows from 1 to 10000');
+  end if;
+  return query
+  select d.document_id::text, d.title, length(d.body), d.content_hash, coalesce(l.chunks, 0),
+         case when d.retired_at is null then coalesce(l.is_current, false) else l.chunks is null end, d.updated_at, d.retired_at
+    from glow.documents d
+    left join lateral (
+      select count(*) as chunks, bool_and(l.document_hash = d.content_hash) as is_current
+        from glow.live_chunks l
+        join glow.retrieval_configurations c on c.agent = l.agent and c.chunking = l.chunking
+        join glow.retrieval_aliases a on a.agent = c.agent and a.alias = 'production' and a.configuration = c.configuration
+       where l.agent = d.agent and l.document_id = d.document_id
+      having count(*) > 0) l on true
+   where d.agent = documents.agent and d.document_id > coalesce(documents.after, '')
+   order by d.document_id limit most;
+end $$;
+COMMENT ON FUNCTION glow_api.documents(agent text, most integer, after text, tenant text) IS 'An agent''s knowledge base by id, from `after` on: how many chunks each document has in the searches now, and whether those show it as it is (`indexed`; of a retired one: whether it is gone from them).';
+REVOKE ALL ON FUNCTION glow_api.documents(agent text, most integer, after text, tenant text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.documents(agent text, most integer, after text, tenant text) TO glow_app;
+GRANT ALL ON FUNCTION glow_api.documents(agent text, most integer, after text, tenant text) TO glow_engineer;
 
 CREATE FUNCTION glow_api.holdouts(agent text DEFAULT NULL::text) RETURNS TABLE(holdout text, agent_name text, holdout_ppm integer, starts_at timestamp with time zone, ends_at timestamp with time zone)
     LANGUAGE plpgsql STABLE SECURITY DEFINER

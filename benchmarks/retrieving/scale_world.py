@@ -5,7 +5,7 @@ Belongs here: making the world and writing it into the tables of one agent. Does
 
 import struct
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,7 +87,8 @@ def write_world(connection: psycopg.Connection, world: World) -> int:
     )
     _copy(
         connection,
-        "glow.chunks (agent, chunk_id, chunking, document_id, document_hash, position, starts, ends, text, content_hash, words)",
+        "glow.chunks (agent, chunk_id, chunking, document_id, document_hash, position, starts, ends, text, content_hash,"
+        " words)",
         (
             (AGENT, id_, "whole", id_, "0", 0, 0, len(words), f"title {id_}\n{text_of(words)}", "0", len(words))
             for id_, words in zip(ids, world.words, strict=True)
@@ -106,7 +107,8 @@ def write_world(connection: psycopg.Connection, world: World) -> int:
         postings.append((terms, (times * (K1 + 1) / (times + norm)).astype(np.float32)))
         holding.update(terms.tolist())
     with connection.cursor().copy(
-        f"copy glow.index_entries_{number} (index_number, entry, chunk_id, embedding, lexical, words) from stdin (format binary)"
+        f"copy glow.index_entries_{number} (index_number, entry, chunk_id, embedding, lexical, words)"
+        " from stdin (format binary)"
     ) as copy:
         copy.write(b"PGCOPY\n\xff\r\n\0" + struct.pack(">ii", 0, 0))
         for i, (terms, weights) in enumerate(postings):
