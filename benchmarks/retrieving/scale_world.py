@@ -87,8 +87,8 @@ def write_world(connection: psycopg.Connection, world: World) -> int:
     )
     _copy(
         connection,
-        "glow.chunks (agent, chunk_id, chunking, document_id, document_hash, position, starts, ends, text, content_hash,"
-        " words)",
+        "glow.chunks (agent, chunk_id, chunking, document_id, document_hash, position, starts, ends, text,"
+        " content_hash, words)",
         (
             (AGENT, id_, "whole", id_, "0", 0, 0, len(words), f"title {id_}\n{text_of(words)}", "0", len(words))
             for id_, words in zip(ids, world.words, strict=True)
