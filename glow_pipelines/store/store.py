@@ -40,6 +40,7 @@ from glow_pipelines.store.quality import AnnotationQuality
 from glow_pipelines.store.requests import Requests
 from glow_pipelines.store.retrieval import Retrieval
 from glow_pipelines.store.retrieval_index import RetrievalIndexes
+from glow_pipelines.store.retrieval_signals import RetrievalSignals
 from glow_pipelines.store.reviews import Reviews
 from glow_pipelines.store.rollouts import Rollouts
 
@@ -125,6 +126,10 @@ class Transaction:
     @cached_property
     def retrieval_index(self) -> RetrievalIndexes:
         return RetrievalIndexes(self.connection)
+
+    @cached_property
+    def retrieval_signals(self) -> RetrievalSignals:
+        return RetrievalSignals(self.connection)
 
     @cached_property
     def models(self) -> Models:

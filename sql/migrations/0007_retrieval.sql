@@ -295,6 +295,8 @@ create table glow.retrieval_events (
 ) partition by range (recorded_at);
 comment on table glow.retrieval_events is 'One search: what was asked, and by which configuration it was answered.';
 create index retrieval_events_by_agent on glow.retrieval_events (agent, xid);
+-- A vote on an answer is news of the searches behind it.
+create index retrieval_events_by_execution on glow.retrieval_events (tenant, execution_id) where execution_id is not null;
 create index retrieval_events_by_time on glow.retrieval_events using brin (recorded_at);
 
 create table glow.retrieval_hits (
@@ -313,6 +315,8 @@ create table glow.retrieval_hits (
   clicked    boolean not null default false,
   kept       boolean not null default false,
   explicit   smallint not null default 0 check (explicit in (-1, 0, 1)),
+  -- Whose judgement `explicit` is: an expert's, or the user's.
+  expert     boolean not null default false,
   -- Of the event: a hit lies in the partition of its event and goes with it.
   recorded_at timestamptz not null,
   primary key (tenant, event_id, rank, recorded_at),

@@ -135,6 +135,7 @@ begin
   delete from glow.current_feedback where recorded_at < votes;
   delete from glow.feedback_keys where recorded_at < votes;
   delete from glow.retrieval_keys where recorded_at < glow.retention_cutoff('retrieval_events', before);
+  delete from glow.retrieval_signals where oldest < glow.retention_cutoff('retrieval_events', before);
   -- Also of those whose key stays: they are heard no more, and each would be looked at whenever its question is learned.
   delete from glow.execution_inputs where recorded_at < runs;
   update glow.execution_keys k set expired_at = clock_timestamp()

@@ -122,6 +122,9 @@ def retrieval(n: int) -> Arguments:
         "conversation_id": f"c-{n}",
         "policy": "production",
         "configuration": "cfg",
+        "model": "minilm",
+        "index_number": 1,
+        "latency_ms": 12,
     }
 
 

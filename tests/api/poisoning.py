@@ -74,7 +74,7 @@ NOUNS = {
             retrieval,
             "retrieval_events",
             "event_id",
-            ("event_id", "execution_id", "user_id", "conversation_id", "configuration"),
+            ("event_id", "execution_id", "user_id", "conversation_id", "configuration", "model"),
             {"query": 100_000},
         ),
         Noun(

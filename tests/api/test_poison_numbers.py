@@ -69,7 +69,7 @@ NUMBERS: dict[str, list[tuple[str, str]]] = {
     ],
     "retrieval": [
         (f"hits.{field}", value)
-        for field in ("rank", "score", "propensity", "explicit")
+        for field in ("rank", "score", "score_dense", "score_lexical", "propensity", "explicit")
         for value in (
             "0",
             "-1",

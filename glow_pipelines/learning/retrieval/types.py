@@ -41,6 +41,7 @@ _WEIGHTS = (
     "shift",
     "prior_weight",
     "expansion_weight",
+    "pseudo_weight",
 )
 
 
@@ -52,7 +53,9 @@ class RetrievalParameters:
     moves toward the questions it answered; ``base_attractiveness`` is the clicks per examination of the log the memory
     was built from, so that the chunk prior can be rebuilt from the memory rows alone. ``adapter_weight`` is the share
     of the adapted query in the one the dense leg asks with; ``expansion_weight`` scales the words expansions add to
-    the lexical leg.
+    the lexical leg; ``pseudo_weight`` is how far the dense query moves toward the first ``pseudo_depth`` hits.
+    ``dense_floor``: the cosine that counts as 0, None for the mean cosine of two chunks of the index.
+    ``candidate_depth``: how many chunks each leg offers a search over an index too large to score whole.
     """
 
     dense_weight: float = 1.0
@@ -62,14 +65,17 @@ class RetrievalParameters:
     prior_weight: float = 0.0
     adapter_weight: float = 0.0
     expansion_weight: float = 0.0
+    pseudo_weight: float = 0.0
+    pseudo_depth: int = 3
     base_attractiveness: float = 0.0
     memory_floor: float = 0.3
     memory_power: float = 4.0
     memory_neighbours: int = 20
-    candidate_depth: int = 1000
+    dense_floor: float | None = None
+    candidate_depth: int = 40
     k1: float = 1.2
     b: float = 0.75
-    version: str = "minmax-1"
+    version: str = "floor-1"
 
     def __post_init__(self) -> None:
         for name in (*_WEIGHTS, "k1"):
@@ -80,8 +86,12 @@ class RetrievalParameters:
             value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise ValueError(f"retrieval parameter {name}={value!r}: give a number from 0 to 1")
+        if self.dense_floor is not None and not -1 <= self.dense_floor < 1:
+            raise ValueError(f"retrieval parameter dense_floor={self.dense_floor!r}: give a cosine below 1, or None")
+        if self.pseudo_depth < 1:
+            raise ValueError(f"retrieval parameter pseudo_depth={self.pseudo_depth!r}: give a number of 1 or more")
 
-    def to_json(self) -> dict[str, float | int | str]:
+    def to_json(self) -> dict[str, float | int | str | None]:
         """All fields as a flat JSON object."""
         return asdict(self)
 
@@ -174,7 +184,8 @@ class Hit:
 
     ``rank`` counts from 1. ``leg`` is the team that placed it when the list was interleaved. ``propensity`` is the
     probability that the user looked, as logged when the list was served, in (0, 1]. ``shown``: it reached the model or
-    the user. ``kept``: it supported an answer the user kept. ``explicit``: a thumb on this very chunk.
+    the user. ``kept``: it supported an answer the user kept. ``explicit``: a thumb on this very chunk, an expert's if
+    ``expert``.
     """
 
     chunk_id: str
@@ -189,6 +200,7 @@ class Hit:
     explicit: Literal[-1, 0, 1] = 0
     score_dense: float | None = None
     score_lexical: float | None = None
+    expert: bool = False
 
     def __post_init__(self) -> None:
         if self.rank < 1:

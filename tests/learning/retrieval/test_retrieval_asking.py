@@ -41,6 +41,16 @@ def test_added_words_find_what_shares_no_word_at_a_weight_that_may_be_zero() -> 
         assert [scored.chunk_id for scored in index.search("business lunch", None, 5)] == found
 
 
+def test_the_first_hits_move_the_question_and_words_decide_which_are_first() -> None:
+    south = Chunk("south", "d3", "unheard of", unit(np.array([0.2, 1.0])))
+    for weight, second in ((0.0, "east"), (3.0, "south")):
+        parameters = RetrievalParameters(lexical_weight=4.0, pseudo_weight=weight, pseudo_depth=1)
+        index = RetrievalIndex([*CHUNKS, south], parameters)
+        found = [scored.chunk_id for scored in index.search("meal", EAST, 3)]
+        assert found[:2] == ["north", second], "the best by words is far from the vector asked with"
+        assert [s.chunk_id for s in index.search("meal", None, 3)] == ["north"]
+
+
 def test_every_part_of_a_configuration_is_in_its_address() -> None:
     base = Configuration(RetrievalParameters(adapter_weight=1.0), (), TURN, (FOOD,), "chunking", "model")
     others = [

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glow_pipelines.learning.retrieval import Chunk, MemoryRow, RetrievalIndex, RetrievalParameters
-from glow_pipelines.learning.retrieval.interleaving import team_draft
+from glow_pipelines.learning.retrieval.interleaving import EventChance, swapped, team_draft
 from glow_pipelines.learning.retrieval.text import content_hash, jaccard, shingles, terms
 
 CHUNKS = [
@@ -30,13 +30,33 @@ def ids(found: list) -> list[str]:
 
 def test_the_score_is_the_formula() -> None:
     index = RetrievalIndex(CHUNKS, RetrievalParameters(lexical_weight=0.5))
+    floor = 0.6 / 3  # the mean of a·b, a·c and b·c
+    assert index.dense_floor == pytest.approx(floor)
     found = {s.chunk_id: s for s in index.search("office machine depreciation", EAST, 10)}
     assert found["a"].score == pytest.approx(1.0)
-    assert found["c"].score == pytest.approx(0.6)
-    assert found["b"].score == pytest.approx(0.5)
+    assert found["c"].score == pytest.approx((0.6 - floor) / (1 - floor))
+    assert found["b"].score == pytest.approx(0.5 - floor / (1 - floor))
     assert "n" not in found, "neither embedded nor sharing a word: no candidate"
     assert [found[c].leg for c in "ab"] == ["dense", "lexical"]
     assert [s.rank for s in index.search("office", EAST, 3)] == [1, 2, 3]
+
+
+def test_a_score_is_the_same_whatever_else_is_scored() -> None:
+    parameters = RetrievalParameters(dense_floor=0.2)
+    all_of_them = {s.chunk_id: s.score for s in RetrievalIndex(CHUNKS, parameters).search("travel tax", EAST, 4)}
+    few = {s.chunk_id: s.score for s in RetrievalIndex(CHUNKS[:1] + CHUNKS[2:3], parameters).search("value", EAST, 4)}
+    assert few["c"] == pytest.approx((0.6 - 0.2) / 0.8)
+    assert few["c"] < all_of_them["c"] < few["c"] + 1, "the dense part is the same, words of its own come on top"
+
+
+def test_far_from_everything_the_nearest_is_still_first_and_worth_one() -> None:
+    index = RetrievalIndex(CHUNKS, RetrievalParameters(dense_floor=0.9))
+    found = index.search("x", np.array([0.1, 0.0, -0.99]), 4)
+    assert ids(found) == ["a", "b", "c"]
+    assert found[0].score == pytest.approx(1.0)
+    one = RetrievalIndex(CHUNKS[:1])
+    assert one.search("x", EAST, 1)[0].score == pytest.approx(1.0)
+    assert one.search("x", -EAST, 1)[0].score == pytest.approx(1.0)
 
 
 def test_words_alone_work_without_an_embedding() -> None:
@@ -114,6 +134,24 @@ def test_team_draft_shows_each_chunk_once_and_the_teams_take_turns(
     for n, (chunk_id, team) in enumerate(drafted):
         own = dense if team == "dense" else lexical
         assert chunk_id == next(c for c in own if c not in chosen[:n]), "each pick is the team's best left"
+
+
+@given(st.text(min_size=1, max_size=20), st.integers(0, 300))
+def test_draws_of_a_search_are_its_own_and_repeat(event_id: str, n: int) -> None:
+    event_id = event_id.encode("utf-8", "ignore").decode()
+    first, again = EventChance(event_id), EventChance(event_id)
+    drawn = [first.random() for _ in range(n)]
+    assert drawn == [again.random() for _ in range(n)]
+    assert all(0 <= x < 1 for x in drawn)
+
+
+def test_a_swap_leaves_all_but_two_neighbours_and_hits_every_pair_half_the_time() -> None:
+    seen = {tuple(swapped("abcd", EventChance(f"e{n}"))) for n in range(400)}
+    assert seen == {tuple("abcd"), tuple("bacd"), tuple("acbd"), tuple("abdc")}
+    same = sum(swapped("abcd", EventChance(f"e{n}")) == list("abcd") for n in range(2000))
+    assert same == pytest.approx(1000, abs=100)
+    assert swapped("a", EventChance("e")) == ["a"]
+    assert swapped("", EventChance("e")) == []
 
 
 def test_both_teams_go_first_equally_often() -> None:
