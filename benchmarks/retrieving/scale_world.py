@@ -62,23 +62,42 @@ def text_of(words: Iterable[int]) -> str:
     return " ".join(f"w{word}" for word in words)
 
 
-def write_world(connection: psycopg.Connection, world: World, open_index: Callable[[psycopg.Connection], int]) -> int:
-    """Writes the chunks and their index, as the pipeline would, in bulk; answers the index number."""
-    number = open_index(connection)
-    chunking = connection.execute(
-        "select chunking from glow.retrieval_indexes where index_number = %s", (number,)
+def write_world(connection: psycopg.Connection, world: World) -> int:
+    """Writes the chunks, their index and a configuration in force, in bulk; answers the index number."""
+    connection.execute("insert into glow.agents (agent) values (%s)", (AGENT,))
+    connection.execute(
+        "insert into glow.chunkings (chunking, agent, parameters) values ('whole', %s, '{\"kind\": \"whole\"}')",
+        (AGENT,),
+    )
+    row = connection.execute(
+        "insert into glow.retrieval_indexes (agent, chunking, model, dimensions) values (%s, 'whole', %s, %s)"
+        " returning index_number",
+        (AGENT, MODEL, world.vectors.shape[1]),
     ).fetchone()
-    assert chunking is not None
+    assert row is not None
+    number = int(row[0])
+    connection.execute("select glow.open_index(%s)", (number,))
     lengths = np.array([len(words) for words in world.words], dtype=float)
     average = float(lengths.mean())
     ids = [f"c{i:06d}" for i in range(len(world.words))]
-    _copy(connection, "glow.documents (agent, document_id, title, body, content_hash)", (
-        (AGENT, id_, f"title {id_}", text_of(words), "0") for id_, words in zip(ids, world.words, strict=True)))
-    _copy(connection, "glow.chunks (agent, chunk_id, chunking, document_id, document_hash, position, starts, ends, text, content_hash, words)", (
-        (AGENT, id_, chunking[0], id_, "0", 0, 0, len(words), f"title {id_}\n{text_of(words)}", "0", len(words))
-        for id_, words in zip(ids, world.words, strict=True)))
-    _copy(connection, "glow.live_chunks (agent, chunking, document_id, position, chunk_id, document_hash, starts, ends)", (
-        (AGENT, chunking[0], id_, 0, id_, "0", 0, 60) for id_ in ids))
+    _copy(
+        connection,
+        "glow.documents (agent, document_id, title, body, content_hash)",
+        ((AGENT, id_, f"title {id_}", text_of(words), "0") for id_, words in zip(ids, world.words, strict=True)),
+    )
+    _copy(
+        connection,
+        "glow.chunks (agent, chunk_id, chunking, document_id, document_hash, position, starts, ends, text, content_hash, words)",
+        (
+            (AGENT, id_, "whole", id_, "0", 0, 0, len(words), f"title {id_}\n{text_of(words)}", "0", len(words))
+            for id_, words in zip(ids, world.words, strict=True)
+        ),
+    )
+    _copy(
+        connection,
+        "glow.live_chunks (agent, chunking, document_id, position, chunk_id, document_hash, starts, ends)",
+        ((AGENT, "whole", id_, 0, id_, "0", 0, 60) for id_ in ids),
+    )
     holding: Counter[int] = Counter()
     postings: list[tuple[Words, Floats]] = []
     for words in world.words:
@@ -86,25 +105,43 @@ def write_world(connection: psycopg.Connection, world: World, open_index: Callab
         norm = K1 * (1 - B + B * len(words) / average)
         postings.append((terms, (times * (K1 + 1) / (times + norm)).astype(np.float32)))
         holding.update(terms.tolist())
-    types = ["int4", "int4", "text", "vector", "sparsevec", "int4"]
     with connection.cursor().copy(
         f"copy glow.index_entries_{number} (index_number, entry, chunk_id, embedding, lexical, words) from stdin (format binary)"
     ) as copy:
         copy.write(b"PGCOPY\n\xff\r\n\0" + struct.pack(">ii", 0, 0))
         for i, (terms, weights) in enumerate(postings):
-            copy.write(_binary(number, i + 1, ids[i].encode(), _vector(world.vectors[i]), _sparse(terms, weights), len(world.words[i])))
+            copy.write(
+                _binary(
+                    number,
+                    i + 1,
+                    ids[i].encode(),
+                    _vector(world.vectors[i]),
+                    _sparse(terms, weights),
+                    len(world.words[i]),
+                )
+            )
         copy.write(struct.pack(">h", -1))
-    assert types
-    _copy(connection, f"glow.index_terms_{number} (index_number, term, term_number, chunks)", (
-        (number, f"w{word}", word + 1, count) for word, count in sorted(holding.items())))
-    _copy(connection, f"glow.index_postings_{number} (index_number, term_number, weight, entry)", (
-        (number, int(term) + 1, float(weight), i + 1)
-        for i, (terms, weights) in enumerate(postings) for term, weight in zip(terms, weights, strict=True)))
-    connection.execute(
-        "update glow.retrieval_indexes set chunks = %s, words = %s, average_words = %s, next_entry = %s, next_term = %s"
-        " where index_number = %s",
-        (len(ids), int(lengths.sum()), average, len(ids) + 1, VOCABULARY + 1, number),
+    _copy(
+        connection,
+        f"glow.index_terms_{number} (index_number, term, term_number, chunks)",
+        ((number, f"w{word}", word + 1, count) for word, count in sorted(holding.items())),
     )
+    _copy(
+        connection,
+        f"glow.index_postings_{number} (index_number, term_number, weight, entry)",
+        (
+            (number, int(term) + 1, float(weight), i + 1)
+            for i, (terms, weights) in enumerate(postings)
+            for term, weight in zip(terms, weights, strict=True)
+        ),
+    )
+    connection.execute("select glow.close_index(%s, %s)", (number, average))
+    connection.execute(
+        "insert into glow.retrieval_configurations (configuration, agent, parameters, chunking, model)"
+        " values ('untuned', %s, '{}', 'whole', %s)",
+        (AGENT, MODEL),
+    )
+    connection.execute("select glow.move_retrieval_alias(%s, 'untuned', 'benchmark', 'the first')", (AGENT,))
     return number
 
 

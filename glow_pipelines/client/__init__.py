@@ -66,6 +66,7 @@ from glow_pipelines.client.review_results import (
     WaitingReviews,
 )
 from glow_pipelines.client.rolling import Rollout, RolloutMove
+from glow_pipelines.client.searching import SearchHit, SearchResult
 from glow_pipelines.client.spool import Spool
 from glow_pipelines.client.sync import GlowClient
 from glow_pipelines.client.writer import (
@@ -130,6 +131,8 @@ __all__ = [
     "Rollback",
     "Rollout",
     "RolloutMove",
+    "SearchHit",
+    "SearchResult",
     "Spool",
     "SpoolFull",
     "SpoolUnusable",

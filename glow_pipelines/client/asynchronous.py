@@ -4,6 +4,7 @@ Belongs here: running a call over a pool, with retries. Does not: any call's own
 """
 
 import asyncio
+import inspect
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ from glow_pipelines.client import (
     reading,
     reviewing,
     rolling,
+    searching,
     writing,
 )
 from glow_pipelines.client.call import Call, Rows, statement
@@ -58,7 +60,9 @@ class AsyncGlowClient(AbstractAsyncContextManager["AsyncGlowClient"]):
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         new_key: Callable[[], str] = lambda: str(uuid4()),
+        embed: searching.Embed | None = None,
     ) -> None:
+        self._embed = embed
         self._retries, self._clock, self._sleep, self._new_key = retries or Retries(), clock, sleep, new_key
         self._failures: dict[str, Exception] = {}
         self._pool: AsyncConnectionPool[AsyncConnection] = AsyncConnectionPool(
@@ -82,6 +86,9 @@ class AsyncGlowClient(AbstractAsyncContextManager["AsyncGlowClient"]):
     async def run(self, call: Call[_T], timeout: float | None = None) -> _T:
         """What a call answers; the methods are this with one of the definitions. `timeout`: as of the client."""
         call, attempt = call.with_key(self._new_key), 1
+        if self._embed is not None and searching.needs_embedding(call):
+            vectors = self._embed([str(call.arguments["query"])])
+            call = searching.with_embedding(call, (await vectors if inspect.isawaitable(vectors) else vectors)[0])
         while True:
             try:
                 return call.answer(await self._rows(call, timeout))
@@ -116,6 +123,7 @@ class AsyncGlowClient(AbstractAsyncContextManager["AsyncGlowClient"]):
     submit_annotation_batch = _runs(batches.submit_annotation_batch)
     submit_demonstration_batch = _runs(batches.submit_demonstration_batch)
     resolve_prompt = _runs(reading.resolve_prompt)
+    search = _runs(searching.search)
     feedback_stats = _runs(reading.feedback_stats)
     common_issues = _runs(reading.common_issues)
     learning_stats = _runs(reading.learning_stats)

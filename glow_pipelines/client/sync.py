@@ -22,6 +22,7 @@ from glow_pipelines.client import (
     reading,
     reviewing,
     rolling,
+    searching,
     writing,
 )
 from glow_pipelines.client.call import Call, Rows, statement
@@ -49,7 +50,8 @@ class GlowClient(AbstractContextManager["GlowClient"]):
 
     `timeout`: seconds to wait for a connection. `prepare_threshold`: calls after which a statement is prepared; None
     behind a PgBouncer older than 1.21, which does not know prepared statements. What fails for a passing reason is
-    tried again as `retries` says, where it cannot count twice. Methods raise what `errors` defines, not psycopg's.
+    tried again as `retries` says, where it cannot count twice. `embed`: texts to vectors, for searches that bring none.
+    Methods raise what `errors` defines, not psycopg's.
     """
 
     def __init__(
@@ -63,7 +65,9 @@ class GlowClient(AbstractContextManager["GlowClient"]):
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], None] = time.sleep,
         new_key: Callable[[], str] = lambda: str(uuid4()),
+        embed: searching.Embed | None = None,
     ) -> None:
+        self._embed = embed
         self._retries, self._clock, self._sleep, self._new_key = retries or Retries(), clock, sleep, new_key
         self.timeout = timeout
         self._failures: dict[str, Exception] = {}
@@ -88,6 +92,8 @@ class GlowClient(AbstractContextManager["GlowClient"]):
     def run(self, call: Call[_T], timeout: float | None = None) -> _T:
         """What a call answers; the methods are this with one of the definitions. `timeout`: as of the client."""
         call, attempt = call.with_key(self._new_key), 1
+        if self._embed is not None and searching.needs_embedding(call):
+            call = searching.with_embedding(call, self._embed([str(call.arguments["query"])])[0])
         while True:
             try:
                 return call.answer(self._rows(call, timeout))
@@ -120,6 +126,7 @@ class GlowClient(AbstractContextManager["GlowClient"]):
     submit_annotation_batch = _runs(batches.submit_annotation_batch)
     submit_demonstration_batch = _runs(batches.submit_demonstration_batch)
     resolve_prompt = _runs(reading.resolve_prompt)
+    search = _runs(searching.search)
     feedback_stats = _runs(reading.feedback_stats)
     common_issues = _runs(reading.common_issues)
     learning_stats = _runs(reading.learning_stats)

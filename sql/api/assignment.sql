@@ -3,7 +3,8 @@
 -- Sticky: what a unit was given first holds for the phase, whatever the hash, a holdout or a share says later. Who is not
 -- named (no session given) is in no experiment on such units. At most one experiment of a kind: the slots of a layer are
 -- disjoint and do not change within a phase (glow.check_experiment).
-create function glow_api.assigned_arms(agent text, tenant text, unit text, session text, org text, execution text)
+create function glow_api.assigned_arms(
+  agent text, tenant text, unit text, session text, org text, execution text, only_kind text default null)
   returns table (experiment_id text, kind text, phase integer, variant text, version text, config jsonb)
   language plpgsql as $$
 #variable_conflict use_column
@@ -16,6 +17,7 @@ declare
 begin
   for x in
     select e.* from glow.learning_experiments e where e.agent = assigned_arms.agent and e.active
+       and (only_kind is null or e.kind = only_kind)
      order by e.kind <> 'prompt', e.started_at, e.experiment_id
   loop
     who := case x.unit when 'user' then unit when 'org' then org when 'session' then session else execution end;
@@ -55,7 +57,8 @@ begin
   end loop;
 end $$;
 comment on function glow_api.assigned_arms is
-  'The arms that a unit has in the experiments of an agent, that of the prompt first; writes the exposures that are new.';
+  'The arms that a unit has in the experiments of an agent (of one kind, where only that is used), that of the prompt first; '
+  'writes the exposures that are new.';
 
 create function glow_api.resolve_prompt(
   agent text, unit text default null, tenant text default null, session text default null, org text default null,

@@ -107,6 +107,7 @@ create function glow_api.personal_places() returns setof glow_api.personal_place
     ('retrieval_hits', null, null, null, null, null, null, 'Deleted.'),
     ('retrieval_keys', null, null, null, null, null, null, 'Deleted.'),
     ('retrieval_memory', null, null, null, null, null, null, 'As embedding_training_pairs.'),
+    ('retrieval_questions', null, null, null, null, null, null, 'Follows retrieval_memory, row by row.'),
     ('retrieval_queries', null, null, null, null, null, null, 'Deleted where nobody else asked the same.'),
     ('retrieval_signals', null, null, null, null, null, null, 'Deleted.'),
     -- Items before comparisons: their slots, which go with them, refer to comparisons.

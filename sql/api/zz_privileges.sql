@@ -15,7 +15,7 @@ grant usage on schema glow_api to glow_app, glow_browser, glow_reviewer, glow_vi
 
 grant execute on function
   glow_api.log_execution, glow_api.log_execution_batch, glow_api.log_retrieval, glow_api.log_retrieval_batch,
-  glow_api.submit_feedback, glow_api.submit_feedback_batch, glow_api.withdraw_feedback, glow_api.resolve_prompt,
+  glow_api.submit_feedback, glow_api.submit_feedback_batch, glow_api.withdraw_feedback, glow_api.resolve_prompt, glow_api.search,
   glow_api.issue_feedback_token, glow_api.submit_demonstration, glow_api.submit_demonstration_batch
   to glow_app;
 
@@ -49,7 +49,7 @@ grant execute on function glow_api.correction_patterns to glow_app, glow_viewer,
 
 grant execute on function
   glow_api.register_agent, glow_api.learning_stats, glow_api.datasets, glow_api.why, glow_api.effect_of,
-  glow_api.set_curation_policy, glow_api.curation_policy,
+  glow_api.set_curation_policy, glow_api.curation_policy, glow_api.search,
   glow_api.prompts, glow_api.prompt_history, glow_api.prompt_lineage, glow_api.rollback_prompt, glow_api.notifications,
   glow_api.request_prompt_optimization, glow_api.request_dataset, glow_api.request_training_run, glow_api.request_status,
   glow_api.cancel_request, glow_api.erase_subject, glow_api.erasures, glow_api.set_retention

@@ -108,6 +108,8 @@ create table glow.retrieval_indexes (
   k1            double precision not null default 1.2 check (k1 > 0),
   b             double precision not null default 0.75 check (b between 0 and 1),
   average_words double precision not null default 1 check (average_words > 0),
+  -- Mean cosine of two of its chunks: what counts as 0 in the dense leg.
+  dense_floor   double precision not null default 0 check (dense_floor between -1 and 1),
   -- Numbers are never used again.
   next_entry    integer not null default 1,
   next_term     integer not null default 1,

@@ -199,6 +199,7 @@ class Other:
             },
             "retire_document": {"agent": self.agent, "document_id": "d"},
             "documents": {"agent": self.agent},
+            "search": {"agent": self.agent, "query": SECRET, "event_id": self.execution, "unit": self.user},
             "rollback_retrieval": {"agent": self.agent, "reason": "mine now"},
             "retrieval_history": {"agent": self.agent},
             "prompts": {"agent": self.agent},

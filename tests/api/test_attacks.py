@@ -40,6 +40,7 @@ MAY: dict[str, set[str]] = {
     | BATCHES
     | DOCUMENTS
     | FIGURES
+    | {"search"}
     | {"withdraw_feedback", "resolve_prompt", "issue_feedback_token", "submit_feedback_with_token"}
     | PATTERNS,
     "glow_browser": {"submit_feedback_with_token"},
@@ -53,6 +54,7 @@ MAY: dict[str, set[str]] = {
     | PROMPTS
     | DOCUMENTS
     | RETRIEVAL
+    | {"search"}
     | EXPERIMENTS
     | ROLLOUTS
     | LINEAGE

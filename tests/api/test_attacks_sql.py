@@ -7,15 +7,18 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import psycopg
 import pytest
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from glow_pipelines.database import connect
-from tests.api.calling import GOOD, call, execution, one, refusal, register
+from glow_pipelines.learning.retrieval import Chunk, Configuration, RetrievalParameters
+from tests.api.calling import AGENT, GOOD, call, execution, one, refusal, register
 from tests.api.logins import Logins
 from tests.api.test_attacks import EXPERIMENTS, FIGURES, LINEAGE, MAY, ROLLOUTS, fingerprint
+from tests.retrieval.search_world import put_chunking, put_configuration, put_index
 
 INJECTIONS = [
     "'; drop table glow.agents cascade; --",
@@ -54,7 +57,7 @@ select p.proname, a.name, format_type(a.type, null)
 """
 # Only looked up: what is not found is refused or, for a unit outside every experiment, not kept.
 NOT_KEPT = {("resolve_prompt", unit) for unit in ("unit", "session", "org", "execution")}
-NOT_KEPT |= {("documents", "after")}
+NOT_KEPT |= {("documents", "after"), ("search", "unit")}
 NOT_KEPT |= {("name_successor", "dataset"), ("name_successor", "successor")}
 # A dry run: what it writes it takes back.
 NOT_KEPT |= {("erase_subject", "subject"), ("erase_subject", "reason"), ("erase_subject", "confirm")}
@@ -119,6 +122,9 @@ def seeded(shared_url: str) -> Iterator[psycopg.Connection]:
     """The administrator, in a transaction of its own: as whom it asks is said by session_user, what it wrote is undone."""
     with connect(shared_url) as connection:
         register(connection, "victim")
+        put_chunking(connection, AGENT)
+        put_index(connection, AGENT, [Chunk("c", "d", "query 777 answered", np.array([1.0, 0.0]))], 2)
+        put_configuration(connection, AGENT, Configuration(RetrievalParameters(expansion_weight=1.0)))
         for name in ("known", "compared"):
             call(connection, "log_execution", **{**execution(0), "execution_id": name})
         call(connection, "request_comparison", execution_id="compared", alternative="another")

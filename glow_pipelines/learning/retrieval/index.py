@@ -129,6 +129,11 @@ class RetrievalIndex:
         shifted = self._vectors if directions is None else unit(self._vectors + self.parameters.shift * directions)
         self._shifted = np.where(self._embedded[:, None], shifted, 0.0)
 
+    @property
+    def shifted(self) -> Vector:
+        """The vectors d' in the order of ``chunks``, shape (chunks, dimensions); zero where a chunk has none."""
+        return self._shifted
+
     def components(self, query: str, query_embedding: Vector | None) -> Components:
         """The terms of the score for one query; ``query_embedding`` of shape (dimensions,), or None for words only."""
         lexical = self._bm25.scores(query, self._added.of(query, self.parameters.expansion_weight))
@@ -194,6 +199,11 @@ class RetrievalIndex:
     def vectors(self) -> Vector:
         """The chunks' own, unshifted vectors of length 1, shape (chunks, dimensions); zeros where one has none."""
         return self._vectors
+
+    def moved(self) -> dict[str, Vector]:
+        """Chunk id to d', of the chunks the shift moved."""
+        rows = np.flatnonzero((self._shifted != self._vectors).any(axis=1))
+        return {self.chunks[at].id: self._shifted[at] for at in rows}
 
     def words(self, query: str, added: Mapping[str, float] | None = None) -> Vector:
         """BM25 of every chunk, shape (chunks,), with words beside the question's own as ``bm25`` takes them."""

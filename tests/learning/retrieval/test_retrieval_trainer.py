@@ -45,13 +45,16 @@ def test_rewordings_of_past_questions_are_answered_better_than_by_the_untuned_hy
 
 def test_random_clicks_teach_and_ship_nothing() -> None:
     taught = shipped = 0
-    for seed in range(60):
+    for seed in range(40):
         world = build(seed, intents=15)
         index = RetrievalIndex(world.chunks)
         trainer = RagTrainer(world.embed, seed, SMALL)
         events = log(world, index, lambda query, chunk_id: 0.3, 2, seed)
         training = trainer.train_from_feedback(world.chunks, events, UNTUNED, lambda _: "train")
         taught += training.tuning.learned
+        if not training.tuning.learned:
+            assert training.configuration == index.configuration
+            continue
         candidate = index.reconfigured(training.configuration)
         shipped += trainer.gate(index, candidate, world.held_out, np.random.default_rng(seed)).verdict == "ship"
     assert taught <= 4
