@@ -313,6 +313,7 @@ begin
       receipt := glow_api.counted(receipt, place, gone + shared);
     end loop;
   end if;
+  receipt := glow_api.erase_signals(erase_retrieval.erasure_id, erase_retrieval.tenant, receipt);
   -- A word that several people's searches taught is nobody's.
   with hit as (
     select x.configuration, x.position, array(select e from unnest(x.event_ids) e where e <> all(events)) as others
@@ -326,7 +327,6 @@ begin
   )
   select (select count(*) from kept) + (select count(*) from dropped) into gone;
   receipt := glow_api.counted(receipt, 'retrieval_expansions', gone);
-  receipt := glow_api.erase_signals(erase_retrieval.erasure_id, erase_retrieval.tenant, receipt);
   delete from glow.embeddings m
    where m.content_hash in (select encode(sha256(convert_to(t, 'UTF8')), 'hex') from glow_api.probes(erase_retrieval.erasure_id, 'text') t);
   get diagnostics gone = row_count;
