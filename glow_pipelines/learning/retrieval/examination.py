@@ -10,8 +10,10 @@ weighted least squares fit together with the default's own ratios as prior. Firs
 (interleaved, swapped neighbours); else from whatever moved between ranks as configurations and documents changed. What
 stood at one rank only says nothing: its clicks may be its relevance.
 
-Expectation maximisation of the same model (Richardson et al. 2007) was tried for the second case and left out: on logs
-with a known curve it was off by 25 to 54 % at the last of five ranks where the ratios were off by at most 7.
+Expectation maximisation of the same model (Richardson et al. 2007) was tried for the second case and left out. On three
+simulated logs of 20,000 lists with a known curve (one seed), its largest error in log θ was .41 to .58 after 100 rounds
+and .06 to .25 after 3000 with a weak prior on relevance; that of the ratios was at most .08. Other priors or a better
+start may do better.
 """
 
 from __future__ import annotations
