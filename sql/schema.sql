@@ -2082,31 +2082,39 @@ begin
        group by t.term_number, t.chunks
     ), wanted as materialized (
       select ('{' || string_agg(a.term_number || ':' || a.weight, ',' order by a.term_number) || '}/1000000000')::public.sparsevec as terms from asked a
-    ), candidate as (
-      select w.entry from (
-        select p.entry from (select a.term_number, a.weight from asked a order by a.weight desc limit 64) a
-         cross join lateral (
-           select p.entry, p.weight from %3$s p
-            where p.index_number = $1 and p.term_number = a.term_number order by p.weight desc limit 200) p
-         group by p.entry order by sum(a.weight * p.weight) desc limit $3) w$sql$,
-      entries, glow.index_part('index_terms', index_number), glow.index_part('index_postings', index_number))
-    || case when dense then format($sql$
-      union
-      select n.entry from (select e.entry from %s e where e.embedding is not null order by %s limit $3) n$sql$, entries,
+    ), words as (
+      select p.entry
+        from (select a.term_number, a.weight, ceil(%4$s * a.weight / sum(a.weight) over ())::bigint as most from asked a) a
+       cross join lateral (
+         select p.entry, p.weight from %3$s p
+          where p.index_number = $1 and p.term_number = a.term_number order by p.weight desc limit a.most) p
+       group by p.entry order by sum(a.weight * p.weight) desc limit $3
+    )$sql$, entries, glow.index_part('index_terms', index_number), glow.index_part('index_postings', index_number),
+      case when dense then 800 else 8000 end)
+    -- What the graph finds it has read: only the others are looked up.
+    || case when dense then format($sql$, near as materialized (
+      select e.entry, e.chunk_id, e.embedding, e.lexical from %s e where e.embedding is not null order by %s limit $3
+    )$sql$, entries,
       format(case when dimensions between 2001 and 4000
              then '(e.embedding::public.halfvec(%1$s)) operator(public.<=>) $2::public.halfvec(%1$s)'
              else '(e.embedding::public.vector(%1$s)) operator(public.<=>) $2' end, dimensions)) else '' end
+    || ', other as (select w.entry from words w'
     || case when remembers then format($sql$
       union
       select e.entry from unnest($10::text[], $11::float8[]) m(chunk_id, worth)
         join %s e on e.index_number = $1 and e.chunk_id = m.chunk_id
        where m.worth > 0$sql$, entries) else '' end
+    || case when dense then ' except select n.entry from near n' else '' end
+    || format($sql$
+    ), candidate as (
+      select e.chunk_id, e.embedding, e.lexical from other o join %s e on e.index_number = $1 and e.entry = o.entry$sql$, entries)
+    || case when dense then ' union all select n.chunk_id, n.embedding, n.lexical from near n' else '' end
     || format($sql$
     ), scored as materialized (
       select e.chunk_id, %2$s as vector, -(%2$s operator(public.<#>) $2::public.vector) as cosine,
              coalesce(-(e.lexical operator(public.<#>) wanted.terms), 0) as bm25, (%3$s)::float8 as extra
-        from candidate c join %1$s e on e.index_number = $1 and e.entry = c.entry cross join wanted %4$s %5$s
-    )$sql$, entries,
+        from candidate e cross join wanted %4$s %5$s
+    )$sql$, null,
       case when shifts then 'coalesce(d.embedding, e.embedding)' else 'e.embedding' end,
       case when remembers then 'coalesce(m.worth, 0) * $12' else '0' end
         || case when likes then ' + case when $13 > 0 then coalesce(glow.chunk_prior($14, $15, e.chunk_id), 0) * $13 else 0 end' else '' end,
@@ -6337,6 +6345,7 @@ begin
       receipt := glow_api.counted(receipt, place, gone + shared);
     end loop;
   end if;
+  receipt := glow_api.erase_signals(erase_retrieval.erasure_id, erase_retrieval.tenant, receipt);
   -- A word that several people's searches taught is nobody's.
   with hit as (
     select x.configuration, x.position, array(select e from unnest(x.event_ids) e where e <> all(events)) as others
@@ -6350,7 +6359,6 @@ begin
   )
   select (select count(*) from kept) + (select count(*) from dropped) into gone;
   receipt := glow_api.counted(receipt, 'retrieval_expansions', gone);
-  receipt := glow_api.erase_signals(erase_retrieval.erasure_id, erase_retrieval.tenant, receipt);
   delete from glow.embeddings m
    where m.content_hash in (select encode(sha256(convert_to(t, 'UTF8')), 'hex') from glow_api.probes(erase_retrieval.erasure_id, 'text') t);
   get diagnostics gone = row_count;
@@ -9566,6 +9574,8 @@ GRANT ALL ON FUNCTION glow_api.retrieval_history(agent text, most integer) TO gl
 CREATE FUNCTION glow_api.retrieval_performance(agent text, since timestamp with time zone DEFAULT '-infinity'::timestamp with time zone, until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone, tenant text DEFAULT NULL::text) RETURNS TABLE(kind text, name text, figure text, value double precision, low double precision, high double precision, events bigint, conversations bigint)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET work_mem TO '128MB'
+    SET jit TO 'off'
     AS $$
 #variable_conflict use_column
 declare
