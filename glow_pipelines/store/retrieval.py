@@ -4,7 +4,7 @@ Belongs here: reading and writing them, moving the retrieval alias by compare-an
 (learning/retrieval), making embeddings (providers).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -22,6 +22,7 @@ from glow_pipelines.learning.retrieval.types import (
     TrainingPair,
 )
 from glow_pipelines.store.noun import Noun, Row, json
+from glow_pipelines.store.operations import EVERYTHING
 from glow_pipelines.store.prompts import AliasMoved, refusals
 from glow_pipelines.store.retrieval_index import RetrievalIndexes
 
@@ -65,20 +66,30 @@ class Retrieval(Noun):
             ),
         )
 
-    def events(self, agent: str) -> list[RetrievalEvent]:
-        """Retrieval events with their hits; embeddings are left to the caller."""
-        return [
-            RetrievalEvent(
-                id=row["id"],
-                query=row["query"],
-                query_embedding=None,
-                policy=row["policy"],
-                user_id=row["user_id"] or "",
-                conversation_id=row["conversation_id"] or row["id"],
-                hits=tuple(Hit(**hit) for hit in row["hits"]),
-            )
-            for row in self._rows("retrieval_events", agent=agent)
-        ]
+    def events(self, agent: str, since: str = EVERYTHING) -> list[RetrievalEvent]:
+        """Searches with news from a watermark on, with their hits; embeddings are left to the caller."""
+        return [event for page in self.pages_of_events(agent, since) for event in page]
+
+    def pages_of_events(
+        self, agent: str, since: str = EVERYTHING, queries: Collection[str] | None = None, most: int = 2000
+    ) -> Iterator[list[RetrievalEvent]]:
+        """The same by up to `most`, with `queries` of these alone: for what does not belong into memory at once."""
+        wanted = None if queries is None else list(queries)
+        for rows in self._stream("retrieval_events", most, agent=agent, since=since, queries=wanted):
+            yield [
+                RetrievalEvent(
+                    id=id,
+                    query=query,
+                    query_embedding=None,
+                    policy=policy,
+                    user_id=person,
+                    conversation_id=conversation or id,
+                    hits=tuple(Hit(*hit) for hit in hits),
+                    day=day,
+                    configuration=configuration,
+                )
+                for id, query, policy, person, conversation, day, configuration, hits in rows
+            ]
 
     def search_arrivals(self, watermarks: Mapping[str, str], horizon: str, threshold: int) -> list[str]:
         """Agents with at least `threshold` new searches since their watermark (agent -> xid)."""

@@ -4,11 +4,13 @@ Belongs here: SQL, and rows as a SignalTable. Does not: what a signal is worth (
 configurations (retrieval).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from glow_pipelines.learning.retrieval.examination import Exposures
 from glow_pipelines.learning.retrieval.signal_table import SignalTable
@@ -65,44 +67,62 @@ class RetrievalSignals(Noun):
         rows = self._rows("successors", agent=agent, same=SAME_CHUNK, holds=HOLDS_SPAN)
         return [Successor(**row) for row in rows]
 
+    def explored(self, agent: str, horizon: str, most: int = MOST_SEARCHES) -> float:
+        """The share of the newest `most` searches in whose order chance had a hand."""
+        row = self._row("explored", agent=agent, horizon=horizon, most=most)
+        assert row is not None
+        return float(row["share"])
+
+    def recent(self, agent: str, horizon: str, most: int = MOST_SEARCHES) -> str:
+        """The watermark from which on there is news of about the newest `most` searches: for `retrieval.events`."""
+        row = self._row("recent", agent=agent, horizon=horizon, most=most)
+        assert row is not None
+        return str(row["since"])
+
     def exposures(self, agent: str, horizon: str, most: int = MOST_SEARCHES) -> Exposures:
         """What the newest `most` searches showed at which rank, and what was clicked: for the examination curve."""
         rows = self._rows("exposures", agent=agent, horizon=horizon, most=most)
         return Exposures.of((r["query"], r["chunk_id"], r["rank"], r["mixed"], r["shown"], r["clicked"]) for r in rows)
 
 
-def _table(rows: Sequence[Row], texts: dict[int, str]) -> SignalTable:
-    queries = {number: at for at, number in enumerate(texts)}
-    chunks: dict[str, int] = {}
-    sizes = np.array([len(row["chunk_ids"]) for row in rows], dtype=np.int64)
+_BETWEEN = "\x1e"
+"""Stands between the parts of a list: in no id, qualified or not."""
+_HEADER = 20
+"""Bytes before the elements of an array as PostgreSQL sends it; of one without elements nothing follows."""
+
+
+def _table(rows: Sequence[Row], texts: Mapping[int, str]) -> SignalTable:
+    numbers = {number: at for at, number in enumerate(texts)}
+    sizes = [row["chunk_ids"].count(_BETWEEN) + 1 if row["chunk_ids"] else 0 for row in rows]
     visit = np.repeat(np.arange(len(rows)), sizes)
-
-    def per_visit(values: Sequence[float], kind: type) -> np.ndarray:
-        return np.array(values, dtype=kind)[visit]
-
-    def column(name: str, kind: type) -> np.ndarray:
-        return np.fromiter(chain.from_iterable(row[name] for row in rows), dtype=kind, count=len(visit))
-
-    chunk = np.fromiter(
-        (chunks.setdefault(c, len(chunks)) for row in rows for c in row["chunk_ids"]), dtype=np.int64, count=len(visit)
+    chunk, chunk_ids = _places(
+        chain.from_iterable(row["chunk_ids"].split(_BETWEEN) for row in rows if row["chunk_ids"])
     )
+    user, users = _places(row["person"] for row in rows)
     return SignalTable(
         queries=tuple(texts.values()),
-        chunk_ids=tuple(chunks),
-        users=tuple(dict.fromkeys(row["person"] for row in rows)),
-        visits=tuple(tuple(row["event_ids"]) for row in rows),
-        query=per_visit([queries[row["query_number"]] for row in rows], np.int64),
+        chunk_ids=chunk_ids,
+        users=users,
+        visits=tuple(tuple(row["event_ids"].split(_BETWEEN)) for row in rows),
+        query=np.array([numbers[row["query_number"]] for row in rows], dtype=np.int64)[visit],
         chunk=chunk,
-        user=per_visit(_numbers([row["person"] for row in rows]), np.int64),
+        user=user[visit],
         visit=visit,
-        credit=column("credits", np.float64),
-        looks=column("looks", np.float64),
-        explicit=column("explicit", np.int8),
-        day=per_visit([row["day"] for row in rows], np.float64),
+        credit=_column(rows, "credits", "f8"),
+        looks=_column(rows, "looks", "f8"),
+        explicit=_column(rows, "explicit", "i2").astype(np.int8),
+        day=np.array([row["day"] for row in rows], dtype=np.float64)[visit],
     )
 
 
-def _numbers(names: Sequence[str]) -> list[int]:
-    """The place of each name among the distinct ones, in order of appearance."""
+def _column(rows: Sequence[Row], name: str, kind: str) -> NDArray[Any]:
+    """The elements of all rows' arrays, in order: each stands behind its length in four bytes."""
+    sent = b"".join(row[name][_HEADER:] for row in rows)
+    return np.frombuffer(sent, dtype=[("length", ">i4"), ("value", f">{kind}")])["value"].astype(kind)
+
+
+def _places(names: Iterable[str]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """The place of each name among the distinct ones, and those in order of appearance."""
     known: dict[str, int] = {}
-    return [known.setdefault(name, len(known)) for name in names]
+    places = [known.setdefault(name, len(known)) for name in names]
+    return np.array(places, dtype=np.int64), tuple(known)

@@ -39,6 +39,7 @@ from glow_pipelines.store.prompts import Prompts
 from glow_pipelines.store.quality import AnnotationQuality
 from glow_pipelines.store.requests import Requests
 from glow_pipelines.store.retrieval import Retrieval
+from glow_pipelines.store.retrieval_configurations import RetrievalConfigurations
 from glow_pipelines.store.retrieval_index import RetrievalIndexes
 from glow_pipelines.store.retrieval_signals import RetrievalSignals
 from glow_pipelines.store.reviews import Reviews
@@ -122,6 +123,10 @@ class Transaction:
     @cached_property
     def retrieval_signals(self) -> RetrievalSignals:
         return RetrievalSignals(self.connection)
+
+    @cached_property
+    def retrieval_configurations(self) -> RetrievalConfigurations:
+        return RetrievalConfigurations(self.connection)
 
     @cached_property
     def documents(self) -> Documents:

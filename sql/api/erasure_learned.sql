@@ -314,6 +314,19 @@ begin
     end loop;
   end if;
   receipt := glow_api.erase_signals(erase_retrieval.erasure_id, erase_retrieval.tenant, receipt);
+  -- A word that several people's searches taught is nobody's.
+  with hit as (
+    select x.configuration, x.position, array(select e from unnest(x.event_ids) e where e <> all(events)) as others
+      from glow.retrieval_expansions x where x.event_ids && events
+  ), kept as (
+    update glow.retrieval_expansions x set event_ids = h.others from hit h
+     where x.configuration = h.configuration and x.position = h.position and cardinality(h.others) > 0 returning 1
+  ), dropped as (
+    delete from glow.retrieval_expansions x using hit h
+     where x.configuration = h.configuration and x.position = h.position and cardinality(h.others) = 0 returning 1
+  )
+  select (select count(*) from kept) + (select count(*) from dropped) into gone;
+  receipt := glow_api.counted(receipt, 'retrieval_expansions', gone);
   delete from glow.embeddings m
    where m.content_hash in (select encode(sha256(convert_to(t, 'UTF8')), 'hex') from glow_api.probes(erase_retrieval.erasure_id, 'text') t);
   get diagnostics gone = row_count;

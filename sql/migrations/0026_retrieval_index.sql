@@ -228,10 +228,14 @@ begin
 end $$;
 comment on function glow.count_terms is 'Counts terms of new chunks, gives new terms their numbers, and answers the numbers of all of them.';
 
+-- The postings are found by their key: left to itself the planner read all of them, 11 s for 240 chunks of 120,000.
 create function glow.drop_entries(index_number integer, chunk_ids text[]) returns integer
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-  gone integer;
+  gone integer[];
+  numbers integer[];
+  weights real[];
+  entries integer[];
 begin
   -- An entry knows the weights of its terms, and so the keys of its postings.
   execute format(
@@ -240,18 +244,22 @@ begin
      ), held as (
        select g.entry, split_part(x.pair, '':'', 1)::integer as term_number, split_part(x.pair, '':'', 2)::real as weight
          from gone g, string_to_table(trim(split_part(g.lexical::text, ''/'', 1), ''{}''), '','') x(pair) where x.pair <> ''''
-     ), posted as (
-       delete from %s p using held h
-        where p.index_number = $1 and p.term_number = h.term_number and p.weight = h.weight and p.entry = h.entry
-     ), counted as (
-       update %s t set chunks = t.chunks - n.chunks
-         from (select h.term_number, count(*) as chunks from held h group by 1) n
-        where t.index_number = $1 and t.term_number = n.term_number
      )
-     select count(*) from gone', glow.index_part('index_entries', index_number), glow.index_part('index_postings', index_number),
-    glow.index_part('index_terms', index_number))
-    into gone using index_number, chunk_ids;
-  return gone;
+     select (select array_agg(g.entry) from gone g), array_agg(h.term_number), array_agg(h.weight), array_agg(h.entry) from held h',
+    glow.index_part('index_entries', index_number))
+    into gone, numbers, weights, entries using index_number, chunk_ids;
+  perform set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true);
+  execute format(
+    'delete from %s p using unnest($2, $3, $4) h(term_number, weight, entry)
+      where p.index_number = $1 and p.term_number = h.term_number and p.weight = h.weight and p.entry = h.entry',
+    glow.index_part('index_postings', index_number)) using index_number, numbers, weights, entries;
+  perform set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+  execute format(
+    'update %s t set chunks = t.chunks - n.chunks
+       from (select h.term_number, count(*) as chunks from unnest($2) h(term_number) group by 1) n
+      where t.index_number = $1 and t.term_number = n.term_number', glow.index_part('index_terms', index_number))
+    using index_number, numbers;
+  return coalesce(cardinality(gone), 0);
 end $$;
 comment on function glow.drop_entries is 'Takes chunks out of an index with their postings; answers how many there were.';
 

@@ -40,15 +40,11 @@ create function glow.retrieval_person(tenant text, user_id text, conversation_id
   return coalesce(glow.qualified(tenant, user_id), chr(31) || glow.qualified(tenant, conversation_id), '');
 comment on function glow.retrieval_person is 'Whose visit a search belongs to.';
 
-create function glow.day_of(instant timestamptz) returns integer
-  language sql immutable strict parallel safe
-  return floor(extract(epoch from instant) / 86400)::integer;
-comment on function glow.day_of is 'Days since 1970, UTC.';
-
 -- What is new of searches, of votes and of verdicts on the answers they led to, between two transaction ids: each visit it
 -- touches is made anew from all its searches, so that nothing counts twice, whatever came late or changed. What the searches
 -- of a visit are is known from the row itself; each is looked up by its key (offset 0 and limit 1: whatever the planner
--- believes of young tables, the cost is that of the visits touched).
+-- believes of young tables, the cost is that of the visits touched). glow.qualified and retrieval_person are written
+-- out: called for each search, they took half of the whole.
 create function glow.fold_retrieval_signals(of_agent text, since xid8, until xid8, out visits bigint, out searches bigint)
   language sql as $$
   with news as materialized (
@@ -82,8 +78,12 @@ create function glow.fold_retrieval_signals(of_agent text, since xid8, until xid
        select q.query_number, q.query_hash from glow.retrieval_queries q
         where q.agent = of_agent and q.query_hash = n.query_hash limit 1) q
   ), fresh as materialized (
-    select distinct q.query_number, glow.retrieval_person(h.tenant, h.user_id, h.conversation_id) as person,
-           glow.day_of(h.occurred_at) as day, h.tenant, h.event_id, h.recorded_at
+    select distinct q.query_number,
+           case when h.user_id is not null then case h.tenant when 'default' then h.user_id else h.tenant || chr(31) || h.user_id end
+                when h.conversation_id is not null
+                then chr(31) || case h.tenant when 'default' then h.conversation_id else h.tenant || chr(31) || h.conversation_id end
+                else '' end collate "C" as person,
+           floor(extract(epoch from h.occurred_at) / 86400)::integer as day, h.tenant, h.event_id, h.recorded_at
       from hashed h join numbered q using (query_hash)
   ), touched as materialized (
     select f.query_number, f.person, f.day, f.tenant, f.event_id, f.recorded_at from fresh f
@@ -93,13 +93,15 @@ create function glow.fold_retrieval_signals(of_agent text, since xid8, until xid
      cross join lateral (
        select s.event_ids from glow.retrieval_signals s
         where s.agent = of_agent and s.query_number = v.query_number and s.person = v.person and s.day = v.day limit 1) s
-     cross join lateral unnest(s.event_ids) as known(id)
+     cross join lateral (
+       select split_part(u.id, chr(31), 1) as first, split_part(u.id, chr(31), 2) as second from unnest(s.event_ids) u(id)) n
      cross join lateral (
        select k.tenant, k.event_id, k.recorded_at from glow.retrieval_keys k
-        where k.tenant = glow.tenant_of(known.id) and k.event_id = glow.unqualified(known.id) limit 1) k
+        where k.tenant = case n.second when '' then 'default' else n.first end
+          and k.event_id = case n.second when '' then n.first else n.second end limit 1) k
   ), asked as materialized (
-    select v.query_number, v.person, v.day, v.recorded_at, v.tenant, v.event_id, glow.qualified(v.tenant, v.event_id) collate "C" as id,
-           e.occurred_at, coalesce(w.vote, 0) as vote, coalesce(w.blames, false) as blames, coalesce(a.approved, false) as approved
+    select v.query_number, v.person, v.day, v.recorded_at, v.tenant, v.event_id,
+           case v.tenant when 'default' then v.event_id else v.tenant || chr(31) || v.event_id end collate "C" as id, e.occurred_at, coalesce(w.vote, 0) as vote, coalesce(w.blames, false) as blames, coalesce(a.approved, false) as approved
       from touched v
      cross join lateral (
        select e.* from glow.retrieval_events e

@@ -263,11 +263,18 @@ def test_a_search_that_others_made_in_the_same_words_stays_learned(admin: psycop
         "insert into glow.embedding_training_pairs values ('p', %s, 'words of one', 'c1', 'c2', 1, 'x', '{s-3}', 'g', 'train')",
         (AGENT,),
     )
+    for position, events in enumerate((["s-1", "s-2"], ["s-3"])):
+        admin.execute(
+            "insert into glow.retrieval_expansions values ('cfg', %s, 'phrase', '{word}', 1, 9, 3, 2, 0.1, %s)",
+            (position, events),
+        )
     text_hash = "encode(sha256(convert_to(%s, 'UTF8')), 'hex')"
     for text in ("words of one", "another"):
         admin.execute(f"insert into glow.embeddings values ('m', {text_hash}, '[1]')".encode(), (text,))
     tables = erase(admin)["tables"]
     assert (tables["retrieval_memory"], tables["embedding_training_pairs"], tables["embeddings"]) == (2, 1, 1)
+    assert tables["retrieval_expansions"] == 2
+    assert admin.execute("select event_ids from glow.retrieval_expansions").fetchall() == [(["s-2"],)]
     assert admin.execute("select query, event_ids from glow.retrieval_memory").fetchall() == [("shared words", ["s-2"])]
 
 

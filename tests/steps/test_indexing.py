@@ -13,7 +13,9 @@ from glow_pipelines.learning.retrieval import Configuration, RetrievalIndex
 from glow_pipelines.learning.retrieval.bm25 import Bm25
 from glow_pipelines.learning.retrieval.text import terms
 from glow_pipelines.steps.retrieval.indexing import index_agent
+from glow_pipelines.store import Store
 from glow_pipelines.store.prompts import MoveRefused
+from tests.api.logins import Logins
 from tests.steps.dying import Died, dying
 from tests.steps.indexing_world import AGENT, CountingModel, Library
 
@@ -295,3 +297,18 @@ def test_python_searches_what_is_stored(library: Library) -> None:
         index = RetrievalIndex(t.retrieval.chunks(AGENT))
     asked = library.model.embed([index.chunks[0].text])[0].astype(np.float64)
     assert index.search(re.sub(r"\W", " ", index.chunks[0].text), asked, 1)[0].chunk_id == index.chunks[0].id
+
+
+def test_the_pipelines_own_login_has_the_rights_that_indexing_needs(library: Library) -> None:
+    with Logins(library.url) as logins:
+        _, url = logins.make("glow_pipeline")
+        store, library.store = library.store, Store(url)
+        index_agent(library.services, AGENT)
+        library.put(travel="Walk.")
+        library.client.retire_document(AGENT, "meals")
+        index_agent(library.services, AGENT)
+        assert library.searched() == {"tools": TEXTS["tools"], "travel": "Walk."}
+        with library.store.transaction() as t, pytest.raises(psycopg.errors.InsufficientPrivilege):
+            t.connection.execute("insert into glow.index_entries_1 select * from glow.index_entries")
+        library.store.close()
+        library.store = store

@@ -9,6 +9,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from glow_pipelines.database import connect
+from glow_pipelines.learning.retrieval.signals import heirs
 from glow_pipelines.learning.retrieval.types import Signal
 from glow_pipelines.store import Store
 from tests.api.calling import AGENT, call, one, register
@@ -188,3 +189,66 @@ def test_retention_takes_signals_with_their_searches(url: str, app: psycopg.Conn
     app.execute("update glow.retrieval_signals set oldest = oldest - interval '3 months'")
     app.execute("select glow.expire(now() - interval '1 month')")
     assert folded(store) == []
+
+
+def test_searches_are_read_as_logged_and_later_only_what_is_new(
+    url: str, app: psycopg.Connection, store: Store
+) -> None:
+    log = Log(app, random.Random(5))
+    log.begin()
+    for _ in range(40):
+        log.step()
+    settle(url)
+    logged = sorted((event for _, _, event in log.events.values()), key=lambda event: event.id)
+    with store.transaction() as t:
+        read, mark = t.retrieval.events(AGENT), t.feedback.horizon()
+        assert [each.hits for each in read] == [each.hits for each in logged]
+        assert [(e.id, e.query, e.policy, e.user_id, e.day) for e in read] == [
+            (e.id, e.query, e.policy, e.user_id, pytest.approx(e.day)) for e in logged
+        ]
+        assert t.retrieval.events(AGENT, mark) == []
+    search(app, "new", {"chunk_id": "a"})
+    search(app, "of another question", query="what else")
+    log.send(log.arguments[logged[0].id], logged[0].hits)
+    with store.transaction() as t:
+        pages = list(t.retrieval.pages_of_events(AGENT, mark, most=2))
+        assert [len(page) for page in pages] == [2, 1]
+        assert {e.id for page in pages for e in page} == {"new", "of another question", logged[0].id}
+        (page,) = t.retrieval.pages_of_events(AGENT, queries=["what else"])
+        assert [(e.id, e.hits) for e in page] == [("of another question", ())]
+
+
+def test_the_newest_searches_tell_the_curve_and_how_much_was_explored(
+    url: str, app: psycopg.Connection, store: Store
+) -> None:
+    for n in range(6):
+        search(
+            app,
+            f"s{n}",
+            {"chunk_id": "a", "clicked": n > 3},
+            {"chunk_id": "b"},
+            policy="explore" if n % 2 else "production",
+        )
+    settle(url)
+    with store.transaction() as t:
+        horizon = t.feedback.horizon()
+        signals = t.retrieval_signals
+        assert signals.explored(AGENT, horizon) == 0.5
+        assert signals.explored(AGENT, horizon, most=1) == 1
+        assert signals.explored("nobody", horizon) == 0
+        assert [e.id for e in t.retrieval.events(AGENT, signals.recent(AGENT, horizon, most=2))] == ["s4", "s5"]
+        assert len(t.retrieval.events(AGENT, signals.recent(AGENT, horizon))) == 6
+        seen = signals.exposures(AGENT, horizon, most=3)
+    assert (seen.shown.sum(), seen.clicked.sum(), seen.mixed.sum()) == (6, 2, 2)
+
+
+def test_chunks_that_inherit_are_read(app: psycopg.Connection, store: Store) -> None:
+    app.execute("alter table glow.chunk_successors disable trigger all")
+    app.execute(
+        "insert into glow.chunk_successors (agent, chunk_id, successor, jaccard, overlap) values"
+        " (%(a)s, 'old', 'new', 0.95, 0), (%(a)s, 'cut', 'part', 0.2, 0.9), (%(a)s, 'gone', 'other', 0.5, 0.5)",
+        {"a": AGENT},
+    )
+    with store.transaction() as t:
+        found = heirs(t.retrieval_signals.successors(AGENT), ["new", "part", "other"], ["old", "cut", "gone"])
+    assert found == {"old": "new", "cut": "part"}

@@ -1,24 +1,26 @@
 """From what users did to what a chunk is worth for a question.
 
-Belongs here: the examination-corrected posterior per (query group, chunk), its caps against loud users, and the label
-read from it. Does not belong here: search, memory, tuning.
+Belongs here: the examination-corrected posterior per (query group, chunk), the label read from it, and what experts
+should look at. Does not belong here: what a deed says (``signals``), who counts how much (``weighing``), search.
 
 A click at rank 5 says more than one at rank 1, a missing click there less: expected looks, not lists, are counted.
     attractiveness = (Σ w·credit + a·μ) / (Σ w·θ + a),   a = 2, clipped to [0, 1],   μ = Σ w·credit / Σ w·θ of the log
-θ is the examination probability logged with the hit (1 where the user judged the chunk itself). Raw inverse propensity
-weighting is not used: with logs of this size its variance costs more than the bias it removes.
+Raw inverse propensity weighting is not used: with logs of this size its variance costs more than the bias it removes.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from glow_pipelines.learning.retrieval.interleaving import EXAMINATION_FLOOR
+import numpy as np
+
+from glow_pipelines.learning.retrieval.attention import agreement, seen_share
 from glow_pipelines.learning.retrieval.memory import CELL_SHRINKAGE
-from glow_pipelines.learning.retrieval.types import Hit, RetrievalEvent
+from glow_pipelines.learning.retrieval.signal_table import SignalTable
+from glow_pipelines.learning.retrieval.types import Signal, Vector
+from glow_pipelines.learning.retrieval.weighing import Caps, Voices, voices
 
 Label = Literal["positive", "negative", "unjudged"]
 
@@ -31,14 +33,18 @@ class FeedbackSettings:
     positive_examinations: float = 1.5
     negative_below: float = 0.25
     negative_examinations: float = 0.5
-    cited_credit: float = 0.5  # a citation nobody kept or clicked: the model vouches for it, no person does
-    user_weight: float = 3.0
-    user_share: float = 0.05
+    unclear_from: float = 0.35
+    unclear_to: float = 0.65
+    caps: Caps = field(default_factory=Caps)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Cell:
-    """What the log says of one chunk for one query group. ``credit`` and ``effective_examinations`` are in users."""
+    """What the log says of one chunk for one query group. ``credit`` and ``effective_examinations`` are in users.
+
+    ``agreed`` is the attractiveness that is left without whichever person moves it farthest from the base rate: what
+    one person alone says moves no ranking, however often it is said. Experts stay in.
+    """
 
     group: str
     chunk_id: str
@@ -48,78 +54,85 @@ class Cell:
     users: int
     event_ids: tuple[str, ...]
     label: Label
+    agreed: float = 0.0
 
 
 @dataclass(frozen=True)
 class Posterior:
-    """All cells, ordered by group and chunk id, and μ, the clicks per examination of the whole log."""
+    """All cells, ordered by group and chunk id, and μ, the clicks per examination of the whole log.
+
+    ``agreement``: z value of people agreeing beyond position (``attention.agreement``); ``expert``: an expert spoke.
+    """
 
     cells: tuple[Cell, ...]
     base_attractiveness: float
+    agreement: float = 0.0
+    expert: bool = False
 
 
 def relevance_posterior(
-    events: Sequence[RetrievalEvent], group_of: Mapping[str, str], settings: FeedbackSettings | None = None
+    signals: SignalTable | Iterable[Signal],
+    group_of: Mapping[str, str],
+    settings: FeedbackSettings | None = None,
+    as_of: float | None = None,
 ) -> Posterior:
     """Posterior attractiveness of every (query group, chunk) shown. ``group_of`` maps query text to group.
 
-    Caps: one contribution per (user, group, chunk), the mean of what the user did; explicit thumbs replace the rest.
-    Over all groups a user's weight on one chunk is at most 3, or 5 % of that chunk's weight if that is more.
+    ``as_of``: the day from which age is counted, the newest signal's if not given.
     """
     settings = settings or FeedbackSettings()
-    seen: dict[tuple[str, str, str], list[tuple[Hit, str]]] = defaultdict(list)
-    for event in events:
-        for hit in event.hits:
-            if hit.shown or hit.explicit:
-                seen[group_of[event.query], hit.chunk_id, event.user_id].append((hit, event.id))
-    weight = _user_weights(list(seen), settings)
-    sums: dict[tuple[str, str], list[float]] = defaultdict(lambda: [0.0, 0.0, 0.0])
-    sources: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for (group, chunk_id, user), hits in seen.items():
-        credit, looks = _contribution([hit for hit, _ in hits], settings)
-        w = weight[chunk_id, user]
-        cell = sums[group, chunk_id]
-        cell[0] += w * credit
-        cell[1] += w * looks
-        cell[2] += 1
-        sources[group, chunk_id].update(event_id for _, event_id in hits)
-    looks = sum(cell[1] for cell in sums.values())
-    base = min(1.0, sum(cell[0] for cell in sums.values()) / looks) if looks else 0.0
-    cells = []
-    for group, chunk_id in sorted(sums):
-        credit, looks, users = sums[group, chunk_id]
-        value = min(1.0, max(0.0, (credit + CELL_SHRINKAGE * base) / (looks + CELL_SHRINKAGE)))
-        events_of = tuple(sorted(sources[group, chunk_id]))
-        label = _label(value, looks, settings)
-        cells.append(Cell(group, chunk_id, value, looks, credit, int(users), events_of, label))
-    return Posterior(tuple(cells), base)
+    table = signals if isinstance(signals, SignalTable) else SignalTable.of(signals)
+    heard = voices(table, group_of, as_of, settings.caps)
+    seen = replace(heard, looks=heard.looks * seen_share(heard))
+    sums = seen.sums()
+    total = float(sums.looks.sum())
+    # To three places: the base rate is part of every excess, and must not move with every signal.
+    base = round(min(1.0, float(sums.credit.sum()) / total), 3) if total else 0.0
+    value = _attractiveness(sums.credit, sums.looks, base)
+    positive = (value >= settings.positive_from) & (sums.looks >= settings.positive_examinations)
+    negative = (value < settings.negative_below) & (sums.looks >= settings.negative_examinations)
+    labels: list[Label] = ["unjudged", "positive", "negative"]
+    columns = zip(
+        sums.groups,
+        sums.chunk_ids,
+        value.tolist(),
+        sums.looks.tolist(),
+        sums.credit.tolist(),
+        sums.users.tolist(),
+        sums.event_ids,
+        [labels[each] for each in (positive + 2 * (negative & ~positive)).tolist()],
+        _agreed(seen, sums.credit, sums.looks, value, base).tolist(),
+        strict=True,
+    )
+    return Posterior(tuple(Cell(*row) for row in columns), base, agreement(heard), bool(heard.expert.any()))
 
 
-def _contribution(hits: Sequence[Hit], settings: FeedbackSettings) -> tuple[float, float]:
-    judged = [hit for hit in hits if hit.explicit]
-    if judged:
-        return sum(hit.explicit > 0 for hit in judged) / len(judged), 1.0
-    credit = sum(1.0 if hit.kept or hit.clicked else settings.cited_credit * hit.cited for hit in hits)
-    return credit / len(hits), sum(max(hit.propensity, EXAMINATION_FLOOR) for hit in hits) / len(hits)
+def unclear(posterior: Posterior, settings: FeedbackSettings | None = None) -> list[Cell]:
+    """Cells for experts to judge: looked at enough, and neither relevant nor not. Most looked at first."""
+    settings = settings or FeedbackSettings()
+    found = [
+        cell
+        for cell in posterior.cells
+        if settings.unclear_from <= cell.attractiveness <= settings.unclear_to
+        and cell.effective_examinations >= settings.positive_examinations
+    ]
+    return sorted(found, key=lambda cell: (-cell.effective_examinations, cell.group, cell.chunk_id))
 
 
-def _user_weights(keys: Sequence[tuple[str, str, str]], settings: FeedbackSettings) -> dict[tuple[str, str], float]:
-    """Weight of each contribution of (chunk, user): 1, or less where the user says too much about one chunk."""
-    count: dict[tuple[str, str], int] = defaultdict(int)
-    total: dict[str, int] = defaultdict(int)
-    for _, chunk_id, user in keys:
-        count[chunk_id, user] += 1
-        total[chunk_id] += 1
-    share = settings.user_share / (1 - settings.user_share)  # of the others' weight, else a flood raises its own cap
-    return {
-        (chunk_id, user): min(1.0, max(settings.user_weight, share * (total[chunk_id] - n)) / n)
-        for (chunk_id, user), n in count.items()
-    }
+def _attractiveness(credit: Vector, looks: Vector, base: float) -> Vector:
+    value: Vector = np.clip((credit + CELL_SHRINKAGE * base) / (looks + CELL_SHRINKAGE), 0.0, 1.0)
+    return value
 
 
-def _label(attractiveness: float, looks: float, settings: FeedbackSettings) -> Label:
-    if attractiveness >= settings.positive_from and looks >= settings.positive_examinations:
-        return "positive"
-    if attractiveness < settings.negative_below and looks >= settings.negative_examinations:
-        return "negative"
-    return "unjudged"
+def _agreed(seen: Voices, credit: Vector, looks: Vector, value: Vector, base: float) -> Vector:
+    """``value`` without the loudest person, on the same side of ``base``."""
+    crowd = ~seen.expert
+    cell = seen.cell[crowd]
+    without = _attractiveness(
+        np.maximum(credit[cell] - seen.credit[crowd], 0.0), np.maximum(looks[cell] - seen.looks[crowd], 0.0), base
+    )
+    least, most = value.copy(), value.copy()
+    np.minimum.at(least, cell, without)
+    np.maximum.at(most, cell, without)
+    agreed: Vector = np.where(value > base, np.maximum(least, base), np.minimum(most, base))
+    return agreed

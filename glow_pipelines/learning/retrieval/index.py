@@ -20,7 +20,7 @@ With -1, the least any cosine can be, it was .4041: words outvoted vectors that 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -194,6 +194,20 @@ class RetrievalIndex:
     def cosines(self, query_embedding: Vector) -> Vector:
         """Plain cosine of every chunk's own, unshifted vector, shape (chunks,); 0 where a chunk has none."""
         return product(self._vectors, unit(query_embedding)) if self._embedded.any() else np.zeros(len(self.chunks))
+
+    @property
+    def vectors(self) -> Vector:
+        """The chunks' own, unshifted vectors of length 1, shape (chunks, dimensions); zeros where one has none."""
+        return self._vectors
+
+    def moved(self) -> dict[str, Vector]:
+        """Chunk id to d', of the chunks the shift moved."""
+        rows = np.flatnonzero((self._shifted != self._vectors).any(axis=1))
+        return {self.chunks[at].id: self._shifted[at] for at in rows}
+
+    def words(self, query: str, added: Mapping[str, float] | None = None) -> Vector:
+        """BM25 of every chunk, shape (chunks,), with words beside the question's own as ``bm25`` takes them."""
+        return self._bm25.scores(query, added)
 
     def _top(self, values: Vector, k: int) -> list[int]:
         order = np.argsort(-values, kind="stable")[:k]

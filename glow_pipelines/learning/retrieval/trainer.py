@@ -7,7 +7,7 @@ themselves (their modules), storage, and serving.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,14 +15,19 @@ import numpy as np
 
 from glow_pipelines.learning.retrieval import analysis, evaluation
 from glow_pipelines.learning.retrieval.evaluation import JudgedQuery
-from glow_pipelines.learning.retrieval.feedback import FeedbackSettings, Posterior, relevance_posterior
+from glow_pipelines.learning.retrieval.feedback import Cell, FeedbackSettings, Posterior, relevance_posterior
+from glow_pipelines.learning.retrieval.folds import Lessons
 from glow_pipelines.learning.retrieval.gate import RetrievalGate, gate
 from glow_pipelines.learning.retrieval.groups import SAME_QUESTION, group_queries
 from glow_pipelines.learning.retrieval.index import RetrievalIndex
 from glow_pipelines.learning.retrieval.pairs import PairMining, PairSettings, mine_pairs
-from glow_pipelines.learning.retrieval.tuning import Tuning, TuningGrid, tune
+from glow_pipelines.learning.retrieval.signal_table import SignalTable
+from glow_pipelines.learning.retrieval.signals import Said, signals_of
+from glow_pipelines.learning.retrieval.tuning import COMPONENTS, Tuning, TuningGrid, tune
 from glow_pipelines.learning.retrieval.types import (
     Chunk,
+    Configuration,
+    Expansion,
     Judgement,
     MemoryRow,
     RetrievalEvent,
@@ -38,24 +43,35 @@ Embed = Callable[[Sequence[str]], Any]
 
 @dataclass(frozen=True)
 class TrainerSettings:
-    """Everything that changes what is learned; part of a configuration's evidence."""
+    """Everything that changes what is learned; part of a configuration's evidence.
+
+    ``memory_rows``: the most chunks remembered of one question, ``memory_excess``: the least distance from the base
+    rate that is worth a row. A million searches would else leave a million rows, each with a vector.
+    """
 
     feedback: FeedbackSettings = field(default_factory=FeedbackSettings)
     grid: TuningGrid = field(default_factory=TuningGrid)
     pairs: PairSettings = field(default_factory=PairSettings)
     same_question: float = SAME_QUESTION
+    components: frozenset[str] = COMPONENTS
+    memory_rows: int = 20
+    memory_excess: float = 0.02
+
+    def __post_init__(self) -> None:
+        if unknown := sorted(self.components - COMPONENTS):
+            raise ValueError(f"components: there is no {unknown[0]!r}; give some of {', '.join(sorted(COMPONENTS))}")
 
 
 @dataclass(frozen=True)
 class RetrievalTraining:
-    """A candidate: parameters and memory, the pairs, and where they come from.
+    """A candidate configuration, the pairs, and where they come from.
 
-    ``events`` counts the train events used; ``labels`` the cells by label. Pairs of groups that reach into another
+    ``events`` counts the train searches used; ``labels`` the cells by label. Pairs of groups that reach into another
     split are left out and counted in ``dropped["group crosses splits"]``.
     """
 
-    parameters: RetrievalParameters
-    memory: tuple[MemoryRow, ...]
+    configuration: Configuration
+    posterior: Posterior
     mining: PairMining
     tuning: Tuning
     events: int
@@ -63,11 +79,20 @@ class RetrievalTraining:
     groups: int
     labels: Mapping[str, int]
 
+    @property
+    def parameters(self) -> RetrievalParameters:
+        return self.configuration.parameters
+
+    @property
+    def memory(self) -> tuple[MemoryRow, ...]:
+        return self.configuration.memory
+
     def to_json(self) -> dict[str, Any]:
         """Summary for metadata: the rows of memory and pairs are counted, not listed (each has its own ``to_json``)."""
         return {
             "parameters": self.parameters.to_json(),
-            "parameters_sha256": self.parameters.sha256,
+            "configuration": self.configuration.sha256,
+            "agreement": self.posterior.agreement,
             "memory_rows": len(self.memory),
             "pairs": len(self.mining.pairs),
             "pairs_by_kind": dict(sorted(Counter(pair.negative_kind for pair in self.mining.pairs).items())),
@@ -93,38 +118,62 @@ class RagTrainer:
         self,
         chunks: Sequence[Chunk],
         events: Sequence[RetrievalEvent],
-        current: RetrievalParameters,
+        current: Configuration | RetrievalParameters,
         split_of: Callable[[str], Split],
+        *,
+        said: Mapping[str, Said] | None = None,
+        expansions: Sequence[Expansion] = (),
     ) -> RetrievalTraining:
         """A candidate from the events whose query text ``split_of`` puts in train; all others teach nothing.
 
-        Without a single liked chunk in train the candidate is ``current`` with an empty memory.
+        ``said`` is what became of the answers, by event id. Where the train log teaches nothing (nobody liked a chunk,
+        or people agree on nothing) the candidate is ``current``, with its memory.
         """
         events = self._with_embeddings(events)
         vectors = {event.query: _vector(event) for event in events}
-        group_of = group_queries([event.query for event in events], vectors, self.settings.same_question)
         split = {query: split_of(query) for query in vectors}
         train = [event for event in events if split[event.query] == "train"]
-
-        def learn(part: Sequence[RetrievalEvent]) -> tuple[Posterior, list[MemoryRow]]:
-            posterior = relevance_posterior(part, group_of, self.settings.feedback)
-            return posterior, _memory(part, group_of, posterior)
-
-        posterior, memory = learn(train)
+        signals = SignalTable.of(signals_of(train, said))
         index = RetrievalIndex(chunks, current)
-        if posterior.base_attractiveness == 0:
-            memory, tuning = [], Tuning(current, 0, None, None, "nobody liked any chunk in the train log")
-        else:
-            tuning = tune(index, train, group_of, learn, np.random.default_rng(self._seed), self.settings.grid)
-        parameters = replace(tuning.parameters, base_attractiveness=posterior.base_attractiveness)
+        return self.train_from_signals(
+            index, signals, vectors, split.__getitem__, explored_share(train), train, expansions=expansions
+        )
+
+    def train_from_signals(
+        self,
+        index: RetrievalIndex,
+        signals: SignalTable,
+        vectors: Mapping[str, Vector],
+        split_of: Callable[[str], Split],
+        explored: float,
+        events: Sequence[RetrievalEvent] = (),
+        *,
+        as_of: float | None = None,
+        news: Collection[str] | None = None,
+        expansions: Sequence[Expansion] = (),
+    ) -> RetrievalTraining:
+        """The same from signals already folded, on an index with the current configuration.
+
+        ``vectors`` by query text, in the order in which the log grew, of all splits: groups that reach into another
+        split give no pairs. ``explored``: the share of searches whose order chance had a hand in. Pairs are mined from
+        ``events`` (train only, with embeddings), of those groups only that have a query in ``news``, if given.
+        """
+        group_of = group_queries(list(vectors), vectors, self.settings.same_question)
+        signals = signals.asking(lambda query: query in group_of and split_of(query) == "train")
+        posterior = relevance_posterior(signals, group_of, self.settings.feedback, as_of)
+        known = {signals.queries[at] for at in np.unique(signals.query)}
+        asked = [query for query in vectors if query in known]
+        lessons = self._lessons(asked, vectors, group_of, posterior, explored, tuple(expansions))
+        tuning = tune(index, lessons, np.random.default_rng(self._seed), self.settings.grid, self.settings.components)
+        mining = self._pairs(index, events, posterior, group_of, split_of, news)
         return RetrievalTraining(
-            parameters=parameters,
-            memory=tuple(memory),
-            mining=self._pairs(index, train, posterior, group_of, split),
-            tuning=replace(tuning, parameters=parameters),
-            events=len(train),
-            queries=len({event.query for event in train}),
-            groups=len({group_of[event.query] for event in train}),
+            configuration=_candidate(index.configuration, tuning, lessons),
+            posterior=posterior,
+            mining=mining,
+            tuning=tuning,
+            events=len({event_id for cell in posterior.cells for event_id in cell.event_ids}),
+            queries=len(asked),
+            groups=len({group_of[query] for query in asked}),
             labels=dict(sorted(Counter(cell.label for cell in posterior.cells).items())),
         )
 
@@ -190,38 +239,72 @@ class RagTrainer:
         vector = dict(zip(missing, self._vectors(missing), strict=True))
         return [e if e.query_embedding is not None else replace(e, query_embedding=vector[e.query]) for e in events]
 
+    def _lessons(
+        self,
+        asked: Sequence[str],
+        vectors: Mapping[str, Vector],
+        group_of: Mapping[str, str],
+        posterior: Posterior,
+        explored: float,
+        expansions: tuple[Expansion, ...],
+    ) -> Lessons:
+        """One memory row per telling cell, under its group's first wording and the mean vector of its wordings."""
+        wordings: dict[str, list[str]] = defaultdict(list)
+        for query in asked:
+            wordings[group_of[query]].append(query)
+        centre = {
+            group: unit(unit(np.array([vectors[query] for query in texts])).mean(axis=0))
+            for group, texts in wordings.items()
+        }
+        base = posterior.base_attractiveness
+        by_group: dict[str, list[Cell]] = defaultdict(list)
+        for cell in posterior.cells:
+            if abs(cell.agreed - base) >= self.settings.memory_excess:
+                by_group[cell.group].append(cell)
+        rows, groups = [], []
+        for group, cells in by_group.items():
+            telling = sorted(cells, key=lambda cell: (-abs(cell.agreed - base), cell.chunk_id))
+            for cell in sorted(telling[: self.settings.memory_rows], key=lambda cell: cell.chunk_id):
+                row = (cell.chunk_id, cell.agreed, cell.effective_examinations, cell.event_ids)
+                rows.append(MemoryRow(wordings[group][0], centre[group], *row))
+                groups.append(group)
+        questions = {group: (texts[0], np.asarray(vectors[texts[0]])) for group, texts in wordings.items()}
+        return Lessons(posterior, tuple(rows), tuple(groups), questions, explored, expansions)
+
     def _pairs(
         self,
         index: RetrievalIndex,
-        train: Sequence[RetrievalEvent],
+        events: Sequence[RetrievalEvent],
         posterior: Posterior,
         group_of: Mapping[str, str],
-        split: Mapping[str, Split],
+        split_of: Callable[[str], Split],
+        news: Collection[str] | None,
     ) -> PairMining:
-        crossing = {group_of[query] for query, where in split.items() if where != "train"}
-        inside = tuple(cell for cell in posterior.cells if cell.group not in crossing)
-        mining = mine_pairs(index, train, replace(posterior, cells=inside), group_of, self.settings.pairs)
-        lost = sum(cell.label == "positive" and cell.group in crossing for cell in posterior.cells)
+        crossing = {group for query, group in group_of.items() if split_of(query) != "train"}
+        fresh = None if news is None else {group_of[query] for query in news if query in group_of}
+        cells = tuple(cell for cell in posterior.cells if fresh is None or cell.group in fresh)
+        inside = tuple(cell for cell in cells if cell.group not in crossing)
+        mining = mine_pairs(index, events, replace(posterior, cells=inside), group_of, self.settings.pairs)
+        lost = sum(cell.label == "positive" and cell.group in crossing for cell in cells)
         return replace(mining, dropped={**mining.dropped, "group crosses splits": lost}) if lost else mining
 
 
-def _memory(events: Sequence[RetrievalEvent], group_of: Mapping[str, str], posterior: Posterior) -> list[MemoryRow]:
-    """One row per cell, under the group's first wording and the mean vector of its wordings."""
-    wordings: dict[str, dict[str, Vector]] = defaultdict(dict)
-    for event in events:
-        wordings[group_of[event.query]].setdefault(event.query, _vector(event))
-    centre = {group: unit(unit(list(by_query.values())).mean(axis=0)) for group, by_query in wordings.items()}
-    return [
-        MemoryRow(
-            next(iter(wordings[cell.group])),
-            centre[cell.group],
-            cell.chunk_id,
-            cell.attractiveness,
-            cell.effective_examinations,
-            cell.event_ids,
-        )
-        for cell in posterior.cells
-    ]
+def explored_share(events: Sequence[RetrievalEvent]) -> float:
+    """The share of searches whose order chance had a hand in: what ``train_from_signals`` asks for."""
+    return sum(event.policy != "production" for event in events) / len(events) if events else 0.0
+
+
+def _candidate(current: Configuration, tuning: Tuning, lessons: Lessons) -> Configuration:
+    if not tuning.learned:
+        return current
+    expansions = lessons.expansions if tuning.parameters.expansion_weight > 0 else ()
+    return replace(
+        current,
+        parameters=tuning.parameters,
+        memory=lessons.memory,
+        adapter=tuning.adapter,
+        expansions=expansions,
+    )
 
 
 def _vector(event: RetrievalEvent) -> Vector:

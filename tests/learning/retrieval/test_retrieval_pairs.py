@@ -5,6 +5,7 @@ import numpy as np
 from glow_pipelines.learning.retrieval import Chunk, Hit, RetrievalEvent, RetrievalIndex
 from glow_pipelines.learning.retrieval.feedback import relevance_posterior
 from glow_pipelines.learning.retrieval.pairs import PairMining, PairSettings, mine_pairs
+from glow_pipelines.learning.retrieval.signals import signals_of
 
 ANSWER = "a taxable person may deduct the input tax invoiced by another person"
 EAST = np.array([1.0, 0.0, 0.0])
@@ -40,7 +41,9 @@ def mine(extra: tuple[Hit, ...] = (), settings: PairSettings | None = None) -> P
     ]
     group_of = {"how do I deduct": "g"}
     settings = settings or PairSettings(per_positive=9, range_min=1, range_max=9)
-    return mine_pairs(RetrievalIndex(CHUNKS), events, relevance_posterior(events, group_of), group_of, settings)
+    return mine_pairs(
+        RetrievalIndex(CHUNKS), events, relevance_posterior(signals_of(events), group_of), group_of, settings
+    )
 
 
 def test_negatives_come_in_order_with_their_kind_weight_and_sources() -> None:

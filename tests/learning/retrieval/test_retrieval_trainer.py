@@ -34,7 +34,7 @@ def trained(seed: int, sessions: int = 3) -> tuple[RagTrainer, RetrievalIndex, R
 @pytest.mark.parametrize("seed", range(5))
 def test_rewordings_of_past_questions_are_answered_better_than_by_the_untuned_hybrid(seed: int) -> None:
     trainer, index, training, held_out = trained(seed)
-    candidate = index.reconfigured(training.parameters, training.memory)
+    candidate = index.reconfigured(training.configuration)
     before, after = trainer.evaluate(index, held_out), trainer.evaluate(candidate, held_out)
     assert after.ndcg_at_10.estimate > before.ndcg_at_10.estimate + 0.05
     verdict = trainer.gate(index, candidate, held_out, np.random.default_rng(seed))
@@ -43,18 +43,22 @@ def test_rewordings_of_past_questions_are_answered_better_than_by_the_untuned_hy
     assert trainer.gate(candidate, index, held_out, np.random.default_rng(seed)).verdict == "keep"
 
 
-def test_random_clicks_ship_nothing() -> None:
-    shipped = 0
-    for seed in range(60):
+def test_random_clicks_teach_and_ship_nothing() -> None:
+    taught = shipped = 0
+    for seed in range(40):
         world = build(seed, intents=15)
         index = RetrievalIndex(world.chunks)
         trainer = RagTrainer(world.embed, seed, SMALL)
         events = log(world, index, lambda query, chunk_id: 0.3, 2, seed)
         training = trainer.train_from_feedback(world.chunks, events, UNTUNED, lambda _: "train")
-        assert training.memory
-        candidate = index.reconfigured(training.parameters, training.memory)
+        taught += training.tuning.learned
+        if not training.tuning.learned:
+            assert training.configuration == index.configuration
+            continue
+        candidate = index.reconfigured(training.configuration)
         shipped += trainer.gate(index, candidate, world.held_out, np.random.default_rng(seed)).verdict == "ship"
-    assert shipped <= 3
+    assert taught <= 4
+    assert shipped <= 1
 
 
 def test_same_seed_same_candidate_and_all_of_it_is_json() -> None:
@@ -69,7 +73,7 @@ def test_same_seed_same_candidate_and_all_of_it_is_json() -> None:
 def test_only_train_questions_teach() -> None:
     world = build(3)
     index = RetrievalIndex(world.chunks)
-    events = log(world, index, world.relevance, 2, 3)
+    events = log(world, index, world.relevance, 6, 3)
     others = {intent[0] for intent in world.wordings}
     trainer = RagTrainer(world.embed, 3)
 
@@ -78,7 +82,8 @@ def test_only_train_questions_teach() -> None:
 
     training = trainer.train_from_feedback(world.chunks, events, UNTUNED, split)  # type: ignore[arg-type]
     used = {event_id for row in training.memory for event_id in row.event_ids}
-    assert used == {event.id for event in events if event.query not in others}
+    assert used
+    assert used <= {event.id for event in events if event.query not in others}
     assert not {row.query for row in training.memory} & others
     assert not {pair.query for pair in training.mining.pairs} & others
     alone = trainer.train_from_feedback(
@@ -131,7 +136,7 @@ def test_the_gate_without_judgements_keeps_and_evaluation_says_what_is_missing()
 
 def test_a_loss_in_one_slice_stops_a_gain_elsewhere() -> None:
     trainer, index, training, held_out = trained(0)
-    candidate = index.reconfigured(training.parameters, training.memory)
+    candidate = index.reconfigured(training.configuration)
     worse = {judgement.query for judgement in held_out[::3]}
     # Judge a third of the questions by what the current configuration puts first: there the candidate must lose.
     first = {q: index.search(q, trainer.judged([Judgement(q, "c00", 1)])[0].embedding, 1)[0].chunk_id for q in worse}
