@@ -579,6 +579,7 @@ begin
   foreach parent in array '{index_entries,index_terms,index_postings}'::text[] loop
     execute format('drop table if exists %s', glow.index_part(parent, index_number));
   end loop;
+  perform glow.drop_searchers(index_number);
   return true;
 end $$;
 COMMENT ON FUNCTION glow.drop_index(index_number integer) IS 'Removes the tables of a retired index; its row stays.';
@@ -1456,7 +1457,8 @@ begin
       hint = 'an index in the state building';
   end if;
   foreach parent in array '{index_entries,index_terms,index_postings}'::text[] loop
-    execute format('create table %s (like glow.%I including defaults including constraints, check (index_number = %s))',
+    -- A vector that is moved out of its row is a look-up more for each chunk that a search scores.
+    execute format('create table %s (like glow.%I including defaults including constraints, check (index_number = %s)) with (toast_tuple_target = 8160)',
                    glow.index_part(parent, index_number), parent, index_number);
     execute format('grant insert on %s to glow_pipeline', glow.index_part(parent, index_number));
   end loop;
@@ -2111,10 +2113,12 @@ begin
     || case when dense then ' union all select n.chunk_id, n.embedding, n.lexical from near n' else '' end
     || format($sql$
     ), scored as materialized (
-      select e.chunk_id, %2$s as vector, -(%2$s operator(public.<#>) $2::public.vector) as cosine,
+      select e.chunk_id, %1$s::public.vector as vector, -(%2$s operator(public.<#>) $2::public.vector) as cosine,
              coalesce(-(e.lexical operator(public.<#>) wanted.terms), 0) as bm25, (%3$s)::float8 as extra
         from candidate e cross join wanted %4$s %5$s
-    )$sql$, null,
+    )$sql$,
+      -- Carried along only where it is needed again: the sorts below would copy it.
+      case when not moves then 'null' when shifts then 'coalesce(d.embedding, e.embedding)' else 'e.embedding' end,
       case when shifts then 'coalesce(d.embedding, e.embedding)' else 'e.embedding' end,
       case when remembers then 'coalesce(m.worth, 0) * $12' else '0' end
         || case when likes then ' + case when $13 > 0 then coalesce(glow.chunk_prior($14, $15, e.chunk_id), 0) * $13 else 0 end' else '' end,
@@ -5311,6 +5315,12 @@ begin
 end $$;
 COMMENT ON FUNCTION glow_api.change_problem(agent text, kind text, treatment text, config jsonb, control text, control_config jsonb, field text) IS 'What is wrong with trying or rolling out a version, or null.';
 REVOKE ALL ON FUNCTION glow_api.change_problem(agent text, kind text, treatment text, config jsonb, control text, control_config jsonb, field text) FROM PUBLIC;
+
+CREATE FUNCTION glow_api.chunk_title(chunk glow.chunks) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    RETURN "left"((chunk).text, GREATEST(((length((chunk).text) - ((chunk).ends - (chunk).starts)) - 1), 0));
+COMMENT ON FUNCTION glow_api.chunk_title(chunk glow.chunks) IS 'The title of a chunk''s document as it was indexed: what its text has before the span, and a line end.';
+REVOKE ALL ON FUNCTION glow_api.chunk_title(chunk glow.chunks) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.claim_annotation(filters jsonb DEFAULT '{}'::jsonb, n integer DEFAULT 1, lease interval DEFAULT NULL::interval, reviewer text DEFAULT NULL::text, tenant text DEFAULT NULL::text) RETURNS TABLE(item_id bigint, kind text, agent text, execution_id text, input text, output text, first text, second text, metadata jsonb, context jsonb, lease_until timestamp with time zone)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -10031,13 +10041,12 @@ begin
     select jsonb_build_object(
              'configuration', said.configuration, 'index_number', said.index_number, 'model', said.model, 'event_id', call.event_id,
              'policy', said.policy, 'dense', coalesce(bool_or(h.score_dense is not null), false), 'hits', coalesce(jsonb_agg(jsonb_build_object(
-             'rank', h.rank, 'chunk_id', h.chunk_id, 'document_id', c.document_id, 'title', d.title, 'text', c.text,
+             'rank', h.rank, 'chunk_id', h.chunk_id, 'document_id', c.document_id, 'title', glow_api.chunk_title(c), 'text', c.text,
              'starts', coalesce(l.starts, c.starts), 'ends', coalesce(l.ends, c.ends), 'score', h.score, 'score_dense', h.score_dense,
              'score_lexical', h.score_lexical, 'leg', h.leg, 'propensity', h.propensity) order by h.rank)
              filter (where h.rank is not null), '[]'))
       from glow.retrieval_hits h
       left join glow.chunks c on c.agent = call.agent and c.chunk_id = h.chunk_id
-      left join glow.documents d on d.agent = c.agent and d.document_id = c.document_id
       left join glow.live_chunks l on l.agent = c.agent and l.chunking = c.chunking and l.chunk_id = c.chunk_id
      where h.tenant = call.tenant and h.event_id = call.event_id and h.recorded_at = known.recorded_at);
 end $$;
@@ -10200,13 +10209,12 @@ CREATE FUNCTION glow_api.shown_hits(plan glow_api.search_plan, chosen glow_api.f
 begin
   return (
     select jsonb_agg(jsonb_build_object(
-             'rank', f.rank, 'chunk_id', f.chunk_id, 'document_id', c.document_id, 'title', d.title, 'text', c.text,
+             'rank', f.rank, 'chunk_id', f.chunk_id, 'document_id', c.document_id, 'title', glow_api.chunk_title(c), 'text', c.text,
              'starts', coalesce(l.starts, c.starts), 'ends', coalesce(l.ends, c.ends), 'score', f.score,
              'score_dense', case when f.dense_rank is not null then f.dense end, 'score_lexical', f.lexical, 'leg', f.leg,
              'propensity', greatest(1.0 / f.rank, 0.1)::double precision) order by f.rank)
       from unnest(chosen) with ordinality as f(chunk_id, score, dense, lexical, dense_rank, lexical_rank, leg, rank)
       join glow.chunks c on c.agent = plan.agent and c.chunk_id = f.chunk_id
-      join glow.documents d on d.agent = c.agent and d.document_id = c.document_id
       left join glow.live_chunks l on l.agent = c.agent and l.chunking = c.chunking and l.chunk_id = c.chunk_id);
 end $$;
 COMMENT ON FUNCTION glow_api.shown_hits(plan glow_api.search_plan, chosen glow_api.found_chunk[]) IS 'A list of chunks as the app gets it. The chance of a look is that of an unknown user: 1 / rank, at least 0.1.';
