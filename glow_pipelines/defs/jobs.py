@@ -25,6 +25,11 @@ training = dg.define_asset_job(
     description="The training run of one agent, on a dataset curated in the same run.",
     selection=dg.AssetSelection.assets("fine_tuned_model").upstream().materializable(),
 )
+retrieval_training = dg.define_asset_job(
+    "retrieval_training",
+    description="The retrieval of one agent: documents indexed, searches learned from, the candidate tested and tried.",
+    selection=dg.AssetSelection.groups("retrieval"),
+)
 experimentation = dg.define_asset_job(
     "experimentation",
     description="The experiments of one agent: what was asked for is started, what runs is looked at and decided.",

@@ -6,7 +6,7 @@ Belongs here: schedules. Does not: what runs on news (sensors), what a run does 
 import dagster as dg
 
 from glow_pipelines.defs.jobs import calibration as calibration_job
-from glow_pipelines.defs.jobs import experimentation, turn, watch
+from glow_pipelines.defs.jobs import experimentation, retrieval_training, turn, watch
 from glow_pipelines.defs.jobs import upkeep as upkeep_job
 from glow_pipelines.services import Services
 from glow_pipelines.settings import Settings
@@ -75,6 +75,30 @@ def watching(
         dg.RunRequest(run_key=f"{agent}@{tick}", partition_key=agent, tags={"glow/watched": agent})
         for agent in sorted(active)
     ] or dg.SkipReason("no agent has users in an experiment or a rollout")
+
+
+@dg.schedule(
+    job=retrieval_training,
+    cron_schedule="0 */6 * * *",
+    execution_timezone=_SETTINGS.time_zone,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every six hours, retrieval of agents with new searches, votes on answers or changed documents.",
+)
+def retrieving(
+    context: dg.ScheduleEvaluationContext, services: dg.ResourceParam[Services]
+) -> list[dg.RunRequest] | dg.SkipReason:
+    """Without RAG_LEARNING_ENABLED documents are indexed all the same: switching learning off must not hide them."""
+    settings = services.settings
+    with services.store.transaction() as t:
+        active = {row["agent"] for row in t.retrieval_index.unindexed()}
+        if settings.learning_enabled and settings.rag_learning_enabled:
+            active |= set(t.retrieval_signals.behind(t.feedback.horizon()))
+    _make_known(context, active)
+    tick = f"{context.scheduled_execution_time:%Y-%m-%dT%H}"
+    return [
+        dg.RunRequest(run_key=f"retrieval-{agent}@{tick}", partition_key=agent, tags={"glow/agent": agent})
+        for agent in sorted(active)
+    ] or dg.SkipReason("no agent has new searches or changed documents")
 
 
 def _with_news(context: dg.ScheduleEvaluationContext, services: Services) -> set[str]:

@@ -6,6 +6,7 @@ not: writing documents (sql/api/documents.sql, for everybody), cutting (learning
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from hashlib import sha256
 from typing import Any
 
@@ -53,6 +54,12 @@ class Documents(Noun):
         """How documents are cut: as the configuration in force says, else the way that was written first."""
         row = self._row("current_chunking", agent=agent)
         return None if row is None else row["chunking"]
+
+    def proposed(self, agent: str) -> tuple[int, timedelta | None]:
+        """How many ways of cutting were proposed and indexed, and how long ago the newest was."""
+        row = self._row("proposed_chunkings", agent=agent)
+        assert row is not None
+        return int(row["proposals"]), row["ago"]
 
     def any(self, agent: str) -> bool:
         """Whether an agent ever had a document."""

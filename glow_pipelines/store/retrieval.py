@@ -6,6 +6,7 @@ Belongs here: reading and writing them, moving the retrieval alias by compare-an
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from hashlib import sha256
 from typing import Any
 
@@ -226,8 +227,14 @@ class Retrieval(Noun):
         assert row is not None
         return int(row["looks"])
 
+    def since_last_gate(self, agent: str, chunking: str, model: str) -> timedelta | None:
+        """How long ago a candidate of this chunking and model met its gate; None if none ever did."""
+        row = self._row("last_judged", agent=agent, chunking=chunking, model=model)
+        assert row is not None
+        return None if row["at"] is None else row["now"] - row["at"]
+
     def ungated(self, agent: str) -> Row | None:
-        """The configuration in force, if no gate allowed it."""
+        """The configuration in force, if neither a gate nor an engineer's experiment allowed it."""
         return self._row("ungated_configuration", agent=agent)
 
     def latest_gate(self, agent: str) -> Row | None:

@@ -181,6 +181,10 @@ class RetrievalAnalytics(Noun):
             Judgement(row["query"], row["chunk_id"], row["grade"]) for row in self._rows("judgements", **_named(period))
         ]
 
+    def verdicts(self, agent: str) -> list[Judgement]:
+        """The same of all times."""
+        return [Judgement(row["query"], row["chunk_id"], row["grade"]) for row in self._rows("verdicts", agent=agent)]
+
     def configuration(self, agent: str, name: str) -> Row:
         """A configuration by alias or by the beginning of its name, with how much it learned.
 

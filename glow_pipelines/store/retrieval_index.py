@@ -159,6 +159,10 @@ class RetrievalIndexes(Noun):
         assert row is not None
         return int(row["documents"])
 
+    def unindexed(self) -> list[Row]:
+        """Agents whose documents are not searched as they are now: agent, documents, newest (when one changed)."""
+        return self._rows("unindexed")
+
     def chunks(self, agent: str, configuration: str | None = None) -> list[Chunk]:
         """The chunks that a configuration, or the one in force, is searched with."""
         found = self._row("searched_index", agent=agent, configuration=configuration)

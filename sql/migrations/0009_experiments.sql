@@ -32,7 +32,9 @@ create table glow.learning_experiments (
   enroll_ppm      integer not null default 1000000 check (enroll_ppm between 0 and 1000000),
   plan            jsonb not null,
   -- Null where an engineer asked for it: what was asked, and by whom, stands in the request.
-  gate_id         text references glow.prompt_gates,
+  gate_id         text,
+  prompt_gate     text generated always as (case when kind <> 'retrieval' then gate_id end) stored references glow.prompt_gates,
+  retrieval_gate  text generated always as (case kind when 'retrieval' then gate_id end) stored references glow.retrieval_gates,
   request_id      bigint,
   -- paused: nobody new enters, who is in stays. held: the same, because its numbers are not valid.
   state           text not null default 'running'

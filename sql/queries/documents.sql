@@ -20,6 +20,11 @@ select k.chunking
  where k.agent = %(agent)s
  order by (k.chunking = c.chunking) desc nulls last, k.created_at, k.chunking limit 1
 
+-- proposed_chunkings --
+-- How many ways of cutting were proposed, and how long ago the newest.
+select count(*) as proposals, clock_timestamp() - max(created_at) as ago from glow.chunkings
+ where agent = %(agent)s and evidence is not null
+
 -- any_document --
 -- Whether an agent ever had a document.
 select exists (select from glow.documents where agent = %(agent)s) as found

@@ -99,11 +99,20 @@ select gate_id, agent, incumbent, candidate, verdict, evidence, created_at
 select count(*) as looks from glow.retrieval_gates where agent = %(agent)s
 
 -- ungated_configuration --
--- A configuration in force that is neither an agent's first nor shipped by a gate: must not exist.
+-- A configuration in force that is neither an agent's first, nor passed a gate, nor was put there by an experiment that an
+-- engineer asked for: must not exist.
 select a.configuration
   from glow.retrieval_aliases a join glow.retrieval_configurations c using (configuration)
  where a.agent = %(agent)s and a.alias = 'production' and c.parent is not null
    and not exists (select from glow.retrieval_gates g where g.candidate = a.configuration and g.verdict = 'ship')
+   and not exists (select from glow.learning_experiments x
+                    where x.agent = a.agent and x.treatment_retrieval = a.configuration and x.request_id is not null)
+
+-- last_judged --
+-- When a configuration of this chunking and model was last held against what is in force.
+select max(g.created_at) as at, clock_timestamp() as now
+  from glow.retrieval_gates g join glow.retrieval_configurations c on c.configuration = g.candidate
+ where g.agent = %(agent)s and c.chunking = %(chunking)s and c.model = %(model)s
 
 -- latest_retrieval_gate --
 -- An agent's newest retrieval gate.

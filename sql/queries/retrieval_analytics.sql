@@ -173,3 +173,10 @@ select distinct on (e.query, h.chunk_id) e.query, h.chunk_id, greatest(h.explici
   from glow.retrieval_events e join glow.retrieval_hits h using (tenant, event_id, recorded_at)
  where e.agent = %(agent)s and e.occurred_at >= %(since)s and e.occurred_at < %(until)s and h.expert and h.explicit <> 0
  order by e.query, h.chunk_id, e.occurred_at desc
+
+-- verdicts --
+-- Experts' verdicts on hits of all times, the newest of each query and chunk.
+select distinct on (e.query, h.chunk_id) e.query, h.chunk_id, greatest(h.explicit, 0)::double precision as grade
+  from glow.retrieval_events e join glow.retrieval_hits h using (tenant, event_id, recorded_at)
+ where e.agent = %(agent)s and h.expert and h.explicit <> 0
+ order by e.query, h.chunk_id, e.occurred_at desc

@@ -151,6 +151,19 @@ select count(*) as documents
                           where l.agent = d.agent and l.chunking = i.chunking and l.document_id = d.document_id
                             and l.position = 0)))
 
+-- unindexed --
+-- Agents whose documents are not searched as they are now: how many, and when the newest of these changed.
+select d.agent, count(*) as documents, max(greatest(d.updated_at, d.retired_at))::text as newest
+  from glow.documents d
+ where d.retired_at is null and not exists (select from glow.retrieval_indexes i where i.agent = d.agent and i.state = 'ready')
+    or exists (select from glow.retrieval_indexes i
+                where i.agent = d.agent and i.state = 'ready'
+                  and (d.retired_at is null) <> exists (
+                    select from glow.live_chunks l
+                     where l.agent = d.agent and l.chunking = i.chunking and l.document_id = d.document_id and l.position = 0
+                       and (d.retired_at is not null or l.document_hash = d.content_hash)))
+ group by d.agent order by d.agent
+
 -- searched_index --
 -- The index that a configuration is searched with, or that in force; where nothing is in force, the first that is ready.
 select i.index_number

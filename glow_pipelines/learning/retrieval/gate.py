@@ -75,18 +75,23 @@ def gate(
     condensed: bool = False,
     slice_of: Callable[[str], str] | None = None,
     look: int = 1,
+    retold: Sequence[JudgedQuery] | None = None,
 ) -> RetrievalGate:
     """Ship only if p < .05, the gain's lower 95 % bound is above 0 (both clustered by query group), and no slice loses.
 
     Without ``slice_of`` (query text -> slice name) the slices are questions the candidate remembers and unseen ones.
+    ``retold``: the same queries in the same order as the candidate knows them, where its chunks or vectors are others.
     """
+    retold = queries if retold is None else retold
+    if [each.query for each in retold] != [each.query for each in queries]:
+        raise ValueError("retrieval gate: retold must be the same queries in the same order")
     if not queries:
         return RetrievalGate("keep", "Kept: no held-out query tells the two apart.", None, None, None, ())
-    before, after = measure(current, queries, condensed=condensed), measure(candidate, queries, condensed=condensed)
+    before, after = measure(current, queries, condensed=condensed), measure(candidate, retold, condensed=condensed)
     groups = [judged.group for judged in queries]
     overall = _compare("all", before[:, 0], after[:, 0], groups, rng)
     if slice_of is None:
-        names = ["repeated" if candidate.memory.nearest(q.embedding) > REPEATED else "unseen" for q in queries]
+        names = ["repeated" if candidate.memory.nearest(q.embedding) > REPEATED else "unseen" for q in retold]
     else:
         names = [slice_of(judged.query) for judged in queries]
     slices = []
@@ -122,4 +127,4 @@ def _decide(
         if part.loses:
             loss = f"{part.name} queries lose {-part.gain.estimate:.3f} (p={part.p_value:.3f})"
             return "keep", f"Kept: {figures}, but {loss}."
-    return "ship", f"Shipped: {figures}."
+    return "ship", f"Passed: {figures}."

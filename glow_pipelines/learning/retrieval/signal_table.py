@@ -98,6 +98,26 @@ class SignalTable:
         chosen = np.array([wanted(query) for query in self.queries], dtype=bool)
         return self.taking(chosen[self.query] if len(chosen) else np.zeros(0, dtype=bool))
 
+    def joined(self, other: SignalTable) -> SignalTable:
+        """These signals, then those of another table; names that both have are one."""
+        queries, query = _merged(self.queries, other.queries)
+        chunk_ids, chunk = _merged(self.chunk_ids, other.chunk_ids)
+        users, user = _merged(self.users, other.users)
+        return SignalTable(
+            queries,
+            chunk_ids,
+            users,
+            (*self.visits, *other.visits),
+            np.concatenate([self.query, query[other.query]]),
+            np.concatenate([self.chunk, chunk[other.chunk]]),
+            np.concatenate([self.user, user[other.user]]),
+            np.concatenate([self.visit, other.visit + len(self.visits)]),
+            np.concatenate([self.credit, other.credit]),
+            np.concatenate([self.looks, other.looks]),
+            np.concatenate([self.explicit, other.explicit]),
+            np.concatenate([self.day, other.day]),
+        )
+
     def inherited(self, heirs: Mapping[str, str]) -> SignalTable:
         """Each chunk's signals under its heir (``signals.heirs``); those of chunks without one are left out.
 
@@ -117,3 +137,10 @@ def _places(values: Iterable[T]) -> tuple[Numbers, tuple[T, ...]]:
     known: dict[T, int] = {}
     places = [known.setdefault(value, len(known)) for value in values]
     return np.array(places, dtype=np.int64), tuple(known)
+
+
+def _merged(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[tuple[str, ...], Numbers]:
+    """All names, those of `one` at their places, and where those of `other` went."""
+    known = {name: at for at, name in enumerate(one)}
+    places = [known.setdefault(name, len(known)) for name in other]
+    return tuple(known), np.array(places, dtype=np.int64)
