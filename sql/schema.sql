@@ -3916,6 +3916,16 @@ END) STORED,
     enroll_ppm integer DEFAULT 1000000 NOT NULL,
     plan jsonb NOT NULL,
     gate_id text,
+    prompt_gate text GENERATED ALWAYS AS (
+CASE
+    WHEN (kind <> 'retrieval'::text) THEN gate_id
+    ELSE NULL::text
+END) STORED,
+    retrieval_gate text GENERATED ALWAYS AS (
+CASE kind
+    WHEN 'retrieval'::text THEN gate_id
+    ELSE NULL::text
+END) STORED,
     request_id bigint,
     state text DEFAULT 'running'::text NOT NULL,
     active boolean GENERATED ALWAYS AS ((state = ANY (ARRAY['running'::text, 'paused'::text, 'held'::text, 'ramping'::text]))) STORED NOT NULL,
@@ -3957,7 +3967,8 @@ END)),
     CONSTRAINT learning_experiments_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent),
     CONSTRAINT learning_experiments_agent_treatment_prompt_fkey FOREIGN KEY (agent, treatment_prompt) REFERENCES glow.prompt_versions(agent, prompt_version),
     CONSTRAINT learning_experiments_agent_treatment_retrieval_fkey FOREIGN KEY (agent, treatment_retrieval) REFERENCES glow.retrieval_configurations(agent, configuration),
-    CONSTRAINT learning_experiments_gate_id_fkey FOREIGN KEY (gate_id) REFERENCES glow.prompt_gates(gate_id)
+    CONSTRAINT learning_experiments_prompt_gate_fkey FOREIGN KEY (prompt_gate) REFERENCES glow.prompt_gates(gate_id),
+    CONSTRAINT learning_experiments_retrieval_gate_fkey FOREIGN KEY (retrieval_gate) REFERENCES glow.retrieval_gates(gate_id)
 );
 COMMENT ON TABLE glow.learning_experiments IS 'A test or gradual rollout of a candidate against what is in force, with the gate that allowed it or the request that asked for it.';
 CREATE FUNCTION glow.assigned(experiment glow.learning_experiments, unit_id text, OUT variant text, OUT bucket integer, OUT propensity double precision) RETURNS record
