@@ -2,7 +2,6 @@
 
 Belongs here: making the world and writing it into the tables of one agent. Does not: measuring (`scale`).
 """
-# ruff: noqa: E501 -- SQL is read best unbroken, and the names in it are ours
 
 import struct
 from collections import Counter
