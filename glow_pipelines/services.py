@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # numpy, openai and psycopg are loaded by whoever needs them:
 
     from glow_pipelines.database import EmbeddedServer
     from glow_pipelines.learning.prompts.types import Answer, RenderedPrompt
-    from glow_pipelines.providers.chat import ChatModel
+    from glow_pipelines.providers.cache import CachedChat
     from glow_pipelines.providers.choices import StructuredOutput
     from glow_pipelines.providers.embeddings import EmbeddingModel
     from glow_pipelines.providers.local.supervisor import LocalModels
@@ -104,7 +104,7 @@ class Services:
         return "grammar" if named == "grammar" else "json_schema"
 
     @cached_property
-    def chat(self) -> "ChatModel":
+    def chat(self) -> "CachedChat":
         """The chat model behind the response cache; starts the embedded one when no endpoint is configured."""
         from glow_pipelines.providers.cache import CachedChat
         from glow_pipelines.providers.chat import OpenAIChat
@@ -138,6 +138,7 @@ class Services:
 
     def answer(self, requests: "Sequence[RenderedPrompt]") -> "list[Answer]":
         """What the prompt engine asks the chat model through: answers with what they cost when they were fresh."""
-        from glow_pipelines.providers.asking import chat_request, engine_answer
+        from glow_pipelines.providers.asking import NO_ANSWER, chat_request, engine_answer
 
-        return [engine_answer(each) for each in self.chat.complete_many([chat_request(each) for each in requests])]
+        asked = [chat_request(each) for each in requests]
+        return [engine_answer(each) for each in self.chat.complete_many(asked, too_long=NO_ANSWER)]

@@ -4,7 +4,11 @@ Belongs here: the two translations. Does not: the values themselves (types, lear
 """
 
 from glow_pipelines.learning.prompts.types import Answer, RenderedPrompt
-from glow_pipelines.providers.types import ChatAnswer, ChatRequest, Message
+from glow_pipelines.providers.types import ChatAnswer, ChatRequest, Message, Usage
+
+NO_ANSWER = ChatAnswer("", Usage(), cached=False)
+"""What a prompt gets that the model cannot hold: nothing, so it counts as wrong. One such candidate (4,605 tokens for
+4,096) ended a whole optimization before."""
 
 
 def chat_request(rendered: RenderedPrompt) -> ChatRequest:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from glow_pipelines.providers.chat import ChatModel, Progress, in_parallel
-from glow_pipelines.providers.types import ChatAnswer, ChatRequest, Usage
+from glow_pipelines.providers.types import ChatAnswer, ChatRequest, TooLongError, Usage
 
 KEY_VERSION = 1
 """Raise it when equal keys no longer mean equal answers: every cached answer is then asked for again."""
@@ -94,8 +94,14 @@ class CachedChat:
         """The known answer, else a fresh one. Raises ProviderError."""
         return self.complete_many([request])[0]
 
-    def complete_many(self, requests: Sequence[ChatRequest], progress: Progress | None = None) -> list[ChatAnswer]:
-        """See ChatModel. Of equal requests the first is asked and pays; the others are `cached`."""
+    def complete_many(
+        self, requests: Sequence[ChatRequest], progress: Progress | None = None, *, too_long: ChatAnswer | None = None
+    ) -> list[ChatAnswer]:
+        """See ChatModel. Of equal requests the first is asked and pays; the others are `cached`.
+
+        `too_long` stands for the answer to a request that the model cannot hold, and is not kept; without it
+        TooLongError is raised.
+        """
         keys = [request_key(self.name, request) for request in requests]
         by_key = dict(zip(keys, requests, strict=True))
         known = self._cache.get_many(list(by_key))
@@ -105,7 +111,7 @@ class CachedChat:
         if progress is not None and ready:
             progress(ready)
         fresh = in_parallel(
-            self._ask,
+            lambda request: self._ask(request, too_long),
             [by_key[key] for key in missing],
             self.concurrency,
             None if progress is None else lambda done: progress(ready + done),
@@ -114,8 +120,13 @@ class CachedChat:
         given: set[str] = set()
         return [_once(answers[key], key, given) for key in keys]
 
-    def _ask(self, request: ChatRequest) -> ChatAnswer:
-        answer = self._model.complete(request)
+    def _ask(self, request: ChatRequest, too_long: ChatAnswer | None) -> ChatAnswer:
+        try:
+            answer = self._model.complete(request)
+        except TooLongError:
+            if too_long is None:
+                raise
+            return too_long
         usage = answer.usage
         self._cache.put(
             request_key(self.name, request),

@@ -32,6 +32,10 @@ class ProviderError(Actionable):
         self.retry_after_seconds = retry_after_seconds
 
 
+class TooLongError(ProviderError):
+    """The request is longer than the model can hold. Nothing was answered, nor will be."""
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """One turn. A last turn of the assistant is a beginning for the model to continue, where the endpoint can."""

@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
-from glow_pipelines.providers.types import ProviderError
+from glow_pipelines.providers.types import ProviderError, TooLongError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,10 +67,20 @@ def retry_after(headers: "Mapping[str, str]") -> float | None:
 def _refusal(error: "APIStatusError", what: str) -> ProviderError:
     status = error.status_code
     retryable = (status in {408, 409, 429} or status >= 500) and error.code not in _PERMANENT_CODES
+    if status in {400, 413} and _is_too_long(error):
+        return TooLongError(f"{what}: {error.message[:300]}", retryable=False, status=status)
     remedy = {401: "; check OPENAI_API_KEY", 404: "; check OPENAI_BASE_URL and the model's name"}.get(status, "")
     return ProviderError(
         f"{what}: HTTP {status}: {error.message[:300]}{remedy}",
         retryable=retryable,
         status=status,
         retry_after_seconds=retry_after(error.response.headers),
+    )
+
+
+def _is_too_long(error: "APIStatusError") -> bool:
+    """Only OpenAI has a code for it; llama.cpp has a type, and vLLM and others say it in the message alone."""
+    said = error.message.casefold()
+    return error.code == "context_length_exceeded" or (
+        "context" in said and any(word in said for word in ("exceed", "maximum", "too long"))
     )

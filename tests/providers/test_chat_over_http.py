@@ -11,7 +11,7 @@ from scripted_server import HANG, Reply, ScriptedServer, completion, refusal, sc
 
 from glow_pipelines.providers.chat import OpenAIChat
 from glow_pipelines.providers.retry import RetryPolicy
-from glow_pipelines.providers.types import ChatRequest, Message, ProviderError, Usage
+from glow_pipelines.providers.types import ChatRequest, Message, ProviderError, TooLongError, Usage
 from glow_pipelines.providers.wire import open_client, retry_after
 
 HI = ChatRequest((Message("user", "hi"),))
@@ -106,6 +106,20 @@ def test_a_used_up_quota_is_not_asked_again_although_it_is_a_429() -> None:
     ):
         model.complete(HI)
     assert (caught.value.retryable, len(server.asked)) == (False, 1)
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        ("this model's maximum context length is 8192 tokens", None),
+        ("too many tokens", "context_length_exceeded"),
+        ("request (4605 tokens) exceeds the available context size (4096 tokens), try increasing it", None),
+    ],
+)
+def test_a_request_longer_than_the_context_is_told_apart(said: str, code: str | None) -> None:
+    with model_behind(refusal(400, said, code=code)) as (model, server, _), pytest.raises(TooLongError):
+        model.complete(HI)
+    assert len(server.asked) == 1
 
 
 def test_attempts_end() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from glow_pipelines.providers.cache import CachedChat, CachedResponse, MemoryCache, request_key
 from glow_pipelines.providers.chat import Progress, in_parallel
-from glow_pipelines.providers.types import ChatAnswer, ChatRequest, Message, ProviderError, Usage
+from glow_pipelines.providers.types import ChatAnswer, ChatRequest, Message, ProviderError, TooLongError, Usage
 
 
 class Echo:
@@ -26,6 +26,8 @@ class Echo:
             self.asked.append(text)
         if text == "bad":
             raise ProviderError("refused", retryable=False)
+        if text == "endless":
+            raise TooLongError("no room", retryable=False)
         return ChatAnswer(text.upper(), Usage(1, 5, 2, 0.5, 0.25), cached=False)
 
     def complete_many(self, requests: Sequence[ChatRequest], progress: Progress | None = None) -> list[ChatAnswer]:
@@ -102,3 +104,12 @@ def test_another_model_is_asked_anew() -> None:
 
 def test_nothing_is_asked_of_nobody() -> None:
     assert CachedChat(Echo(), MemoryCache()).complete_many([]) == []
+
+
+def test_a_request_that_the_model_cannot_hold_ends_nothing_where_the_caller_says_what_stands_for_its_answer() -> None:
+    model, nothing = Echo(), ChatAnswer("", Usage(), cached=False)
+    chat = CachedChat(model, MemoryCache())
+    answers = chat.complete_many(ask("a", "endless", "b"), too_long=nothing)
+    assert [answer.text for answer in answers] == ["A", "", "B"]
+    with pytest.raises(TooLongError):
+        chat.complete_many(ask("endless"))
