@@ -26,7 +26,7 @@ MOST_ALIKE = 10
 _TOLD = 0.1  # A successor that shares less is a stranger.
 _TOLD_BY = 50  # A run of words in more passages tells of none where it went.
 # A sentence with the space behind it; a blank line ends one too.
-# Marks are read from the first of a run and all at once: of 40,000 dots each was tried with all behind it, for a minute.
+# Marks are read from the first of a run and all at once: of 40,000 dots each was tried with all behind it.
 _SENTENCE = re.compile(r".+?(?:(?<![.!?…。！？])[.!?…。！？]++[\"')\]»”’]*+(?=\s)|\n\s*\n|\Z)\s*", re.DOTALL)
 _ID_LENGTH, _DIGEST = 200, 20
 
