@@ -114,12 +114,19 @@ create function glow_api.search_answer(plan glow_api.search_plan, event_id text,
                             'event_id', event_id, 'policy', policy, 'dense', is_dense, 'hits', coalesce(hits, '[]'));
 comment on function glow_api.search_answer is 'What search answers.';
 
+-- A document may have a new title before its chunks are made anew: a hit is as it was or as it is.
+create function glow_api.shown_title(document glow.documents, chunk glow.chunks, live_hash text) returns text
+  language sql stable
+  return case when live_hash = document.content_hash then document.title
+              else left(chunk.text, greatest(length(chunk.text) - (chunk.ends - chunk.starts) - 1, 0)) end;
+comment on function glow_api.shown_title is 'The title that a chunk is searched with.';
+
 create function glow_api.shown_hits(plan glow_api.search_plan, chosen glow_api.found_chunk[]) returns jsonb
   language plpgsql stable as $$
 begin
   return (
     select jsonb_agg(jsonb_build_object(
-             'rank', f.rank, 'chunk_id', f.chunk_id, 'document_id', c.document_id, 'title', d.title, 'text', c.text,
+             'rank', f.rank, 'chunk_id', f.chunk_id, 'document_id', c.document_id, 'title', glow_api.shown_title(d, c, l.document_hash), 'text', c.text,
              'starts', coalesce(l.starts, c.starts), 'ends', coalesce(l.ends, c.ends), 'score', f.score,
              'score_dense', case when f.dense_rank is not null then f.dense end, 'score_lexical', f.lexical, 'leg', f.leg,
              'propensity', greatest(1.0 / f.rank, 0.1)::double precision) order by f.rank)
@@ -148,7 +155,7 @@ begin
     select jsonb_build_object(
              'configuration', said.configuration, 'index_number', said.index_number, 'model', said.model, 'event_id', call.event_id,
              'policy', said.policy, 'dense', coalesce(bool_or(h.score_dense is not null), false), 'hits', coalesce(jsonb_agg(jsonb_build_object(
-             'rank', h.rank, 'chunk_id', h.chunk_id, 'document_id', c.document_id, 'title', d.title, 'text', c.text,
+             'rank', h.rank, 'chunk_id', h.chunk_id, 'document_id', c.document_id, 'title', glow_api.shown_title(d, c, l.document_hash), 'text', c.text,
              'starts', coalesce(l.starts, c.starts), 'ends', coalesce(l.ends, c.ends), 'score', h.score, 'score_dense', h.score_dense,
              'score_lexical', h.score_lexical, 'leg', h.leg, 'propensity', h.propensity) order by h.rank)
              filter (where h.rank is not null), '[]'))
