@@ -104,7 +104,8 @@ class Documents(Noun):
     def add_live(self, agent: str, chunking: str, cuts: Sequence[tuple[str, str, int, str, int, int]]) -> list[str]:
         """Make cuts live: (document_id, document_hash, position, chunk_id, starts, ends) each.
 
-        Those of a document that has changed since it was cut are left for the next time. Returns the ids of the others.
+        A document that has changed since it was cut is cut again the next time; of one that was retired meanwhile
+        nothing is made live. Returns the ids of what is.
         """
         rows = self._rows(
             "insert_live_chunks",

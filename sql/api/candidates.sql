@@ -95,6 +95,10 @@ declare
   chunk_ids text[];
   worth double precision[];
 begin
+  -- As this statement sees the index, which may have grown since the plan was read: a term that more chunks hold than there
+  -- are would count negative.
+  select i.chunks, i.dense_floor into plan.chunks, plan.dense_floor
+    from glow.retrieval_indexes i where i.index_number = plan.index_number;
   if remembers then
     select r.chunk_ids, r.worth into chunk_ids, worth from glow_api.remembered(plan, vector) r;
   end if;

@@ -186,7 +186,8 @@ begin
         join %2$s t on t.index_number = $1 and t.term = x.term
        group by t.term_number, t.chunks
     ), wanted as materialized (
-      select ('{' || string_agg(a.term_number || ':' || a.weight, ',' order by a.term_number) || '}/1000000000')::public.sparsevec as terms from asked a
+      select ('{' || string_agg(a.term_number || ':' || a.weight, ',' order by a.term_number) || '}/1000000000')::public.sparsevec as terms
+        from (select x.* from asked x order by x.weight desc, x.term_number limit 16000) a -- A sparsevec holds no more.
     ), words as (
       select p.entry
         from (select a.term_number, a.weight, ceil(%4$s * a.weight / sum(a.weight) over ())::bigint as most from asked a) a

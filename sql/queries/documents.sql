@@ -72,13 +72,13 @@ select g.document_id, g.chunk_id, g.starts, g.ends, right(c.text, greatest(c.end
  order by g.document_id, g.position
 
 -- insert_live_chunks --
--- Makes cuts live whose document is still what was cut.
+-- Makes cuts live, also of a document that has changed since: better what it was just now than nothing of it.
 insert into glow.live_chunks (agent, chunking, document_id, position, chunk_id, document_hash, starts, ends)
 select %(agent)s, %(chunking)s, x.document_id, x.position, x.chunk_id, x.document_hash, x.starts, x.ends
   from unnest(%(document_ids)s::text[], %(positions)s::integer[], %(chunk_ids)s::text[], %(document_hashes)s::text[],
               %(starts)s::integer[], %(ends)s::integer[]) x(document_id, position, chunk_id, document_hash, starts, ends)
   join glow.documents d on d.agent = %(agent)s and d.document_id = x.document_id
-   and d.content_hash = x.document_hash and d.retired_at is null
+   and d.retired_at is null
 returning chunk_id
 
 -- live_passages --

@@ -7,8 +7,10 @@ Belongs here: spans of a text, chunks of a document, succession. Does not belong
 from __future__ import annotations
 
 import hashlib
+import heapq
 import itertools
 import re
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,9 +22,12 @@ DEFAULT: Mapping[str, Any] = {"kind": "sentences", "target": 800}
 LEAST_TARGET, MOST_TARGET = 50, 20_000
 KEPT_JACCARD, KEPT_OVERLAP = 0.9, 0.8
 """From here on feedback on a chunk is feedback on its successor."""
+MOST_ALIKE = 10
 _TOLD = 0.1  # A successor that shares less is a stranger.
+_TOLD_BY = 50  # A run of words in more passages tells of none where it went.
 # A sentence with the space behind it; a blank line ends one too.
-_SENTENCE = re.compile(r".+?(?:[.!?…。！？]+[\"')\]»”’]*(?=\s)|\n\s*\n|\Z)\s*", re.DOTALL)
+# Marks are read from the first of a run and all at once: of 40,000 dots each was tried with all behind it.
+_SENTENCE = re.compile(r".+?(?:(?<![.!?…。！？])[.!?…。！？]++[\"')\]»”’]*+(?=\s)|\n\s*\n|\Z)\s*", re.DOTALL)
 _ID_LENGTH, _DIGEST = 200, 20
 
 
@@ -115,26 +120,37 @@ def cut_document(
 
 
 def succession(old: Sequence[Passage], new: Sequence[Passage], same_version: bool) -> list[Successor]:
-    """Which passages took the place of which, of one document. An id that stays has no successor.
+    """Which passages took the place of which, of one document, both in its order. An id that stays has no successor.
 
     ``same_version``: both were cut from the same text, so that overlap is counted in characters; else in shared runs.
+    Of a text that says the same a thousand times every passage is like every other: one that stands as it was has that
+    one successor, and any other those it shares most with, `MOST_ALIKE` at the most beside those at its place.
     """
-    staying = {passage.chunk_id for passage in new}
+    staying, leaving = {passage.chunk_id for passage in new}, {passage.chunk_id for passage in old}
     runs = {passage.chunk_id: shingles(passage.text) for passage in (*old, *new)}
+    twins: dict[tuple[str, Span | None], list[int]] = defaultdict(list)
     holders: dict[str, list[int]] = defaultdict(list)
     for at, passage in enumerate(new):
+        if passage.chunk_id not in leaving:
+            twins[passage.text, passage.span if same_version else None].append(at)
         for run in runs[passage.chunk_id]:
             holders[run].append(at)
+    places = [passage.span.starts for passage in new], [passage.span.ends for passage in new]
     found = []
     for passage in old:
         if passage.chunk_id in staying:
             continue
+        if same := twins[passage.text, passage.span if same_version else None]:
+            found.append(Successor(passage.chunk_id, new[same.pop(0)].chunk_id, 1.0, 1.0))
+            continue
         own = runs[passage.chunk_id]
-        shared = Counter(at for run in own for at in holders.get(run, ()))
-        reached = _touching(passage.span, new) if same_version else shared
-        for at in sorted({*shared, *reached}):
+        shared = Counter(at for run in own if len(holders.get(run, ())) <= _TOLD_BY for at in holders.get(run, ()))
+        alike = heapq.nsmallest(
+            MOST_ALIKE, shared, key=lambda at: (-shared[at], abs(new[at].span.starts - passage.span.starts), at)
+        )
+        for at in sorted({*alike, *(_touching(passage.span, *places) if same_version else ())}):
             other = new[at]
-            common = shared[at]
+            common = len(own & runs[other.chunk_id])
             jaccard = common / (len(own) + len(runs[other.chunk_id]) - common)
             overlap = _covered(passage.span, other.span) if same_version else common / len(own)
             if max(jaccard, overlap) >= _TOLD:
@@ -179,8 +195,8 @@ def _trimmed(text: str, start: int, end: int) -> Span:
     )
 
 
-def _touching(span: Span, new: Sequence[Passage]) -> list[int]:
-    return [at for at, other in enumerate(new) if other.span.starts < span.ends and span.starts < other.span.ends]
+def _touching(span: Span, starts: Sequence[int], ends: Sequence[int]) -> range:
+    return range(bisect_right(ends, span.starts), bisect_left(starts, span.ends))
 
 
 def _covered(old: Span, new: Span) -> float:
