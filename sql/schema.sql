@@ -579,6 +579,7 @@ begin
   foreach parent in array '{index_entries,index_terms,index_postings}'::text[] loop
     execute format('drop table if exists %s', glow.index_part(parent, index_number));
   end loop;
+  perform glow.drop_searchers(index_number);
   return true;
 end $$;
 COMMENT ON FUNCTION glow.drop_index(index_number integer) IS 'Removes the tables of a retired index; its row stays.';
@@ -1456,7 +1457,8 @@ begin
       hint = 'an index in the state building';
   end if;
   foreach parent in array '{index_entries,index_terms,index_postings}'::text[] loop
-    execute format('create table %s (like glow.%I including defaults including constraints, check (index_number = %s))',
+    -- A vector that is moved out of its row is a look-up more for each chunk that a search scores.
+    execute format('create table %s (like glow.%I including defaults including constraints, check (index_number = %s)) with (toast_tuple_target = 8160)',
                    glow.index_part(parent, index_number), parent, index_number);
     execute format('grant insert on %s to glow_pipeline', glow.index_part(parent, index_number));
   end loop;
@@ -2082,31 +2084,41 @@ begin
        group by t.term_number, t.chunks
     ), wanted as materialized (
       select ('{' || string_agg(a.term_number || ':' || a.weight, ',' order by a.term_number) || '}/1000000000')::public.sparsevec as terms from asked a
-    ), candidate as (
-      select w.entry from (
-        select p.entry from (select a.term_number, a.weight from asked a order by a.weight desc limit 64) a
-         cross join lateral (
-           select p.entry, p.weight from %3$s p
-            where p.index_number = $1 and p.term_number = a.term_number order by p.weight desc limit 200) p
-         group by p.entry order by sum(a.weight * p.weight) desc limit $3) w$sql$,
-      entries, glow.index_part('index_terms', index_number), glow.index_part('index_postings', index_number))
-    || case when dense then format($sql$
-      union
-      select n.entry from (select e.entry from %s e where e.embedding is not null order by %s limit $3) n$sql$, entries,
+    ), words as (
+      select p.entry
+        from (select a.term_number, a.weight, ceil(%4$s * a.weight / sum(a.weight) over ())::bigint as most from asked a) a
+       cross join lateral (
+         select p.entry, p.weight from %3$s p
+          where p.index_number = $1 and p.term_number = a.term_number order by p.weight desc limit a.most) p
+       group by p.entry order by sum(a.weight * p.weight) desc limit $3
+    )$sql$, entries, glow.index_part('index_terms', index_number), glow.index_part('index_postings', index_number),
+      case when dense then 800 else 8000 end)
+    -- What the graph finds it has read: only the others are looked up.
+    || case when dense then format($sql$, near as materialized (
+      select e.entry, e.chunk_id, e.embedding, e.lexical from %s e where e.embedding is not null order by %s limit $3
+    )$sql$, entries,
       format(case when dimensions between 2001 and 4000
              then '(e.embedding::public.halfvec(%1$s)) operator(public.<=>) $2::public.halfvec(%1$s)'
              else '(e.embedding::public.vector(%1$s)) operator(public.<=>) $2' end, dimensions)) else '' end
+    || ', other as (select w.entry from words w'
     || case when remembers then format($sql$
       union
       select e.entry from unnest($10::text[], $11::float8[]) m(chunk_id, worth)
         join %s e on e.index_number = $1 and e.chunk_id = m.chunk_id
        where m.worth > 0$sql$, entries) else '' end
+    || case when dense then ' except select n.entry from near n' else '' end
+    || format($sql$
+    ), candidate as (
+      select e.chunk_id, e.embedding, e.lexical from other o join %s e on e.index_number = $1 and e.entry = o.entry$sql$, entries)
+    || case when dense then ' union all select n.chunk_id, n.embedding, n.lexical from near n' else '' end
     || format($sql$
     ), scored as materialized (
-      select e.chunk_id, %2$s as vector, -(%2$s operator(public.<#>) $2::public.vector) as cosine,
+      select e.chunk_id, %1$s::public.vector as vector, -(%2$s operator(public.<#>) $2::public.vector) as cosine,
              coalesce(-(e.lexical operator(public.<#>) wanted.terms), 0) as bm25, (%3$s)::float8 as extra
-        from candidate c join %1$s e on e.index_number = $1 and e.entry = c.entry cross join wanted %4$s %5$s
-    )$sql$, entries,
+        from candidate e cross join wanted %4$s %5$s
+    )$sql$,
+      -- Carried along only where it is needed again: the sorts below would copy it.
+      case when not moves then 'null' when shifts then 'coalesce(d.embedding, e.embedding)' else 'e.embedding' end,
       case when shifts then 'coalesce(d.embedding, e.embedding)' else 'e.embedding' end,
       case when remembers then 'coalesce(m.worth, 0) * $12' else '0' end
         || case when likes then ' + case when $13 > 0 then coalesce(glow.chunk_prior($14, $15, e.chunk_id), 0) * $13 else 0 end' else '' end,
@@ -3904,6 +3916,16 @@ END) STORED,
     enroll_ppm integer DEFAULT 1000000 NOT NULL,
     plan jsonb NOT NULL,
     gate_id text,
+    prompt_gate text GENERATED ALWAYS AS (
+CASE
+    WHEN (kind <> 'retrieval'::text) THEN gate_id
+    ELSE NULL::text
+END) STORED,
+    retrieval_gate text GENERATED ALWAYS AS (
+CASE kind
+    WHEN 'retrieval'::text THEN gate_id
+    ELSE NULL::text
+END) STORED,
     request_id bigint,
     state text DEFAULT 'running'::text NOT NULL,
     active boolean GENERATED ALWAYS AS ((state = ANY (ARRAY['running'::text, 'paused'::text, 'held'::text, 'ramping'::text]))) STORED NOT NULL,
@@ -3945,7 +3967,8 @@ END)),
     CONSTRAINT learning_experiments_agent_fkey FOREIGN KEY (agent) REFERENCES glow.agents(agent),
     CONSTRAINT learning_experiments_agent_treatment_prompt_fkey FOREIGN KEY (agent, treatment_prompt) REFERENCES glow.prompt_versions(agent, prompt_version),
     CONSTRAINT learning_experiments_agent_treatment_retrieval_fkey FOREIGN KEY (agent, treatment_retrieval) REFERENCES glow.retrieval_configurations(agent, configuration),
-    CONSTRAINT learning_experiments_gate_id_fkey FOREIGN KEY (gate_id) REFERENCES glow.prompt_gates(gate_id)
+    CONSTRAINT learning_experiments_prompt_gate_fkey FOREIGN KEY (prompt_gate) REFERENCES glow.prompt_gates(gate_id),
+    CONSTRAINT learning_experiments_retrieval_gate_fkey FOREIGN KEY (retrieval_gate) REFERENCES glow.retrieval_gates(gate_id)
 );
 COMMENT ON TABLE glow.learning_experiments IS 'A test or gradual rollout of a candidate against what is in force, with the gate that allowed it or the request that asked for it.';
 CREATE FUNCTION glow.assigned(experiment glow.learning_experiments, unit_id text, OUT variant text, OUT bucket integer, OUT propensity double precision) RETURNS record
@@ -5304,6 +5327,12 @@ end $$;
 COMMENT ON FUNCTION glow_api.change_problem(agent text, kind text, treatment text, config jsonb, control text, control_config jsonb, field text) IS 'What is wrong with trying or rolling out a version, or null.';
 REVOKE ALL ON FUNCTION glow_api.change_problem(agent text, kind text, treatment text, config jsonb, control text, control_config jsonb, field text) FROM PUBLIC;
 
+CREATE FUNCTION glow_api.chunk_title(chunk glow.chunks) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    RETURN "left"((chunk).text, GREATEST(((length((chunk).text) - ((chunk).ends - (chunk).starts)) - 1), 0));
+COMMENT ON FUNCTION glow_api.chunk_title(chunk glow.chunks) IS 'The title of a chunk''s document as it was indexed: what its text has before the span, and a line end.';
+REVOKE ALL ON FUNCTION glow_api.chunk_title(chunk glow.chunks) FROM PUBLIC;
+
 CREATE FUNCTION glow_api.claim_annotation(filters jsonb DEFAULT '{}'::jsonb, n integer DEFAULT 1, lease interval DEFAULT NULL::interval, reviewer text DEFAULT NULL::text, tenant text DEFAULT NULL::text) RETURNS TABLE(item_id bigint, kind text, agent text, execution_id text, input text, output text, first text, second text, metadata jsonb, context jsonb, lease_until timestamp with time zone)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -6337,6 +6366,7 @@ begin
       receipt := glow_api.counted(receipt, place, gone + shared);
     end loop;
   end if;
+  receipt := glow_api.erase_signals(erase_retrieval.erasure_id, erase_retrieval.tenant, receipt);
   -- A word that several people's searches taught is nobody's.
   with hit as (
     select x.configuration, x.position, array(select e from unnest(x.event_ids) e where e <> all(events)) as others
@@ -6350,7 +6380,6 @@ begin
   )
   select (select count(*) from kept) + (select count(*) from dropped) into gone;
   receipt := glow_api.counted(receipt, 'retrieval_expansions', gone);
-  receipt := glow_api.erase_signals(erase_retrieval.erasure_id, erase_retrieval.tenant, receipt);
   delete from glow.embeddings m
    where m.content_hash in (select encode(sha256(convert_to(t, 'UTF8')), 'hex') from glow_api.probes(erase_retrieval.erasure_id, 'text') t);
   get diagnostics gone = row_count;
@@ -9566,6 +9595,8 @@ GRANT ALL ON FUNCTION glow_api.retrieval_history(agent text, most integer) TO gl
 CREATE FUNCTION glow_api.retrieval_performance(agent text, since timestamp with time zone DEFAULT '-infinity'::timestamp with time zone, until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone, tenant text DEFAULT NULL::text) RETURNS TABLE(kind text, name text, figure text, value double precision, low double precision, high double precision, events bigint, conversations bigint)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET work_mem TO '128MB'
+    SET jit TO 'off'
     AS $$
 #variable_conflict use_column
 declare
@@ -10021,13 +10052,12 @@ begin
     select jsonb_build_object(
              'configuration', said.configuration, 'index_number', said.index_number, 'model', said.model, 'event_id', call.event_id,
              'policy', said.policy, 'dense', coalesce(bool_or(h.score_dense is not null), false), 'hits', coalesce(jsonb_agg(jsonb_build_object(
-             'rank', h.rank, 'chunk_id', h.chunk_id, 'document_id', c.document_id, 'title', d.title, 'text', c.text,
+             'rank', h.rank, 'chunk_id', h.chunk_id, 'document_id', c.document_id, 'title', glow_api.chunk_title(c), 'text', c.text,
              'starts', coalesce(l.starts, c.starts), 'ends', coalesce(l.ends, c.ends), 'score', h.score, 'score_dense', h.score_dense,
              'score_lexical', h.score_lexical, 'leg', h.leg, 'propensity', h.propensity) order by h.rank)
              filter (where h.rank is not null), '[]'))
       from glow.retrieval_hits h
       left join glow.chunks c on c.agent = call.agent and c.chunk_id = h.chunk_id
-      left join glow.documents d on d.agent = c.agent and d.document_id = c.document_id
       left join glow.live_chunks l on l.agent = c.agent and l.chunking = c.chunking and l.chunk_id = c.chunk_id
      where h.tenant = call.tenant and h.event_id = call.event_id and h.recorded_at = known.recorded_at);
 end $$;
@@ -10190,13 +10220,12 @@ CREATE FUNCTION glow_api.shown_hits(plan glow_api.search_plan, chosen glow_api.f
 begin
   return (
     select jsonb_agg(jsonb_build_object(
-             'rank', f.rank, 'chunk_id', f.chunk_id, 'document_id', c.document_id, 'title', d.title, 'text', c.text,
+             'rank', f.rank, 'chunk_id', f.chunk_id, 'document_id', c.document_id, 'title', glow_api.chunk_title(c), 'text', c.text,
              'starts', coalesce(l.starts, c.starts), 'ends', coalesce(l.ends, c.ends), 'score', f.score,
              'score_dense', case when f.dense_rank is not null then f.dense end, 'score_lexical', f.lexical, 'leg', f.leg,
              'propensity', greatest(1.0 / f.rank, 0.1)::double precision) order by f.rank)
       from unnest(chosen) with ordinality as f(chunk_id, score, dense, lexical, dense_rank, lexical_rank, leg, rank)
       join glow.chunks c on c.agent = plan.agent and c.chunk_id = f.chunk_id
-      join glow.documents d on d.agent = c.agent and d.document_id = c.document_id
       left join glow.live_chunks l on l.agent = c.agent and l.chunking = c.chunking and l.chunk_id = c.chunk_id);
 end $$;
 COMMENT ON FUNCTION glow_api.shown_hits(plan glow_api.search_plan, chosen glow_api.found_chunk[]) IS 'A list of chunks as the app gets it. The chance of a look is that of an unknown user: 1 / rank, at least 0.1.';

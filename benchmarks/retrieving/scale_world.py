@@ -90,14 +90,29 @@ def write_world(connection: psycopg.Connection, world: World) -> int:
         "glow.chunks (agent, chunk_id, chunking, document_id, document_hash, position, starts, ends, text,"
         " content_hash, words)",
         (
-            (AGENT, id_, "whole", id_, "0", 0, 0, len(words), f"title {id_}\n{text_of(words)}", "0", len(words))
+            (
+                AGENT,
+                id_,
+                "whole",
+                id_,
+                "0",
+                0,
+                0,
+                len(text_of(words)),
+                f"title {id_}\n{text_of(words)}",
+                "0",
+                len(words),
+            )
             for id_, words in zip(ids, world.words, strict=True)
         ),
     )
     _copy(
         connection,
         "glow.live_chunks (agent, chunking, document_id, position, chunk_id, document_hash, starts, ends)",
-        ((AGENT, "whole", id_, 0, id_, "0", 0, 60) for id_ in ids),
+        (
+            (AGENT, "whole", id_, 0, id_, "0", 0, len(text_of(words)))
+            for id_, words in zip(ids, world.words, strict=True)
+        ),
     )
     holding: Counter[int] = Counter()
     postings: list[tuple[Words, Floats]] = []

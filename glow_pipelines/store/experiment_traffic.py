@@ -27,7 +27,7 @@ class Frozen:
 
 
 class ExperimentTraffic(Noun):
-    queries = "experiment_statistics"
+    queries = "experiment_traffic"
 
     def freeze(
         self, agent: str, metrics: Mapping[str, str | None] | Sequence[str], since: datetime, until: datetime,

@@ -50,6 +50,10 @@ class PairExports(Noun):
         self, agent: str, split: Split, newest: datetime, negatives: int | None, most: int, skip: int = 0
     ) -> Iterator[list[PairRow]]:
         """Rows by up to `most`, less the first `skip`: one a pair, or with `negatives` one a query and positive."""
-        name, given = ("triplets", {}) if negatives is None else ("tuples", {"negatives": negatives})
-        for rows in self._stream(name, most, agent=agent, split=split, newest=newest, skip=skip, **given):
+        of = {"agent": agent, "split": split, "newest": newest, "skip": skip}
+        if negatives is None:
+            found = self._stream("triplets", most, **of)
+        else:
+            found = self._stream("tuples", most, negatives=negatives, **of)
+        for rows in found:
             yield [PairRow(row[0], row[1], tuple(row[2]), row[3]) for row in rows]

@@ -4,7 +4,7 @@ Belongs here: writing one in the transaction at hand, and reading it back as it 
 (retrieval), learning one (learning/retrieval), searching with one (sql/api).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -36,10 +36,10 @@ class RetrievalConfigurations(Noun):
         )
         if created is None:
             return address
-        self._many("insert_memory", address, (_memory(row) for row in configuration.memory))
+        self._run_many("insert_memory", _placed(address, map(_memory, configuration.memory)))
         rows: Iterable[Vector] = () if configuration.adapter is None else configuration.adapter
-        self._many("insert_adapter", address, ({"row": _literal(row)} for row in rows))
-        self._many("insert_expansion", address, (rule.to_json() for rule in configuration.expansions))
+        self._run_many("insert_adapter", _placed(address, ({"row": _literal(row)} for row in rows)))
+        self._run_many("insert_expansion", _placed(address, (rule.to_json() for rule in configuration.expansions)))
         moved = index.moved()
         self._run_many(
             "insert_shift",
@@ -83,8 +83,9 @@ class RetrievalConfigurations(Noun):
         rows = self._rows("shifts", configuration=configuration)
         return {row["chunk_id"]: _vector(row["embedding"]) for row in rows}
 
-    def _many(self, name: str, configuration: str, rows: Iterable[dict[str, Any]]) -> None:
-        self._run_many(name, ({"configuration": configuration, "position": at, **row} for at, row in enumerate(rows)))
+
+def _placed(configuration: str, rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    return ({"configuration": configuration, "position": at, **row} for at, row in enumerate(rows))
 
 
 def _memory(row: MemoryRow) -> dict[str, Any]:

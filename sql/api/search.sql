@@ -114,18 +114,23 @@ create function glow_api.search_answer(plan glow_api.search_plan, event_id text,
                             'event_id', event_id, 'policy', policy, 'dense', is_dense, 'hits', coalesce(hits, '[]'));
 comment on function glow_api.search_answer is 'What search answers.';
 
+-- Not from the document, which may be ahead of the index; and each look-up of ten rows costs as much as three in the graph.
+create function glow_api.chunk_title(chunk glow.chunks) returns text
+  language sql immutable
+  return left(chunk.text, greatest(length(chunk.text) - (chunk.ends - chunk.starts) - 1, 0));
+comment on function glow_api.chunk_title is 'The title of a chunk''s document as it was indexed: what its text has before the span, and a line end.';
+
 create function glow_api.shown_hits(plan glow_api.search_plan, chosen glow_api.found_chunk[]) returns jsonb
   language plpgsql stable as $$
 begin
   return (
     select jsonb_agg(jsonb_build_object(
-             'rank', f.rank, 'chunk_id', f.chunk_id, 'document_id', c.document_id, 'title', d.title, 'text', c.text,
+             'rank', f.rank, 'chunk_id', f.chunk_id, 'document_id', c.document_id, 'title', glow_api.chunk_title(c), 'text', c.text,
              'starts', coalesce(l.starts, c.starts), 'ends', coalesce(l.ends, c.ends), 'score', f.score,
              'score_dense', case when f.dense_rank is not null then f.dense end, 'score_lexical', f.lexical, 'leg', f.leg,
              'propensity', greatest(1.0 / f.rank, 0.1)::double precision) order by f.rank)
       from unnest(chosen) with ordinality as f(chunk_id, score, dense, lexical, dense_rank, lexical_rank, leg, rank)
       join glow.chunks c on c.agent = plan.agent and c.chunk_id = f.chunk_id
-      join glow.documents d on d.agent = c.agent and d.document_id = c.document_id
       left join glow.live_chunks l on l.agent = c.agent and l.chunking = c.chunking and l.chunk_id = c.chunk_id);
 end $$;
 comment on function glow_api.shown_hits is 'A list of chunks as the app gets it. The chance of a look is that of an unknown user: 1 / rank, at least 0.1.';
@@ -148,13 +153,12 @@ begin
     select jsonb_build_object(
              'configuration', said.configuration, 'index_number', said.index_number, 'model', said.model, 'event_id', call.event_id,
              'policy', said.policy, 'dense', coalesce(bool_or(h.score_dense is not null), false), 'hits', coalesce(jsonb_agg(jsonb_build_object(
-             'rank', h.rank, 'chunk_id', h.chunk_id, 'document_id', c.document_id, 'title', d.title, 'text', c.text,
+             'rank', h.rank, 'chunk_id', h.chunk_id, 'document_id', c.document_id, 'title', glow_api.chunk_title(c), 'text', c.text,
              'starts', coalesce(l.starts, c.starts), 'ends', coalesce(l.ends, c.ends), 'score', h.score, 'score_dense', h.score_dense,
              'score_lexical', h.score_lexical, 'leg', h.leg, 'propensity', h.propensity) order by h.rank)
              filter (where h.rank is not null), '[]'))
       from glow.retrieval_hits h
       left join glow.chunks c on c.agent = call.agent and c.chunk_id = h.chunk_id
-      left join glow.documents d on d.agent = c.agent and d.document_id = c.document_id
       left join glow.live_chunks l on l.agent = c.agent and l.chunking = c.chunking and l.chunk_id = c.chunk_id
      where h.tenant = call.tenant and h.event_id = call.event_id and h.recorded_at = known.recorded_at);
 end $$;

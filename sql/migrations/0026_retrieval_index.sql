@@ -129,7 +129,8 @@ begin
       hint = 'an index in the state building';
   end if;
   foreach parent in array '{index_entries,index_terms,index_postings}'::text[] loop
-    execute format('create table %s (like glow.%I including defaults including constraints, check (index_number = %s))',
+    -- A vector that is moved out of its row is a look-up more for each chunk that a search scores.
+    execute format('create table %s (like glow.%I including defaults including constraints, check (index_number = %s)) with (toast_tuple_target = 8160)',
                    glow.index_part(parent, index_number), parent, index_number);
     execute format('grant insert on %s to glow_pipeline', glow.index_part(parent, index_number));
   end loop;
@@ -296,6 +297,7 @@ begin
   foreach parent in array '{index_entries,index_terms,index_postings}'::text[] loop
     execute format('drop table if exists %s', glow.index_part(parent, index_number));
   end loop;
+  perform glow.drop_searchers(index_number);
   return true;
 end $$;
 comment on function glow.drop_index is 'Removes the tables of a retired index; its row stays.';

@@ -216,10 +216,12 @@ begin
     || case when dense then ' union all select n.chunk_id, n.embedding, n.lexical from near n' else '' end
     || format($sql$
     ), scored as materialized (
-      select e.chunk_id, %2$s as vector, -(%2$s operator(public.<#>) $2::public.vector) as cosine,
+      select e.chunk_id, %1$s::public.vector as vector, -(%2$s operator(public.<#>) $2::public.vector) as cosine,
              coalesce(-(e.lexical operator(public.<#>) wanted.terms), 0) as bm25, (%3$s)::float8 as extra
         from candidate e cross join wanted %4$s %5$s
-    )$sql$, null,
+    )$sql$,
+      -- Carried along only where it is needed again: the sorts below would copy it.
+      case when not moves then 'null' when shifts then 'coalesce(d.embedding, e.embedding)' else 'e.embedding' end,
       case when shifts then 'coalesce(d.embedding, e.embedding)' else 'e.embedding' end,
       case when remembers then 'coalesce(m.worth, 0) * $12' else '0' end
         || case when likes then ' + case when $13 > 0 then coalesce(glow.chunk_prior($14, $15, e.chunk_id), 0) * $13 else 0 end' else '' end,

@@ -14,11 +14,13 @@ from glow_pipelines.database import connect
 from glow_pipelines.learning.experiments.assignment import Trial
 from glow_pipelines.learning.retrieval import Chunk, Configuration, RetrievalIndex, RetrievalParameters
 from glow_pipelines.learning.retrieval.interleaving import EventChance
+from glow_pipelines.steps.retrieval.indexing import index_agent
 from tests.api.calling import call, refusal
 from tests.api.logins import Logins
 from tests.experiments.assigning import AGENT as DESK
 from tests.experiments.assigning import made
 from tests.retrieval.search_world import put_agent, put_chunking, put_configuration, put_index, search
+from tests.steps.indexing_world import Library
 
 AGENT = "library"
 CHUNKS = [
@@ -65,11 +67,28 @@ def test_an_answer_has_what_an_app_shows(world: psycopg.Connection) -> None:
     )
     first = answer["hits"][0]
     assert {key: first[key] for key in ("rank", "chunk_id", "document_id", "title", "text", "starts", "ends", "leg")} == {
-        "rank": 1, "chunk_id": "a", "document_id": "d1", "title": "d1", "text": CHUNKS[0].text, "starts": 0,
+        "rank": 1, "chunk_id": "a", "document_id": "d1", "title": "", "text": CHUNKS[0].text, "starts": 0,
         "ends": len(CHUNKS[0].text), "leg": "both",
     }  # fmt: skip
     assert first["score"] == pytest.approx(2.0)
     assert logged(world) == []
+
+
+def test_what_the_pipeline_indexed_is_found_as_the_engine_finds_it(database_url: str) -> None:
+    library = Library(database_url)
+    bodies = {f"d{n}": f"Travel cost {n}. " * n + "The tax on meals is refunded." for n in range(1, 8)}
+    library.put(**bodies)
+    index_agent(library.services, DESK)
+    with library.store.transaction() as t:
+        index = RetrievalIndex(t.retrieval_index.chunks(DESK))
+    vector = library.model.embed([QUERY])[0]
+    with GlowClient(database_url, embed=library.model.embed) as client:
+        found = client.search(DESK, QUERY, 5)
+    assert [h.chunk_id for h in found.hits] == [s.chunk_id for s in index.search(QUERY, vector, 5)]
+    first = found.hits[0]
+    assert first.title == f"About {first.document_id}"
+    assert first.text == f"{first.title}\n{bodies[first.document_id or ''][first.starts : first.ends]}"
+    library.close()
 
 
 def test_without_a_vector_the_cached_one_of_this_very_text_is_used_or_words_alone(world: psycopg.Connection) -> None:
