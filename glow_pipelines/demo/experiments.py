@@ -12,15 +12,17 @@ from glow_pipelines.demo.wording import amount, number
 Figures = dict[str, Any]
 
 
-def experiments_section(prompts: list[Figures]) -> Section:
+def experiments_section(prompts: list[Figures], retrieval: Figures) -> Section:
     """Every experiment that runs, each with its plan and its warnings."""
     running = [(str(each.get("agent")), each["experiment"]) for each in prompts if each.get("experiment")]
+    if retrieval.get("experiment"):
+        running.append(("retrieval", retrieval["experiment"]))
     if not running:
         return Section(
             "Experiments",
             (Text("No experiment is running: no candidate passed its gate, so there is nothing to try on users."),),
         )
-    intro = "Some users get the candidate, the others the prompt in force: their votes decide."
+    intro = "Some users get the candidate, the others what is in force: their votes decide."
     blocks: list[Block] = [Text(intro)]
     for agent, found in running:
         blocks.append(Items(tuple(_told(agent, found))))

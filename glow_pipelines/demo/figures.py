@@ -17,7 +17,7 @@ from glow_pipelines.learning.experiments.metrics import written_difference
 from glow_pipelines.learning.feedback import summarize
 from glow_pipelines.learning.retrieval import Judgement, RagTrainer, RetrievalParameters
 from glow_pipelines.services import Services
-from glow_pipelines.steps.knowledge import chunks_of, index_in_force
+from glow_pipelines.steps.knowledge import chunks_of, index_in_force, index_of
 from glow_pipelines.store import Store
 
 Figures = dict[str, Any]
@@ -118,9 +118,18 @@ def experiment_figures(store: Store, running: Mapping[str, Any]) -> Figures:
 
 
 def _retrieval(services: Services) -> Figures:
-    """Held-out questions: a phrasing of each intent that nobody asked, judged by the truth table."""
+    """Held-out questions: a phrasing of each intent that nobody asked, judged by the truth table.
+
+    What is compared with the untuned hybrid is the candidate if it passed the pipeline's gate, else what is in force.
+    """
     held_out = [case for number, case in enumerate(cases(HELPDESK)) if number % 3 == 2]
     now, configuration = index_in_force(services, HELPDESK)
+    with services.store.transaction() as t:
+        own, pairs = t.retrieval.latest_gate(HELPDESK), t.retrieval.pair_counts(HELPDESK)
+        running = t.experiments.running(HELPDESK, "retrieval")
+        passed = own is not None and own["verdict"] == "ship" and own["incumbent"] == configuration
+        if own is not None and passed:
+            now, configuration = index_of(t, HELPDESK, own["candidate"]), own["candidate"]
     judgements = [
         Judgement(case.input, chunk, 1.0) for case in held_out for chunk in sorted(chunks_of(now, case.right))
     ]
@@ -128,17 +137,16 @@ def _retrieval(services: Services) -> Figures:
     trainer = RagTrainer(services.embeddings.embed, seed=1)
     gate = trainer.gate(untuned, now, judgements, np.random.default_rng(1))
     dense = trainer.evaluate(now.reconfigured(RetrievalParameters(lexical_weight=0.0), []), judgements)
-    with services.store.transaction() as t:
-        own = t.retrieval.latest_gate(HELPDESK)
-        pairs = t.retrieval.pair_counts(HELPDESK)
     return {
         "questions": len(held_out),
         "configuration": configuration,
+        "candidate": passed,
         "dense": dense.to_json(),
         "before": gate.current.to_json() if gate.current else None,
         "after": gate.candidate.to_json() if gate.candidate else None,
         "difference": gate.to_json()["overall"],
         "pipeline_gate": own and {"verdict": own["verdict"], "reason": own["evidence"].get("reason")},
+        "experiment": running and experiment_figures(services.store, running),
         "pairs": sum(row["pairs"] for row in pairs),
     }
 
@@ -189,9 +197,9 @@ def _next_night(services: Services) -> list[str]:
         lines = []
         for name in agents:
             news = next((each.arrived for each in ready if each.agent == name), 0)
-            running = t.experiments.running(name)
-            if running is not None:
-                lines.append(f"{name}: a look at experiment {running['experiment_id']}; no second candidate meanwhile")
+            running = ", ".join(each["experiment_id"] for each in t.experiments.active(name))
+            if running:
+                lines.append(f"{name}: a look at {running}; no second candidate of that kind meanwhile")
             elif news:
                 lines.append(f"{name}: a turn, since {news} feedback rows are new")
             else:

@@ -178,25 +178,24 @@ def retrieval_section(found: Figures) -> Section:
     """Held-out questions through three configurations, and what the pipeline itself decided without them."""
     overall = found.get("difference") or {}
     own = found.get("pipeline_gate") or {}
-    decided = (
-        Text(f"The pipeline's own gate, on experts' verdicts: {own.get('verdict')}. {sentence(own.get('reason'))}")
-        if own
-        else Text("The pipeline's own gate has decided nothing: there was no other configuration to test.")
-    )
+    decided = _decided(own, found.get("experiment") or {})
     learned = amount(found.get("pairs"), "training pair")
     if not overall:
-        return Section("Retrieval", (Text("No held-out question could be compared.", Mark("Not enough data")), decided))
+        return Section(
+            "Retrieval", (Text("No held-out question could be compared.", Mark("Not enough data")), Text(decided))
+        )
+    now = "Candidate" if found.get("candidate") else "Now"
     told = (
         "the untuned hybrid is in force, so there is no difference."
         if _unchanged(found)
         else f"nDCG@10 {gain(overall.get('gain'))}; {against_zero(overall.get('gain'))}."
     )
-    said = (
-        f"Now minus untuned hybrid: {told} Measured on {amount(found.get('questions'), 'question')} that nobody asked: "
-        "other phrasings of what users did ask, judged by the truth table, which the pipeline never reads. "
-        f"Learned from clicks: {learned}. {decided.text}"
+    compared = (
+        f"{now} minus untuned hybrid: {told} Measured on {amount(found.get('questions'), 'question')} that nobody "
+        "asked: other phrasings of what users did ask, judged by the truth table, which the pipeline never reads. "
+        f"Learned from clicks: {learned}. {decided}"
     )
-    columns = {"dense": "Dense only", "before": "Untuned hybrid", "after": "Now"}
+    columns = {"dense": "Dense only", "before": "Untuned hybrid", "after": now}
     rows = tuple(
         (name, *(score((found.get(column) or {}).get(key)) for column in columns)) for key, name in _METRICS.items()
     )
@@ -209,11 +208,22 @@ def retrieval_section(found: Figures) -> Section:
     return Section(
         "Retrieval",
         (
-            Text(said, _retrieval_outcome(found)),
+            Text(compared, _retrieval_outcome(found)),
             Table(caption, ("Measure", *columns.values()), rows),
             Plot("nDCG@10 on held-out questions", tuple(each for each in drawn if each), False, page_only=True),
         ),
     )
+
+
+def _decided(own: Figures, experiment: Figures) -> str:
+    """What the pipeline itself decided, on what it knows."""
+    if not own:
+        return "The pipeline's own gate has decided nothing: there was no other configuration to test."
+    said = sentence(own.get("reason"))
+    if own.get("verdict") != "ship":
+        return f"The pipeline's own gate, on experts' verdicts: kept. {said}"
+    after = f"experiment {experiment['id']} asks users" if experiment.get("id") else "no experiment is running"
+    return f"The pipeline's own gate, on experts' verdicts: passed; {after}, what is in force stays. {said}"
 
 
 def _retrieval_outcome(found: Figures) -> Mark:

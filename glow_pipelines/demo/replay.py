@@ -28,10 +28,9 @@ from glow_pipelines.demo.company import (
     people,
 )
 from glow_pipelines.learning.prompts.types import Prompt
-from glow_pipelines.learning.retrieval import RetrievalIndex
 from glow_pipelines.providers.types import ChatRequest, Message
 from glow_pipelines.services import Services
-from glow_pipelines.steps.knowledge import chunks_of, index_in_force
+from glow_pipelines.steps.retrieval.indexing import index_agent
 
 SHOWN = 10
 PASSAGE = 300
@@ -141,65 +140,57 @@ class Replay:
 
     def _search(self) -> None:
         """Questions to the helpdesk: the last phrasing of every intent is never asked, and judges the outcome."""
+        index_agent(self.services, HELPDESK)
         asked = [case for number, case in enumerate(cases(HELPDESK)) if number % 3 != 2]
-        index, _ = index_in_force(self.services, HELPDESK)
-        vectors = self.services.embeddings.embed([case.input for case in asked])
+        vectors = [vector.tolist() for vector in self.services.embeddings.embed([case.input for case in asked])]
         total = len(asked) * self.weeks.sessions
         for number, (case, vector) in enumerate(zip(asked, vectors, strict=True)):
             for session in range(self.weeks.sessions):
-                self._session(index, case, vector.astype(np.float64), session)
+                self._session(case, vector, session)
                 self.progress("tax-helpdesk: searches", number * self.weeks.sessions + session + 1, total)
-        self._answer(index, asked[: self.weeks.answered_questions], vectors)
+        self._answer(asked[: self.weeks.answered_questions], vectors)
 
-    def _session(self, index: RetrievalIndex, case: Case, vector: np.ndarray, session: int) -> None:
+    def _session(self, case: Case, vector: Sequence[float], session: int) -> None:
         """One user's search, with both rankings interleaved: what was never shown can never be learned."""
         event = f"{HELPDESK}/{case.id}/{session}"
         rng = self._rng(event)
         user = self.users[int(rng.integers(len(self.users)))]
-        shown = index.interleave(case.input, vector, SHOWN, rng)
-        ids = [each.chunk_id for each in shown]
-        right = {str(rng.choice(ids))} if self.weeks.null else chunks_of(index, case.right)
-        clicked = clicks(ids, right, rng) if user.temper == "fair" else clicks(ids, set(), rng)
+        shown = self.client.search(
+            HELPDESK, case.input, SHOWN, embedding=vector, policy="interleave", event_id=event, user_id=user.id,
+            conversation_id=event,
+        ).hits  # fmt: skip
+        sources = [str(each.document_id) for each in shown]
+        right = {str(rng.choice(sources))} if self.weeks.null else set(case.right)
+        clicked = clicks(sources, right, rng) if user.temper == "fair" else clicks(sources, set(), rng)
         if self.weeks.null:
-            clicked = [bool(value) for value in rng.random(len(ids)) < 0.15]
-        verdicts = [0] * len(ids)
+            clicked = [bool(value) for value in rng.random(len(sources)) < 0.15]
+        verdicts = [0] * len(sources)
         if session == 0:  # an expert looks at the first search of every question
             expert = self.experts[int(rng.integers(len(self.experts)))]
-            verdicts = [int(value) for value in judge_passages(expert, ids, right, rng)]
+            verdicts = [int(value) for value in judge_passages(expert, sources, right, rng)]
         hits = [
-            {
-                "chunk_id": hit.chunk_id,
-                "rank": hit.rank,
-                "score": hit.score,
-                "leg": hit.leg,
-                "propensity": hit.propensity,
-                "clicked": click,
-                "explicit": verdict,
-            }
+            {"chunk_id": hit.chunk_id, "rank": hit.rank, "clicked": click, "explicit": verdict, "expert": verdict != 0}
             for hit, click, verdict in zip(shown, clicked, verdicts, strict=True)
         ]
-        self.client.log_retrieval(event, HELPDESK, case.input, hits, policy="interleave", user_id=user.id,
-                                  conversation_id=event)  # fmt: skip
+        self.client.log_retrieval(event, HELPDESK, case.input, hits, user_id=user.id, conversation_id=event)
 
-    def _answer(self, index: RetrievalIndex, asked: Sequence[Case], vectors: np.ndarray) -> None:
+    def _answer(self, asked: Sequence[Case], vectors: Sequence[Sequence[float]]) -> None:
         """Some questions are answered by the model from the best passage, and voted on."""
         found = self.client.resolve_prompt(HELPDESK)
         prompt = Prompt.from_json(found.prompt)
         best = [
-            index.search(case.input, vector.astype(np.float64), 1)[0].chunk_id
+            self.client.search(HELPDESK, case.input, 1, embedding=vector).hits[0]
             for case, vector in zip(asked, vectors, strict=False)
         ]
-        texts = {chunk.id: chunk.text for chunk in index.chunks}
-        source = {chunk.id: chunk.document_id for chunk in index.chunks}
         gists = {document.id: document.gist for document in documents()}
         requests = [
-            _request(prompt, f"Article: {texts[chunk][:PASSAGE]}\n\nQuestion: {case.input}")
-            for case, chunk in zip(asked, best, strict=True)
+            _request(prompt, f"Article: {(hit.text or '')[:PASSAGE]}\n\nQuestion: {case.input}")
+            for case, hit in zip(asked, best, strict=True)
         ]
         answers = self.services.chat.complete_many(
             requests, lambda done: self.progress(f"{HELPDESK} answers", done, len(asked))
         )
-        for number, (case, chunk, answer) in enumerate(zip(asked, best, answers, strict=True), 1):
+        for number, (case, hit, answer) in enumerate(zip(asked, best, answers, strict=True), 1):
             execution = f"{HELPDESK}/{case.id}"
             rng = self._rng(execution)
             user = self.users[int(rng.integers(len(self.users)))]
@@ -207,9 +198,9 @@ class Replay:
             self.client.log_execution(
                 execution, HELPDESK, case.input, answer.text, user_id=user.id, channel="web",
                 prompt_version=found.prompt_version, model=self.services.chat.name, started_at=at,
-                metadata={"passage": chunk},
+                metadata={"passage": hit.chunk_id},
             )  # fmt: skip
-            self._vote(HELPDESK, execution, user, source[chunk], case, (), "wrong_source", at)
+            self._vote(HELPDESK, execution, user, str(hit.document_id), case, (), "wrong_source", at)
             expert = self.experts[int(rng.integers(len(self.experts)))]
             held = str(rng.choice(list(gists))) if self.weeks.null else judge(expert, case.right, list(gists), rng)
             self.client.submit_annotation(

@@ -34,7 +34,7 @@ def sections(figures: Figures) -> tuple[Section, ...]:
         retrieval_section(figures.get("retrieval") or {}),
         Section("Datasets", _datasets(_all(figures, "prompts"), _all(figures, "examples"))),
         Section("Fine-tuning", _models(_all(figures, "models"))),
-        experiments_section(_all(figures, "prompts")),
+        experiments_section(_all(figures, "prompts"), figures.get("retrieval") or {}),
         Section("Lineage of one change", _lineage(figures.get("lineage") or {})),
         Section("Success metrics", _metrics(_all(figures, "success_metrics"))),
         Section("Time", (Text(_seconds(figures.get("seconds") or {})),)),

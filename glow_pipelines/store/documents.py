@@ -61,6 +61,10 @@ class Documents(Noun):
         assert row is not None
         return int(row["proposals"]), row["ago"]
 
+    def was_proposed(self, agent: str, parameters: Mapping[str, Any]) -> bool:
+        row = self._row("was_proposed", agent=agent, parameters=json(dict(parameters)))
+        return row is not None and bool(row["known"])
+
     def any(self, agent: str) -> bool:
         """Whether an agent ever had a document."""
         row = self._row("any_document", agent=agent)

@@ -25,6 +25,11 @@ select k.chunking
 select count(*) as proposals, clock_timestamp() - max(created_at) as ago from glow.chunkings
  where agent = %(agent)s and evidence is not null
 
+-- was_proposed --
+-- Whether this way of cutting was proposed and indexed before.
+select exists (select from glow.chunkings
+                where agent = %(agent)s and evidence is not null and parameters = %(parameters)s::jsonb) as known
+
 -- any_document --
 -- Whether an agent ever had a document.
 select exists (select from glow.documents where agent = %(agent)s) as found

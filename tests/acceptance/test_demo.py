@@ -112,6 +112,11 @@ def test_a_better_prompt_is_found_gated_and_put_to_users(company: Callable[[], C
     assert coder["state"] == "finalist"
     assert coder["gate"]["difference"]["low"] > 0
     assert coder["experiment"]["state"] == "running"
+    found = report["retrieval"]
+    assert found["difference"]["gain"]["low"] > 0, (
+        "learned retrieval beats the untuned hybrid on questions nobody asked"
+    )
+    assert (found["pipeline_gate"]["verdict"], found["experiment"]["state"]) == ("ship", "running")
     with psycopg.connect(here.database_url) as connection:
         # Every demonstration comes from train, and every test item of the gate from test.
         leaked = connection.execute(
@@ -137,6 +142,7 @@ def test_when_everybody_judges_at_random_nothing_is_promoted(company: Callable[[
     assert "promote" not in gates(here)
     assert all(each["experiment"] is None for each in report["prompts"])
     assert (report["retrieval"]["pipeline_gate"] or {"verdict": "keep"})["verdict"] == "keep"
+    assert report["retrieval"]["experiment"] is None
 
 
 def test_killed_anywhere_it_continues_pays_nothing_twice_and_ends_the_same(company: Callable[[], Company]) -> None:

@@ -15,6 +15,7 @@ from glow_pipelines.defs.retrieval.cuts import chunking_proposals
 from glow_pipelines.defs.retrieval.index import retrieval_index
 from glow_pipelines.defs.retrieval.learned import retrieval_learning
 from glow_pipelines.settings import Settings
+from glow_pipelines.store.retrieval_index import RetrievalIndexes
 from tests.steps.indexing_world import AGENT
 from tests.steps.retrieval_world import Desk
 
@@ -124,3 +125,15 @@ def test_documents_are_indexed_where_nothing_is_learned(desk: Desk) -> None:
     for asset in ("embedding_training_pairs", "query_expansions", "retrieval_configuration", "chunking_proposals"):
         assert shown(result, asset)["state"] == "RAG_LEARNING_ENABLED is false"
     assert cast(str, checked(result)["no_leak_of_test_queries"][1])
+
+
+def test_an_index_that_is_not_what_is_live_stops_the_run(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    gap = {"index_number": 3, "missing": 2, "stray": 0, "unembedded": 1}
+    monkeypatch.setattr(RetrievalIndexes, "incomplete", lambda *a: [gap])
+    result = materialize(desk)
+    assert not result.success
+    assert checked(result)["index_complete"] == (
+        False,
+        "index 3 lacks 2 chunks, has 0 that are not live, 1 without a vector",
+    )
+    assert "retrieval_configuration" not in [each.asset_key and each.asset_key.path[-1] for each in result.all_events]

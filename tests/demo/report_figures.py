@@ -177,11 +177,13 @@ def sample() -> Figures:
         "retrieval": {
             "questions": 40,
             "configuration": "c0ffee",
+            "candidate": True,
+            "experiment": None,
             "dense": _metrics(0.58),
             "before": _metrics(0.61),
             "after": _metrics(0.70),
             "difference": comparison_figures(wide_interval(0.09, 0.05)),
-            "pipeline_gate": {"verdict": "ship", "reason": "Shipped: nDCG@10 0.702 to 0.801 on 22 held-out queries."},
+            "pipeline_gate": {"verdict": "ship", "reason": "Passed: nDCG@10 0.702 to 0.801 on 22 held-out queries."},
             "pairs": 310,
         },
         "models": [

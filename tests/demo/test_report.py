@@ -38,7 +38,7 @@ def test_both_say_what_was_found_in_the_same_order(show: Any) -> None:
         "Not optimized. Answers are free text",
         "nDCG@10 +0.090 (+0.040 to +0.140); the whole interval is above zero",
         "40 questions that nobody asked",
-        "own gate, on experts' verdicts: ship. Shipped:",
+        "own gate, on experts' verdicts: passed; no experiment is running, what is in force stays. Passed:",
         "0.610 (0.550–0.670)",
         "14 no expert approval outside train",
         "expense-coder (168 training rows) disabled: training is switched off.",
@@ -77,14 +77,15 @@ def test_what_did_not_improve_is_neither_called_nor_coloured_a_success() -> None
         prompt_figures("support-triage", state="insufficient_data", reason="insufficient data: 12 of 20 test items"),
     ]
     figures["retrieval"]["difference"] = comparison_figures(wide_interval(0.01, 0.05))
-    figures["retrieval"]["pipeline_gate"] = {"verdict": "keep", "reason": "Kept: the gain may be chance."}
+    figures["retrieval"] |= {"pipeline_gate": {"verdict": "keep", "reason": "Kept: the gain may be chance."}}
+    figures["retrieval"]["candidate"] = False
     figures["success_metrics"] = []
     for text in (words(terminal(figures)), words(page := write_html(figures))):
         assert "No improvement. Right on 60 sealed test items" in text
         assert "-10.0 points (-20.9 to +1.4); the interval contains zero: this may be chance. Gate: drop." in text
         assert "Not enough data. Insufficient data: 12 of 20 test items" in text
         assert "Not shown to be better. Now minus untuned hybrid: nDCG@10 +0.010 (-0.040 to +0.060)" in text
-        assert "keep. Kept: the gain may be chance." in text
+        assert "verdicts: kept. Kept: the gain may be chance." in text
         assert "No experiment is running: no candidate passed its gate" in text
         assert "mproved" not in text
     assert 'class="good"' not in page

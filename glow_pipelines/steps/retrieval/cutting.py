@@ -32,14 +32,17 @@ def consider_cuts(services: Services, agent: str) -> Cut:
     with services.store.transaction() as t:
         proposals, ago = t.documents.proposed(agent)
         running = t.experiments.running(agent, "retrieval")
-    proposal = propose_chunking(services, agent, SEED, look=proposals + 1)
+    recent = ago is not None and ago < BETWEEN  # then this is the look that made it: it may have to be gone on with
+    proposal = propose_chunking(services, agent, SEED, look=proposals if recent else proposals + 1)
     if proposal is None:
         return Cut(None, None, "no document is indexed yet")
     if proposal.verdict != "apply":
         return Cut(proposal, None, proposal.reason)
     if running is not None:
         return Cut(proposal, None, f"experiment {running['experiment_id']} runs: no second candidate meanwhile")
-    if ago is not None and ago < BETWEEN:
+    with services.store.transaction() as t:  # a process that died between its index and its gate goes on with it
+        new = proposal.parameters is None or not t.documents.was_proposed(agent, proposal.parameters)
+    if new and recent and ago is not None:
         return Cut(proposal, None, f"another proposal was tried {ago / timedelta(days=1):.1f} days ago")
     current, parent = index_in_force(services, agent)
     made = index_proposal(services, agent, proposal, current, parent)
