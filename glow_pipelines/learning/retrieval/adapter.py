@@ -43,6 +43,7 @@ class ContrastiveSettings:
     hard_from: int = 10
     hard_to: int = 50
     held_out: float = 0.1
+    most: int = 1500  # questions: a fit takes seconds with these, and minutes with ten thousand
 
 
 def ridge(labelled: Labelled, penalty: float) -> Vector:
@@ -58,55 +59,64 @@ def ridge(labelled: Labelled, penalty: float) -> Vector:
 def contrastive(labelled: Labelled, rng: np.random.Generator, settings: ContrastiveSettings | None = None) -> Vector:
     """Stopped early on held-out questions, and the identity where none of its epochs did better than that."""
     settings = settings or ContrastiveSettings()
-    order = rng.permutation(len(labelled.positives))
-    watched = order[: max(1, int(len(order) * settings.held_out))]
-    taught = order[len(watched) :]
-    hard = _hard(labelled, settings)
+    order = rng.permutation(len(labelled.positives))[: settings.most]
+    labelled = labelled.taking(order.tolist())
+    own, hard = _padded(labelled.positives), _hard(labelled, settings)
+    watched = np.arange(max(1, int(len(order) * settings.held_out)))
+    taught = np.arange(len(watched), len(order))
     width = labelled.questions.shape[1]
     matrix = np.eye(width)
-    best, least = matrix, _loss(matrix, labelled, watched, hard, np.random.default_rng(0), settings)[0]
+    best, least = matrix, _loss(matrix, labelled, watched, own, hard, np.random.default_rng(0), settings)[0]
     first, second, step = np.zeros_like(matrix), np.zeros_like(matrix), 0
     for _ in range(settings.epochs):
         taught = rng.permutation(taught)
         for start in range(0, len(taught), settings.batch):
-            _, gradient = _loss(matrix, labelled, taught[start : start + settings.batch], hard, rng, settings)
+            _, gradient = _loss(matrix, labelled, taught[start : start + settings.batch], own, hard, rng, settings)
             gradient = gradient + settings.pull * (matrix - np.eye(width))
             step += 1
             first = 0.9 * first + 0.1 * gradient
             second = 0.999 * second + 0.001 * gradient**2
             move = first / (1 - 0.9**step) / (np.sqrt(second / (1 - 0.999**step)) + 1e-8)
             matrix = matrix - settings.rate * move
-        loss = _loss(matrix, labelled, watched, hard, np.random.default_rng(0), settings)[0]
+        loss = _loss(matrix, labelled, watched, own, hard, np.random.default_rng(0), settings)[0]
         if loss < least:
             best, least = matrix, loss
     return best
 
 
-def _hard(labelled: Labelled, settings: ContrastiveSettings) -> list[Positions]:
+def _padded(positives: Sequence[Positions]) -> Positions:
+    """One row per question, its positives over and over."""
+    width = max(len(each) for each in positives)
+    return np.array([np.resize(each, width) for each in positives])
+
+
+def _hard(labelled: Labelled, settings: ContrastiveSettings) -> Positions:
     """Per question, chunks of the middle ranks that are not among its positives."""
-    found = []
-    for asked, positive in zip(labelled.questions, labelled.positives, strict=True):
-        ranked = np.argsort(-(labelled.chunks @ asked), kind="stable")[settings.hard_from : settings.hard_to]
-        found.append(np.setdiff1d(ranked, positive))
-    return found
+    to = min(settings.hard_to + 1, len(labelled.chunks))
+    scores = labelled.questions @ labelled.chunks.T
+    for row, positive in enumerate(labelled.positives):
+        scores[row, positive] = -np.inf
+    best = np.argpartition(-scores, to - 1, axis=1)[:, :to]
+    order = np.argsort(-np.take_along_axis(scores, best, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(best, order, axis=1)[:, min(settings.hard_from, to - 1) :]
 
 
 def _loss(
     matrix: Vector,
     labelled: Labelled,
     chosen: Positions,
-    hard: Sequence[Positions],
+    own: Positions,
+    hard: Positions,
     rng: np.random.Generator,
     settings: ContrastiveSettings,
 ) -> tuple[float, Vector]:
     """Mean InfoNCE of a batch, and its gradient; a positive of another question is no negative if it answers this."""
     asked = labelled.questions[chosen]
-    own = np.array([rng.choice(labelled.positives[i]) for i in chosen])
-    others = [rng.choice(hard[i], min(settings.hard, len(hard[i])), replace=False) for i in chosen if len(hard[i])]
-    columns = np.concatenate([own, *others])
-    known = np.zeros((len(chosen), len(columns)), dtype=bool)
-    for row, i in enumerate(chosen):
-        known[row] = np.isin(columns, labelled.positives[i])
+    mine = own[chosen]
+    target = np.take_along_axis(mine, rng.integers(0, mine.shape[1], (len(chosen), 1)), axis=1)[:, 0]
+    others = np.take_along_axis(hard[chosen], rng.integers(0, hard.shape[1], (len(chosen), settings.hard)), axis=1)
+    columns = np.concatenate([target, others.ravel()])
+    known = (columns[None, :, None] == mine[:, None, :]).any(axis=2)
     known[np.arange(len(chosen)), np.arange(len(chosen))] = False
     turned = asked @ matrix.T
     length = np.maximum(np.linalg.norm(turned, axis=1, keepdims=True), 1e-12)

@@ -22,6 +22,8 @@ from glow_pipelines.learning.retrieval.signal_table import SignalTable
 from glow_pipelines.learning.retrieval.types import Signal, Vector
 from glow_pipelines.learning.retrieval.weighing import Caps, Voices, voices
 
+MOST_OF_MEDIAN = 3.0
+
 Label = Literal["positive", "negative", "unjudged"]
 
 
@@ -42,8 +44,8 @@ class FeedbackSettings:
 class Cell:
     """What the log says of one chunk for one query group. ``credit`` and ``effective_examinations`` are in users.
 
-    ``agreed`` is the attractiveness that is left without whichever person moves it farthest from the base rate: what
-    one person alone says moves no ranking, however often it is said. Experts stay in.
+    ``agreed`` is the attractiveness that is left when everybody counts for one visit at most, and without whoever moves
+    it farthest from the base rate: what one person alone says moves no ranking, however often. Experts stay in.
     """
 
     group: str
@@ -85,9 +87,7 @@ def relevance_posterior(
     heard = voices(table, group_of, as_of, settings.caps)
     seen = replace(heard, looks=heard.looks * seen_share(heard))
     sums = seen.sums()
-    total = float(sums.looks.sum())
-    # To three places: the base rate is part of every excess, and must not move with every signal.
-    base = round(min(1.0, float(sums.credit.sum()) / total), 3) if total else 0.0
+    base = _base(seen)
     value = _attractiveness(sums.credit, sums.looks, base)
     positive = (value >= settings.positive_from) & (sums.looks >= settings.positive_examinations)
     negative = (value < settings.negative_below) & (sums.looks >= settings.negative_examinations)
@@ -101,7 +101,7 @@ def relevance_posterior(
         sums.users.tolist(),
         sums.event_ids,
         [labels[each] for each in (positive + 2 * (negative & ~positive)).tolist()],
-        _agreed(seen, sums.credit, sums.looks, value, base).tolist(),
+        _agreed(seen, base).tolist(),
         strict=True,
     )
     return Posterior(tuple(Cell(*row) for row in columns), base, agreement(heard), bool(heard.expert.any()))
@@ -124,13 +124,29 @@ def _attractiveness(credit: Vector, looks: Vector, base: float) -> Vector:
     return value
 
 
-def _agreed(seen: Voices, credit: Vector, looks: Vector, value: Vector, base: float) -> Vector:
-    """``value`` without the loudest person, on the same side of ``base``."""
-    crowd = ~seen.expert
-    cell = seen.cell[crowd]
-    without = _attractiveness(
-        np.maximum(credit[cell] - seen.credit[crowd], 0.0), np.maximum(looks[cell] - seen.looks[crowd], 0.0), base
-    )
+def _base(seen: Voices) -> float:
+    """Credit per look, where nobody counts for more than three times the person in the middle.
+
+    To two places: the base rate is part of every excess, and must not move with every signal.
+    """
+    if not len(seen.user):
+        return 0.0
+    looks, credit = (np.bincount(seen.user, each) for each in (seen.looks, seen.credit))
+    here = looks > 0
+    if not here.any():
+        return 0.0
+    share = np.minimum(1.0, MOST_OF_MEDIAN * float(np.median(looks[here])) / np.maximum(looks, 1e-12))
+    return round(min(1.0, float((credit * share).sum() / (looks * share).sum())), 2)
+
+
+def _agreed(seen: Voices, base: float) -> Vector:
+    once = np.where(seen.expert, 1.0, 1 / np.maximum(seen.weight, 1.0))
+    one = replace(seen, credit=seen.credit * once, looks=seen.looks * once)
+    sums, crowd = one.sums(), ~one.expert
+    value = _attractiveness(sums.credit, sums.looks, base)
+    cell = one.cell[crowd]
+    credit, looks = sums.credit[cell] - one.credit[crowd], sums.looks[cell] - one.looks[crowd]
+    without = _attractiveness(np.maximum(credit, 0.0), np.maximum(looks, 0.0), base)
     least, most = value.copy(), value.copy()
     np.minimum.at(least, cell, without)
     np.maximum.at(most, cell, without)

@@ -7,7 +7,8 @@ training either of them; a query used in training or tuning must not be given he
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -23,6 +24,8 @@ SIGNIFICANT = 0.05
 SLICE_LOSS = 0.02  # of the current nDCG: a significant loss beyond it in any slice stops a gain elsewhere
 REPEATED = 0.8  # cosine to the nearest remembered question; at or below it a question counts as unseen
 WELL_JUDGED = 0.5
+
+SliceOf = Callable[[str], str | Iterable[str]]
 
 
 @dataclass(frozen=True)
@@ -73,13 +76,14 @@ def gate(
     rng: np.random.Generator,
     *,
     condensed: bool = False,
-    slice_of: Callable[[str], str] | None = None,
+    slice_of: SliceOf | None = None,
     look: int = 1,
     retold: Sequence[JudgedQuery] | None = None,
 ) -> RetrievalGate:
     """Ship only if p < .05, the gain's lower 95 % bound is above 0 (both clustered by query group), and no slice loses.
 
-    Without ``slice_of`` (query text -> slice name) the slices are questions the candidate remembers and unseen ones.
+    Questions that the candidate remembers and unseen ones are slices always; ``slice_of`` (query text -> name or names,
+    such as domain, head or tail) adds others.
     ``retold``: the same queries in the same order as the candidate knows them, where its chunks or vectors are others.
     """
     retold = queries if retold is None else retold
@@ -90,13 +94,14 @@ def gate(
     before, after = measure(current, queries, condensed=condensed), measure(candidate, retold, condensed=condensed)
     groups = [judged.group for judged in queries]
     overall = _compare("all", before[:, 0], after[:, 0], groups, rng)
-    if slice_of is None:
-        names = ["repeated" if candidate.memory.nearest(q.embedding) > REPEATED else "unseen" for q in retold]
-    else:
-        names = [slice_of(judged.query) for judged in queries]
+    places: dict[str, list[int]] = defaultdict(list)
+    for i, judged in enumerate(retold):
+        known = "repeated" if candidate.memory.nearest(judged.embedding) > REPEATED else "unseen"
+        named = () if slice_of is None else slice_of(judged.query)
+        for name in {known, *((named,) if isinstance(named, str) else named)}:
+            places[name].append(i)
     slices = []
-    for name in sorted(set(names)):
-        at = [i for i, other in enumerate(names) if other == name]
+    for name, at in sorted(places.items()):
         slices.append(_compare(name, before[at, 0], after[at, 0], [groups[i] for i in at], rng))
     metrics = [summarize(scores, groups, rng, condensed=condensed) for scores in (before, after)]
     verdict, reason = _decide(overall, slices, significance_at(look))

@@ -34,12 +34,16 @@ class PairSettings:
 
 @dataclass(frozen=True)
 class PairMining:
-    """``dropped`` counts refused negatives by reason; ``alone`` the positives no negative was found for."""
+    """``dropped`` counts refused negatives by reason; ``alone`` the positives no negative was found for.
+
+    ``queries``: the query groups that have positives.
+    """
 
     pairs: tuple[TrainingPair, ...]
     dropped: Mapping[str, int]
     positives: int
     alone: int
+    queries: int = 0
 
 
 @dataclass(frozen=True)
@@ -69,10 +73,12 @@ def mine_pairs(
     dropped: Counter[str] = Counter()
     pairs: list[TrainingPair] = []
     positives = alone = 0
+    answered: set[str] = set()
     for cell in posterior.cells:
         if cell.label != "positive" or cell.chunk_id not in index.position:
             continue
         positives += 1
+        answered.add(cell.group)
         before = len(pairs)
         sources = set(cell.event_ids)
         wordings = {e.query: e for e in reversed(by_group[cell.group]) if e.id in sources and _liked(e, cell.chunk_id)}
@@ -100,7 +106,7 @@ def mine_pairs(
                     )
                 )
         alone += len(pairs) == before
-    return PairMining(tuple(pairs), dict(sorted(dropped.items())), positives, alone)
+    return PairMining(tuple(pairs), dict(sorted(dropped.items())), positives, alone, len(answered))
 
 
 class _Guard:
@@ -134,8 +140,8 @@ class _Guard:
             if jaccard(shingles(mine.text), shingles(other.text)) >= self._settings.near_duplicate:
                 return "near duplicate"
             if mine.embedding is not None and other.embedding is not None:
-                alike = self._index.cosines(np.asarray(other.embedding))[self._index.position[chunk_id]]
-                if alike >= self._settings.same_meaning:
+                vectors, position = self._index.vectors, self._index.position
+                if vectors[position[chunk_id]] @ vectors[position[other_id]] >= self._settings.same_meaning:
                     return "near duplicate"
         return None
 

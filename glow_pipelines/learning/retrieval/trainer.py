@@ -19,7 +19,7 @@ from glow_pipelines.learning.retrieval.evaluation import JudgedQuery
 from glow_pipelines.learning.retrieval.expansion import ExpansionLearning, learn_from_signals
 from glow_pipelines.learning.retrieval.feedback import Cell, FeedbackSettings, Posterior, relevance_posterior
 from glow_pipelines.learning.retrieval.folds import Lessons
-from glow_pipelines.learning.retrieval.gate import RetrievalGate, gate
+from glow_pipelines.learning.retrieval.gate import RetrievalGate, SliceOf, gate
 from glow_pipelines.learning.retrieval.groups import SAME_QUESTION, group_queries
 from glow_pipelines.learning.retrieval.index import RetrievalIndex
 from glow_pipelines.learning.retrieval.pairs import PairMining, PairSettings, mine_pairs
@@ -51,7 +51,8 @@ class TrainerSettings:
     """Everything that changes what is learned; part of a configuration's evidence.
 
     ``memory_rows``: the most chunks remembered of one question, ``memory_excess``: the least distance from the base
-    rate that is worth a row. A million searches would else leave a million rows, each with a vector.
+    rate that is worth a row, ``most_memory``: the most rows of all, those farthest from it. A million searches would
+    else leave a million rows, each with a vector.
     """
 
     feedback: FeedbackSettings = field(default_factory=FeedbackSettings)
@@ -61,6 +62,7 @@ class TrainerSettings:
     components: frozenset[str] = COMPONENTS
     memory_rows: int = 20
     memory_excess: float = 0.02
+    most_memory: int = 50_000
 
     def __post_init__(self) -> None:
         if unknown := sorted(self.components - COMPONENTS):
@@ -102,6 +104,7 @@ class RetrievalTraining:
             "pairs": len(self.mining.pairs),
             "pairs_by_kind": dict(sorted(Counter(pair.negative_kind for pair in self.mining.pairs).items())),
             "positives": self.mining.positives,
+            "positives_per_query": self.mining.positives / self.mining.queries if self.mining.queries else 0.0,
             "positives_alone": self.mining.alone,
             "dropped": dict(self.mining.dropped),
             "tuning": self.tuning.to_json(),
@@ -252,7 +255,7 @@ class RagTrainer:
         rng: np.random.Generator,
         *,
         condensed: bool = False,
-        slice_of: Callable[[str], str] | None = None,
+        slice_of: SliceOf | None = None,
         look: int = 1,
     ) -> RetrievalGate:
         """Verdict on held-out judgements; see ``gate.gate``."""
@@ -322,6 +325,10 @@ class RagTrainer:
                 row = (cell.chunk_id, cell.agreed, cell.effective_examinations, cell.event_ids)
                 rows.append(MemoryRow(wordings[group][0], centre[group], *row))
                 groups.append(group)
+        if len(rows) > self.settings.most_memory:
+            excess = np.array([abs(row.attractiveness - base) for row in rows])
+            best = np.sort(np.argsort(-excess, kind="stable")[: self.settings.most_memory])
+            rows, groups = [rows[at] for at in best], [groups[at] for at in best]
         questions = {group: (texts[0], np.asarray(vectors[texts[0]])) for group, texts in wordings.items()}
         return Lessons(posterior, tuple(rows), tuple(groups), questions, explored, expansions)
 

@@ -47,13 +47,15 @@ class Sums:
 class Voices:
     """What each person adds to each cell, after decay and caps; all but the names have shape (voices,).
 
-    ``cell`` is a place in ``groups``, ``chunk_ids`` and ``event_ids``. ``expert``: an expert's judgement is in it.
+    ``cell`` is a place in ``groups``, ``chunk_ids`` and ``event_ids``; ``user`` numbers persons. ``expert``: an expert
+    judged.
     """
 
     groups: tuple[str, ...]
     chunk_ids: tuple[str, ...]
     event_ids: tuple[tuple[str, ...], ...]
     cell: Numbers
+    user: Numbers
     weight: Vector
     credit: Vector
     looks: Vector
@@ -85,7 +87,7 @@ def voices(
     caps = caps or Caps()
     if not len(table):
         none, no = np.zeros(0), np.zeros(0, dtype=np.int64)
-        return Voices((), (), (), no, none, none, none, no.astype(bool))
+        return Voices((), (), (), no, no, none, none, none, no.astype(bool))
     groups, group = np.unique([group_of[query] for query in table.queries], return_inverse=True)
     chunk_ids, chunk = np.unique(table.chunk_ids, return_inverse=True)
     cells, cell = np.unique(group[table.query] * len(chunk_ids) + chunk[table.chunk], return_inverse=True)
@@ -115,6 +117,7 @@ def voices(
         tuple(str(chunk_ids[each]) for each in cells % len(chunk_ids)),
         _events(table, cell, len(cells)),
         of_cell,
+        of_user,
         _sums(of_person, weight, len(persons)),
         _sums(of_person, weight * credit, len(persons)),
         _sums(of_person, weight * looks, len(persons)),

@@ -49,15 +49,15 @@ def test_noise_leaves_the_contrastive_adapter_at_rest() -> None:
 
 
 def test_the_gradient_is_that_of_the_loss() -> None:
-    from glow_pipelines.learning.retrieval.adapter import _hard, _loss
+    from glow_pipelines.learning.retrieval.adapter import _hard, _loss, _padded
 
     labelled, _ = turned(3, 30)
     settings = ContrastiveSettings(hard_from=2, hard_to=20)
-    hard, chosen = _hard(labelled, settings), np.arange(10)
+    own, hard, chosen = _padded(labelled.positives), _hard(labelled, settings), np.arange(10)
     matrix = np.eye(WIDTH) + 0.05 * np.random.default_rng(0).normal(size=(WIDTH, WIDTH))
 
     def loss(at: Vector) -> tuple[float, Vector]:
-        return _loss(at, labelled, chosen, hard, np.random.default_rng(5), settings)
+        return _loss(at, labelled, chosen, own, hard, np.random.default_rng(5), settings)
 
     gradient = loss(matrix)[1]
     for row, column in ((0, 0), (3, 7), (11, 2)):

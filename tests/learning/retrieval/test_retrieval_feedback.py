@@ -35,7 +35,7 @@ def crowd(clicks: int, silent: int, rank: int = 1) -> list[RetrievalEvent]:
 def test_hand_computed_posterior() -> None:
     events = [*crowd(2, 2), event(9, "v", "other", hit("b", 2))]
     found = posterior(events)
-    base = round(2 / 4.5, 3)
+    base = round(2 / 4.5, 2)
     assert found.base_attractiveness == pytest.approx(base)
     assert found.cells[1].attractiveness == pytest.approx((2 + 2 * base) / (4 + 2))
     assert found.cells[1].event_ids == ("e0", "e1", "e2", "e3")

@@ -142,11 +142,15 @@ def test_a_loss_in_one_slice_stops_a_gain_elsewhere() -> None:
     first = {q: index.search(q, trainer.judged([Judgement(q, "c00", 1)])[0].embedding, 1)[0].chunk_id for q in worse}
     judgements = [Judgement(j.query, first.get(j.query, j.chunk_id), 1.0) for j in held_out]
 
-    def kind(query: str) -> str:
-        return "tail" if query in worse else "head"
+    def kind(query: str) -> tuple[str, str]:
+        return "tail" if query in worse else "head", "everything"
 
     verdict = trainer.gate(index, candidate, judgements, np.random.default_rng(0), slice_of=kind)
-    assert {part.name: part.gain.estimate > 0 for part in verdict.slices} == {"head": True, "tail": False}
+    gains = {part.name: part.gain.estimate > 0 for part in verdict.slices}
+    assert (gains["head"], gains["tail"]) == (True, False)
+    assert set(gains) - {"head", "tail"} <= {"everything", "repeated", "unseen"}
+    everything = next(part for part in verdict.slices if part.name == "everything")
+    assert everything.queries == verdict.overall.queries
     assert verdict.verdict == "keep"
 
 
