@@ -2083,7 +2083,8 @@ begin
         join %2$s t on t.index_number = $1 and t.term = x.term
        group by t.term_number, t.chunks
     ), wanted as materialized (
-      select ('{' || string_agg(a.term_number || ':' || a.weight, ',' order by a.term_number) || '}/1000000000')::public.sparsevec as terms from asked a
+      select ('{' || string_agg(a.term_number || ':' || a.weight, ',' order by a.term_number) || '}/1000000000')::public.sparsevec as terms
+        from (select x.* from asked x order by x.weight desc, x.term_number limit 16000) a -- A sparsevec holds no more.
     ), words as (
       select p.entry
         from (select a.term_number, a.weight, ceil(%4$s * a.weight / sum(a.weight) over ())::bigint as most from asked a) a
@@ -6933,6 +6934,10 @@ declare
   chunk_ids text[];
   worth double precision[];
 begin
+  -- As this statement sees the index, which may have grown since the plan was read: a term that more chunks hold than there
+  -- are would count negative.
+  select i.chunks, i.dense_floor into plan.chunks, plan.dense_floor
+    from glow.retrieval_indexes i where i.index_number = plan.index_number;
   if remembers then
     select r.chunk_ids, r.worth into chunk_ids, worth from glow_api.remembered(plan, vector) r;
   end if;
