@@ -11,6 +11,7 @@ clicks on the first rank only, taking it for one cost repeated questions up to 5
 from __future__ import annotations
 
 import numpy as np
+from scipy.sparse import csr_matrix
 
 from glow_pipelines.learning.retrieval.signal_table import Numbers
 from glow_pipelines.learning.retrieval.types import Vector
@@ -56,11 +57,13 @@ def seen_share(voices: Voices) -> Vector:
 
 
 def agreement(voices: Voices) -> float:
-    """How surely people agree on chunks beyond position: a z value over query groups, 0 where nothing can be said.
+    """How surely people agree on chunks beyond position: a z value, 0 where nothing can be said.
 
-    Credit is taken relative to its mean at the same chance of a look, and to its mean in the group. What one person's
-    remainder says of another's on the same chunk sums to zero over groups in a log of random clicks, or of clicks that
-    only know the rank.
+    Credit is taken relative to its mean at the same chance of a look, and to its mean in the group. With r_i what then
+    remains of a person's word on each chunk of a group, the sum of r_i · r_j over all pairs of persons is zero on
+    average in a log of random clicks, or of clicks that only know the rank. Its variance there is twice the sum of
+    (r_i · r_j)², as if each person's sign were drawn anew: of persons, not of groups, or one question that everybody
+    asks is all of the spread, and z is 1 however much they agree (1.3 over 20,000 searches of few popular questions).
     """
     crowd = ~voices.expert & (voices.weight > 0)
     if not crowd.any():
@@ -68,15 +71,15 @@ def agreement(voices: Voices) -> float:
     cell, weight = voices.cell[crowd], voices.weight[crowd]
     credit, chance = voices.credit[crowd] / weight, np.round(voices.looks[crowd] / weight, 2)
     level = np.unique(chance, return_inverse=True)[1]
-    names, of_group = np.unique(np.array(voices.groups), return_inverse=True)
-    group = of_group[cell]
+    group = np.unique(np.array(voices.groups), return_inverse=True)[1][cell]
     rest = credit - _mean(credit, level)[level]
     rest = rest - _mean(rest, group)[group]
-    cells = len(voices.groups)
-    pairs = np.bincount(cell, rest, cells) ** 2 - np.bincount(cell, rest**2, cells)
-    by_group = np.bincount(of_group, pairs, len(names))
-    spread = float(by_group.std())
-    return float(by_group.mean() / (spread / np.sqrt(len(names)))) if spread > 0 else 0.0
+    person = np.unique(group * (voices.user.max() + 1) + voices.user[crowd], return_inverse=True)[1]
+    told = csr_matrix((rest, (person, cell)), shape=(int(person.max()) + 1, len(voices.groups)))
+    alone = np.asarray(told.multiply(told).sum(axis=1)).ravel()
+    together = (np.asarray(told.sum(axis=0)) ** 2).sum() - alone.sum()
+    variance = 2 * (float((told.T @ told).power(2).sum()) - float((alone**2).sum()))
+    return float(together / np.sqrt(variance)) if variance > 1e-12 else 0.0
 
 
 def _mean(values: Vector, place: Numbers) -> Vector:

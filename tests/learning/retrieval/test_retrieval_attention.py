@@ -57,6 +57,14 @@ def test_people_agree_on_answers_and_on_nothing_else() -> None:
     assert agreement(heard([])) == 0.0
 
 
+def test_a_question_that_everybody_asks_does_not_drown_the_others() -> None:
+    def popular(click, seed: int) -> list[Signal]:  # type: ignore[no-untyped-def]
+        return [*signals(click, seed, groups=1, people=400), *signals(click, seed, groups=40, people=4)[20:]]
+
+    assert min(agreement(heard(popular(honest, seed))) for seed in range(5)) > 4
+    assert sum(agreement(heard(popular(random, seed))) >= 2.0 for seed in range(60)) <= 4
+
+
 @pytest.mark.parametrize("click", [random, top_half])
 def test_agreement_is_not_made_of_chance_or_rank(click) -> None:  # type: ignore[no-untyped-def]
     found = [agreement(heard(signals(click, seed, groups=30))) for seed in range(60)]
