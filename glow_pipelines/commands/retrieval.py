@@ -120,6 +120,11 @@ def analyze(agent: str, days: int, judged: bool, expect: bool, as_json: bool) ->
         found = performance.analyze(t, period, model, until - timedelta(days=days / 2))
     quality: Any = None
     got: Any = {}
+    if (judged or expect) and model != services.embeddings.name:
+        raise click.ClickException(
+            f"{agent} is searched with {plain(model)}, and the provider serves {services.embeddings.name}: questions "
+            "cannot be embedded as they were; leave out --judged and --expect until the new model is in force"
+        )
     if judged or expect:
         from glow_pipelines.steps.knowledge import index_in_force
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from glow_pipelines.errors import Actionable
+from glow_pipelines.learning.retrieval.text import normalised
 
 _NEGATIVE = re.compile(r"negative(_[0-9]+)?")
 
@@ -83,4 +84,4 @@ def overlap(train: Iterable[Texts], held_out: Iterable[Texts]) -> set[str]:
 
 
 def _spelled(text: str) -> str:
-    return " ".join(text.lower().split())
+    return normalised(text) or text.strip()

@@ -168,9 +168,13 @@ class RetrievalIndexes(Noun):
         found = self._row("searched_index", agent=agent, configuration=configuration)
         if found is None:
             return []
+        return self.held(found["index_number"])
+
+    def held(self, index_number: int) -> list[Chunk]:
+        """The chunks of a ready index."""
         return [
             Chunk(row["id"], row["document_id"], row["text"], row["embedding"] and _vector(row["embedding"]))
-            for row in self._rows("indexed_chunks", index_number=found["index_number"])
+            for row in self._rows("indexed_chunks", index_number=index_number)
         ]
 
     def _write(

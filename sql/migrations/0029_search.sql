@@ -26,6 +26,11 @@ begin
 end $$;
 comment on function glow.lowered is 'A text in NFKC and small letters, the same on every server.';
 
+create function glow.spelling(value text) returns text
+  language sql immutable strict parallel safe set search_path = pg_catalog, pg_temp
+  return coalesce(nullif(btrim(regexp_replace(glow.lowered(value) collate "C", '[\u0001- !-/:-@\u005b-`{-~]+', ' ', 'g')), ''), btrim(value));
+comment on function glow.spelling is 'What two texts have in common that differ in capitals, spaces and marks only.';
+
 -- Steps of the light stemmer: plural, -ing, -ed, -ly, final -e. `offset 0` keeps each step computed once.
 create function glow.terms(value text) returns text[]
   language plpgsql immutable strict parallel safe set search_path = pg_catalog, pg_temp as $$

@@ -82,12 +82,14 @@ def test_triplets_and_tuples_have_the_columns_a_loss_reads(
 def test_no_query_stands_in_two_files(store: Store, connection: psycopg.Connection, tmp_path: Path) -> None:
     pair(connection, "shared", 0, 1, 2)
     pair(connection, "Shared ", 0, 3, split="test")
+    pair(connection, "Is a taxi  travel?", 0, 1)
+    pair(connection, "\uff29s a TAXI travel", 0, 3, split="val")
     pair(connection, "own", 1, 2)
     pair(connection, "other", 1, 2, split="test")
     train, test = (export_pairs(store, tmp_path, PairRequest(AGENT, split=split)) for split in ("train", "test"))
     assert [line["anchor"] for line in lines(train.written.path)] == ["own"]
     assert [line["anchor"] for line in lines(test.written.path)] == ["other"]
-    assert train.left_out["query is in another split too"] == 2
+    assert train.left_out["query is in another split too"] == 3
     assert train.written.path != test.written.path
 
 

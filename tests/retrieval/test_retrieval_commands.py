@@ -112,6 +112,8 @@ def test_an_analysis_says_what_the_log_shows(glow: Callable[..., Result], connec
     assert found["slices"][0]["figures"]["liked_rate"]["low"] <= 1
     assert {each["kind"] for each in found["slices"]} == {"all", "policy", "configuration", "week"}
     assert "known are desk" in told(glow("analyze", "nobody"))
+    for option in ("--judged", "--expect"):  # a question of one model and chunks of another: an error of numpy's
+        assert "is searched with m, and the provider serves" in told(glow("analyze", AGENT, option))
 
 
 def test_pairs_go_to_a_file_and_training_says_what_it_needs(

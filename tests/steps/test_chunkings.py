@@ -5,13 +5,16 @@ Belongs here: the steps against a real PostgreSQL. Does not: whether a proposal 
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from benchmarks.retrieving.manuals import Manuals, write_manuals
 from glow_pipelines.learning.retrieval import Judgement
 from glow_pipelines.learning.retrieval.carrying import carry_judgements
 from glow_pipelines.learning.retrieval.segmentation import boundaries
+from glow_pipelines.learning.retrieval.types import Expansion
 from glow_pipelines.steps.knowledge import index_in_force, query_split
 from glow_pipelines.steps.retrieval.chunkings import index_proposal, propose_chunking
 from glow_pipelines.steps.retrieval.indexing import index_agent
@@ -65,8 +68,15 @@ def test_a_proposal_becomes_a_candidate_with_an_index_of_its_own(library: Librar
 
     served = library.searched()
     current, parent = index_in_force(library.services, AGENT)
-    candidate = index_proposal(library.services, AGENT, proposal, current, parent)
+    rule = Expansion("business lunch", ("meal",), 0.5, 6, 4, 3.0, 0.01, ("e1",))
+    known = replace(current.configuration, adapter=np.eye(8)[::-1], expansions=(rule,))
+    candidate = index_proposal(library.services, AGENT, proposal, current.reconfigured(known), parent)
     assert candidate is not None
+    with library.store.transaction() as t:
+        written = t.retrieval_configurations.read(candidate.configuration)
+    assert written is not None
+    assert written.sha256 == candidate.configuration, "nothing that was learned got lost"
+    assert (written.expansions, written.adapter is not None) == ((rule,), True)
     assert library.searched() == served, "nothing changed for anybody"
     with library.store.transaction() as t:
         assert t.retrieval_index.incomplete(AGENT) == []
@@ -74,6 +84,8 @@ def test_a_proposal_becomes_a_candidate_with_an_index_of_its_own(library: Librar
         assert row is not None
         assert (row["parameters"], row["parent"]) == (proposal.parameters, current.configuration.chunking)
         assert row["evidence"]["reason"] == proposal.reason
+        assert row["evidence"]["sources"] == len(proposal.source_ids)
+        assert not any(source in json.dumps(row["evidence"]) for source in proposal.source_ids if len(source) > 2)
         assert t.retrieval.move_alias(AGENT, candidate.configuration, "test", "as after a gate")
     assert library.searched() != served
     document = manuals.documents[0]

@@ -78,7 +78,9 @@ def index_proposal(
     if proposal.verdict != "apply" or proposal.parameters is None:
         return None
     model = services.embeddings
-    evidence = {name: value for name, value in proposal.to_json().items() if name not in ("weights", "suggestions")}
+    # A chunking never changes, so nothing of it names anybody: whose answers it was read from is counted.
+    told = proposal.to_json() | {"sources": len(proposal.source_ids)}
+    evidence = {name: value for name, value in told.items() if name not in ("weights", "suggestions", "source_ids")}
     with services.store.transaction() as t:
         origin = t.documents.current_chunking(agent)
         chunking = t.documents.add_chunking(agent, proposal.parameters, origin, evidence)
@@ -87,7 +89,12 @@ def index_proposal(
     with services.store.transaction() as t:
         heirs = t.documents.heirs(agent, chunking)
         known = current.configuration
+        if known.model not in (None, "", model.name):
+            known = replace(known, memory=(), adapter=None)  # vectors of another model: they say nothing of this one's
         memory = carry_memory(known.memory, heirs)
         candidate = replace(known, memory=memory, chunking=chunking, model=model.name)
-        t.retrieval.add_configuration(agent, candidate, parent)
+        built = next(i for i in t.retrieval_index.all(agent) if (i.chunking, i.model) == (chunking, model.name))
+        t.retrieval_configurations.write(
+            agent, RetrievalIndex(t.retrieval_index.held(built.index_number), candidate), parent
+        )
     return ChunkingCandidate(chunking, candidate.sha256, heirs, (len(memory), len(known.memory)))
