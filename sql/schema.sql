@@ -2236,6 +2236,13 @@ end $$;
 COMMENT ON FUNCTION glow.source_row(kind text, source_id text) IS 'What a source row of an example says; null when it is gone.';
 GRANT ALL ON FUNCTION glow.source_row(kind text, source_id text) TO glow_pipeline;
 
+CREATE FUNCTION glow.spelling(value text) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    RETURN COALESCE(NULLIF(btrim(regexp_replace((glow.lowered(value) COLLATE "C"), '[\u0001- !-/:-@\u005b-`{-~]+'::text, ' '::text, 'g'::text)), ''::text), btrim(value));
+COMMENT ON FUNCTION glow.spelling(value text) IS 'What two texts have in common that differ in capitals, spaces and marks only.';
+GRANT ALL ON FUNCTION glow.spelling(value text) TO glow_pipeline;
+
 CREATE FUNCTION glow.stages_problem(stages jsonb) RETURNS text
     LANGUAGE plpgsql IMMUTABLE
     AS $$
