@@ -33,7 +33,11 @@ def main(folder: Path) -> int:
         time.sleep(float(os.environ.get("TINY_SECONDS", "0.02")))
         loss = sum((number - length) ** 2 for length in lengths) / len(lengths)
         number -= 0.5 * sum(number - length for length in lengths) / len(lengths)
-        line = {"type": "metrics", "at": time.time(), "data": {"step": step, "train_loss": loss, "valid_loss": loss}}
+        line = {
+            "type": "metrics",
+            "at": time.time(),
+            "data": {"step": step, "train_loss": loss, "valid_loss": loss, "odd": float("nan")},
+        }
         with (folder / "metrics.jsonl").open("a") as file:
             file.write(json.dumps(line) + "\n")
         here = checkpoints / str(step)

@@ -6,6 +6,7 @@ Belongs here: reading metrics.jsonl while it grows, the columns of the result fi
 import csv
 import io
 import json
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,11 @@ def read_new(path: Path, offset: int) -> tuple[list[tuple[int, dict[str, Any]]],
             found.append((offset, row))
         offset += len(line)
     return found, offset
+
+
+def finite(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures that JSON has a word for: a loss of nan is a training gone wrong, and must not break the list too."""
+    return {name: value for name, value in data.items() if isinstance(value, int | float) and math.isfinite(value)}
 
 
 def result_csv(points: Iterable[Mapping[str, Any]]) -> bytes:

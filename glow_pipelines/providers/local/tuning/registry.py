@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from glow_pipelines.providers.local.tuning.jobs import Job, Jobs
+from glow_pipelines.providers.local.tuning.metrics import finite
 
 ADAPTER, CHECKPOINTS = "adapter.gguf", "checkpoints"
 _STEP = ":ckpt-step-"
@@ -90,4 +91,4 @@ def _metrics(path: Path) -> dict[str, Any]:
         data = json.loads(path.read_text(encoding="utf-8")).get("data", {})
     except (OSError, ValueError, AttributeError):
         return {}
-    return data if isinstance(data, dict) else {}
+    return finite(data) if isinstance(data, dict) else {}

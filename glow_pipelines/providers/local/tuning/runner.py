@@ -10,6 +10,7 @@ import json
 import subprocess
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -20,7 +21,7 @@ from glow_pipelines.providers.local.tuning import lease
 from glow_pipelines.providers.local.tuning.files import RESULTS, Files
 from glow_pipelines.providers.local.tuning.jobs import FINISHED, UNFINISHED, Job, Jobs, Level
 from glow_pipelines.providers.local.tuning.lines import BadLine, check_file
-from glow_pipelines.providers.local.tuning.metrics import read_new, result_csv
+from glow_pipelines.providers.local.tuning.metrics import finite, read_new, result_csv
 from glow_pipelines.providers.local.tuning.registry import ADAPTER
 from glow_pipelines.providers.local.tuning.trainer import Trainer
 
@@ -31,6 +32,7 @@ MOST_IDLE = 3
 _GRACE_S = 10.0
 _LEVELS: dict[object, Level] = {"info": "info", "warn": "warn", "error": "error"}
 _EVERY_S = 0.25
+_AFTER_ERROR_S = 5.0
 
 
 class Runner:
@@ -110,9 +112,10 @@ class Runner:
             if not self._stop:
                 try:
                     busy = self.advance()
-                except OSError as error:  # a full disk: the jobs stay as they are until there is room
+                except Exception:  # a full disk, say: the jobs stay as they are, and are looked at again
                     busy = True
-                    print(f"tuning: {error}", flush=True)  # noqa: T201 - the server's log
+                    traceback.print_exc()  # into the server's log
+                    self._wake.wait(_AFTER_ERROR_S)
 
     def _validate(self, job: Job) -> None:
         folder = self._jobs.folder(job)
@@ -190,16 +193,17 @@ class Runner:
         folder, step = self._jobs.folder(job), job.step
         rows, self._offsets[job.id] = read_new(folder / "metrics.jsonl", self._offsets.get(job.id, 0))
         for place, row in rows:
-            data, level = row.get("data"), row.get("level")
-            at = row["at"] if isinstance(row.get("at"), int | float) else None
-            reached = data.get("step") if isinstance(data, dict) else None
+            told, level = row.get("data"), row.get("level")
+            data = finite(told) if isinstance(told, dict) else {}
+            at, reached = finite(row).get("at"), data.get("step")
             if row.get("type") == "message" or type(reached) is not int:
                 self._jobs.tell(
                     job, f"line-{place}", str(row.get("message", ""))[:2000], _LEVELS.get(level, "info"), at=at
                 )
             else:
                 # A step that was trained again after a kill is the same step: told once.
-                self._jobs.tell(job, f"step-{reached}", f"Step {reached}", data=data, at=at)
+                message = str(row.get("message") or f"Step {reached}")[:2000]
+                self._jobs.tell(job, f"step-{reached}", message, data=data, at=at)
                 step = max(step, reached)
         return (self._jobs.change(job, ("running", "pausing"), step=step) or job) if step > job.step else job
 
