@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 
 from glow_pipelines.commands.datasets import dataset
+from glow_pipelines.commands.devtools import devtools
 from glow_pipelines.commands.erasure import erase
 from glow_pipelines.commands.experiments import experiment
 from glow_pipelines.commands.optimize import optimize
@@ -50,6 +51,7 @@ def main() -> None:
     """Feedback in, better agents out."""
 
 
+main.add_command(devtools)
 main.add_command(erase)
 main.add_command(dataset)
 main.add_command(experiment)
