@@ -1,6 +1,6 @@
 """`FineTuner`: from approved training lines to a plan that says whether a run may start, why not, and what it costs.
 
-Pure: nothing is uploaded here (providers/tuning.py), nothing recorded (store/models.py), nothing waited for (sensors).
+Pure: nothing is uploaded here (providers/tuning), nothing recorded (store/models.py), nothing waited for (sensors).
 """
 
 import json
@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from glow_pipelines.learning.datasets.text import digest
+from glow_pipelines.learning.models.capabilities import hyperparameter_problems
+from glow_pipelines.learning.models.formats import line_problems, size_problems
 from glow_pipelines.learning.models.prices import price_of
-from glow_pipelines.learning.models.split import LineError, split_lines, training_file
+from glow_pipelines.learning.models.split import LineError, split_lines
 from glow_pipelines.learning.models.types import (
     FineTuningOptions,
     PlanState,
@@ -132,11 +134,30 @@ class FineTuner:
         if self.options.method not in service.methods and service.enabled:
             able = ", ".join(sorted(service.methods))
             found.append(("blocked", f"{service.provider} does not train by {self.options.method!r}; it offers {able}"))
-        if (size := len(training_file(split.train))) > service.maximum_file_bytes:
-            found.append(
-                ("blocked", f"the file has {size:,} bytes, {service.provider} takes {service.maximum_file_bytes:,}")
-            )
+        if self.options.method == "reinforcement" and not self.options.grader:
+            found.append(("blocked", "reinforcement needs a grader that scores the answers"))
+        wrong = hyperparameter_problems(service, self.options.method, self.options.hyperparameters)
+        found += [("blocked", each) for each in wrong]
+        if service.enabled and self.options.method in service.methods and split.train:
+            found += [("blocked", each) for each in self._refused_lines(split)]
         return found
+
+    def _refused_lines(self, split: TrainingSplit) -> list[str]:
+        """What the service would refuse of the files: the first problems by example, and how many there are."""
+        method, service = self.options.method, self.capabilities
+        found = [
+            f"example {line.example_id!r}: {problem.field or 'line'} = {problem.value}: {problem.remedy}"
+            for line in (*split.train, *split.validation)
+            for problem in line_problems(line.text, method, service)
+        ]
+        # Too few examples is said elsewhere, as what it is: no refusal but patience.
+        whole = [
+            f"the file has {problem.value} {problem.field}; {problem.remedy}"
+            for problem in size_problems([line.text for line in split.train], method, service)
+            if not (problem.field == "examples" and len(split.train) < service.minimum_examples)
+        ]
+        more = [f"and {len(found) - 3} more problems"] if len(found) > 3 else []
+        return [*whole, *found[:3], *more]
 
     def _epochs(self) -> int:
         epochs = self.options.hyperparameters.get("n_epochs", _AUTO_EPOCHS)

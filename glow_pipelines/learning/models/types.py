@@ -1,6 +1,6 @@
 """What goes into the fine tuner and what comes out: lines, options, what a tuning service can do, the plan.
 
-Values only. How a line is written belongs to datasets, how a service is called to providers/tuning.py.
+Values only. How a line is written belongs to datasets, how a service is called to providers/tuning.
 """
 
 from collections.abc import Mapping

@@ -57,7 +57,7 @@ def test_planned_with_counts_tokens_and_a_dated_cost() -> None:
         ({"minimum_examples": 10}, {}, LINES[:10], "insufficient_data", "after the split"),
         ({"base_model": None}, {}, LINES, "blocked", "GLOW_FINE_TUNING_BASE_MODEL"),
         ({"method": "dpo"}, {}, LINES, "blocked", "supervised"),
-        ({}, {"maximum_file_bytes": 100}, LINES, "blocked", "openai takes 100"),
+        ({}, {"maximum_file_bytes": 100}, LINES, "blocked", "openai takes 100 at most"),
         ({}, {}, [*LINES, replace(line("bad"), text="{")], "blocked", "'bad' holds no messages"),
     ],
 )
