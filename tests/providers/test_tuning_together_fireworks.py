@@ -20,7 +20,7 @@ from glow_pipelines.providers.tuning import (
 )
 from glow_pipelines.providers.tuning.rest import Rest
 from glow_pipelines.settings import Settings
-from tests.providers.tuning_servers import KEY, UNKNOWN_OUTCOMES, Fireworks, Together, TuningServer, running
+from tests.providers.hosted_tuning import KEY, UNKNOWN_OUTCOMES, Fireworks, Together, TuningServer, running
 
 RUN_KEY = "0123456789abcdef" * 4
 DATA = '{"messages": "Zoë"}\n'.encode()
@@ -188,7 +188,8 @@ def test_together_is_sent_its_own_words(together: tuple[Together, TogetherTuning
     server, tuning = together
     request = wanted(tuning)
     held = tuning.upload(b"{}\n", "m-validation.jsonl")
-    hyperparameters = {"n_epochs": 2, "lora_rank": 8, "beta": 0.2, "batch_size": "auto", "learning_rate": 1e-5}
+    hyperparameters: dict[str, int | float | str] = {"n_epochs": 2, "lora_rank": 8, "beta": 0.2, "learning_rate": 1e-5}
+    hyperparameters["batch_size"] = "auto"
     tuning.submit(replace(request, validation_file=held, method="dpo", hyperparameters=hyperparameters, seed=7))
     (job,) = server.jobs.values()
     assert job["sent"] == {

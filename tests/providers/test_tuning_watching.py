@@ -22,7 +22,7 @@ from glow_pipelines.providers.tuning import (
 )
 from glow_pipelines.providers.tuning.service import provider_of_url
 from glow_pipelines.settings import Settings
-from tests.providers.tuning_servers import Handler, running
+from tests.providers.hosted_tuning import Handler, running
 
 CSV = b"step,train_loss,train_accuracy,valid_loss,valid_mean_token_accuracy\n2,0.5,0.9,,\n1,1.5,0.7,1.6,0.6\n"
 

@@ -154,7 +154,7 @@ JSON = st.recursive(
 def test_no_shape_breaks_the_check(row: dict[str, Any]) -> None:
     for method in ("supervised", "dpo", "reinforcement"):
         for provider in PROVIDERS:
-            line_problems(json.dumps(row), method, capabilities_of(provider))  # type: ignore[arg-type]
+            line_problems(json.dumps(row), method, capabilities_of(provider))
     assert ESTIMATE.line(json.dumps(row)) >= 0
 
 

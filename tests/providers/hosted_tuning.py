@@ -120,6 +120,9 @@ class TuningServer(ThreadingHTTPServer):
     def creates_job(self, path: str) -> bool:
         raise NotImplementedError
 
+    def paid(self) -> list[dict[str, Any]]:
+        raise NotImplementedError
+
     def route(self, method: str, path: str, query: dict[str, str], raw: bytes, headers: Any) -> Any:
         raise NotImplementedError
 
