@@ -72,7 +72,11 @@ class Services:
 
         settings = self.settings
         return LocalModels(
-            settings.home, settings.local_model, threads=settings.local_threads, workers=settings.local_workers
+            settings.home,
+            settings.local_model,
+            threads=settings.local_threads,
+            workers=settings.local_workers,
+            trainer=settings.trainer_command,
         )
 
     @property

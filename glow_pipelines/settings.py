@@ -145,6 +145,9 @@ class Settings:
     local_workers: int = setting(
         "GLOW_LOCAL_WORKERS", whole(1, 64), "2", "answers the embedded chat server works on at once"
     )
+    trainer_command: str | None = setting(
+        "GLOW_TRAINER_COMMAND", TEXT, "", "what trains adapters of the embedded chat model; unset: our own trainer"
+    )
     optimization_max_calls: int = setting(
         "GLOW_OPTIMIZATION_MAX_CALLS", whole(1, 10_000_000), "2000", "model calls one prompt optimization may spend"
     )

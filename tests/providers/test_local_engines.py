@@ -74,7 +74,7 @@ def test_an_inexact_reuse_is_noticed_and_asked_again_without(
 ) -> None:
     server = Scripted({"prompt_n": 50, "cache_n": 0}, second)
     monkeypatch.setattr(engines, "_load", lambda *_: server)
-    monkeypatch.setattr(ChatEngine, "_reuse_is_exact", lambda _: True)
+    monkeypatch.setattr(ChatEngine, "_reuse_is_exact", lambda *_: True)
     engine = ChatEngine(FILES.chat, 1, 1, "key", Remembered(tmp_path / "checked.json"))
     for text in ("Pens", "Dinner"):
         engine.complete(body([*BEGIN, {"role": "user", "content": text}]))
@@ -86,7 +86,7 @@ def test_where_reuse_is_not_exact_nothing_is_reused_then_or_later(
 ) -> None:
     server, remembered = Scripted(), Remembered(tmp_path / "checked.json")
     monkeypatch.setattr(engines, "_load", lambda *_: server)
-    for proof in (lambda _: False, lambda _: pytest.fail("proven twice")):
+    for proof in (lambda *_: False, lambda *_: pytest.fail("proven twice")):
         monkeypatch.setattr(ChatEngine, "_reuse_is_exact", proof)
         ChatEngine(FILES.chat, 1, 1, "key", remembered).complete(body(BEGIN))
     assert server.allowed == [False, False]

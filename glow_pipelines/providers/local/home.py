@@ -14,26 +14,28 @@ from glow_pipelines.files import write_whole
 from glow_pipelines.providers.local.remembered import Remembered, identity
 from glow_pipelines.providers.local.weights import ModelUnavailable
 
-REVISION = 2
+REVISION = 3
 """Raise it when the server's code changes what it answers or offers: running servers are then replaced."""
 _RUNTIMES = ("xllamacpp", "onnxruntime", "tokenizers")
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """A configuration. `chat_model` is the path of a GGUF file, None the installed model."""
+    """A configuration. `chat_model` is the path of a GGUF file, None the installed model; `trainer` a command line,
+    None our own."""
 
     chat_model: str | None
     threads: int
     workers: int
+    trainer: str | None = None
 
     @classmethod
-    def of(cls, chat_model: Path | None, threads: int, workers: int) -> "Wanted":
+    def of(cls, chat_model: Path | None, threads: int, workers: int, trainer: str | None = None) -> "Wanted":
         """Raises ValueError for less than one thread or worker."""
         for name, value in (("threads", threads), ("workers", workers)):
             if value < 1:
                 raise ValueError(f"{name}: {value}; give a whole number of at least 1")
-        return cls(None if chat_model is None else str(chat_model.resolve()), threads, workers)
+        return cls(None if chat_model is None else str(chat_model.resolve()), threads, workers, trainer or None)
 
     @property
     def chat_path(self) -> Path | None:
@@ -78,6 +80,10 @@ class Home:
     @property
     def remembered(self) -> Remembered:
         return Remembered(self.folder / "models.checked.json")
+
+    @property
+    def tuning(self) -> Path:
+        return self.folder / "tuning"
 
     @property
     def lock(self) -> Path:

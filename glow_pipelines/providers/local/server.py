@@ -8,7 +8,6 @@ import asyncio
 import base64
 import secrets
 import time
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from anyio import CapacityLimiter, to_thread
@@ -17,11 +16,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from glow_pipelines.providers.local.engines import CONTEXT, ChatEngine, EmbeddingEngine
+from glow_pipelines.providers.local.engines import CONTEXT, ChatEngine, EmbeddingEngine, conversation
+from glow_pipelines.providers.local.tuning.routes import Handler, tuning_routes
+from glow_pipelines.providers.local.tuning.service import LocalTuning
 from glow_pipelines.providers.local.turns import Turns
 from glow_pipelines.providers.local.weights import EMBEDDING_NAME
-
-Handler = Callable[[Request], Awaitable[Response]]
 
 _MOST_TEXTS = 2048
 # Without a limit the small model often finds no end: one such request kept an instance busy for 338 s.
@@ -34,7 +33,9 @@ _NOT_OFFERED = ("stream", "tools", "functions", "audio")
 _GIVEN = ("id", "object", "created", "choices", "usage", "system_fingerprint")
 
 
-def create_app(chat: ChatEngine, chat_name: str, embeddings: EmbeddingEngine, api_key: str, workers: int) -> Starlette:
+def create_app(
+    chat: ChatEngine, chat_name: str, embeddings: EmbeddingEngine, tuning: LocalTuning, api_key: str, workers: int
+) -> Starlette:
     """The application over loaded models. `workers` chats and one embedding call run at once; others wait in line."""
     started = int(time.time())
     chat_turns, embedding_turns = Turns(workers, chat.read_last), asyncio.Semaphore(1)
@@ -42,18 +43,21 @@ def create_app(chat: ChatEngine, chat_name: str, embeddings: EmbeddingEngine, ap
 
     async def complete(request: Request) -> Response:
         body = await _body(request)
-        if (problem := _problem(body, chat_name)) is not None:
+        name = body.get("model")
+        tuned = None if name == chat_name else tuning.models.get(name)
+        if (problem := _problem(body, name if tuned else chat_name)) is not None:
             return problem
+        adapter = None if tuned is None else tuned.adapter
         wanted = {key: body[key] for key in _ASKED if body.get(key) is not None}
         wanted["max_tokens"] = body.get("max_completion_tokens") or body.get("max_tokens") or _DEFAULT_MAX_TOKENS
-        async with chat_turns.turn(wanted["messages"]):
+        async with chat_turns.turn(conversation(wanted["messages"], adapter)):
             if await request.is_disconnected():  # it gave up waiting and asks again: its old question helps nobody
                 return Response(status_code=499)
-            answer = await to_thread.run_sync(chat.complete, wanted, limiter=threads)
+            answer = await to_thread.run_sync(chat.complete, wanted, adapter, limiter=threads)
         if "choices" not in answer:
             error = answer.get("error", {})
             return _error(int(error.get("code", 500)), str(error.get("message", "no answer")))
-        return JSONResponse({**{key: answer[key] for key in _GIVEN if key in answer}, "model": chat_name})
+        return JSONResponse({**{key: answer[key] for key in _GIVEN if key in answer}, "model": name})
 
     async def embed(request: Request) -> Response:
         body = await _body(request)
@@ -85,11 +89,6 @@ def create_app(chat: ChatEngine, chat_name: str, embeddings: EmbeddingEngine, ap
         usage = {"prompt_tokens": tokens, "total_tokens": tokens}
         return JSONResponse({"object": "list", "data": data, "model": EMBEDDING_NAME, "usage": usage})
 
-    async def models(request: Request) -> Response:
-        names = (chat_name, EMBEDDING_NAME)
-        data = [{"id": name, "object": "model", "created": started, "owned_by": "embedded"} for name in names]
-        return JSONResponse({"object": "list", "data": data})
-
     async def health(request: Request) -> Response:
         return JSONResponse({"status": "ok"})
 
@@ -103,22 +102,24 @@ def create_app(chat: ChatEngine, chat_name: str, embeddings: EmbeddingEngine, ap
 
         return check
 
+    names = (chat_name, EMBEDDING_NAME)
+    embedded = [{"id": name, "object": "model", "created": started, "owned_by": "embedded"} for name in names]
     return Starlette(
         routes=[
             Route("/v1/chat/completions", guarded(complete), methods=["POST"]),
             Route("/v1/embeddings", guarded(embed), methods=["POST"]),
-            Route("/v1/models", guarded(models)),
+            *tuning_routes(tuning, embedded, guarded),
             Route("/health", guarded(health)),
         ]
     )
 
 
-def _problem(body: dict[str, Any], chat_name: str) -> Response | None:
+def _problem(body: dict[str, Any], served: Any) -> Response | None:
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages or not all(isinstance(message, dict) for message in messages):
         return _error(400, "messages: an array of at least one chat message is needed")
-    if body.get("model") != chat_name:
-        return _error(404, f"model: {body.get('model')!r} is not served here; use {chat_name!r}")
+    if body.get("model") != served:
+        return _error(404, f"model: {body.get('model')!r} is not served here; use {served!r}")
     for name in _NOT_OFFERED:
         if body.get(name):
             return _error(400, f"{name}: not offered")

@@ -52,7 +52,7 @@ class LocalModels:
     """The server of one home folder. Several processes may hold one of these: they share the server.
 
     It outlives them: `stop` ends it. After a kill -9 of it, the next `start` brings a new one. A `start` with another
-    configuration replaces it.
+    configuration replaces it. `trainer`: the command line that trains adapters in a folder, None for our own.
     """
 
     def __init__(
@@ -61,11 +61,12 @@ class LocalModels:
         chat_model: Path | None = None,
         threads: int = 1,
         workers: int = 2,
+        trainer: str | None = None,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._home, self._sleep, self._clock = Home(home.resolve()), sleep, clock
-        self._wanted = Wanted.of(chat_model, threads, workers)
+        self._wanted = Wanted.of(chat_model, threads, workers, trainer)
 
     def start(self) -> LocalEndpoint:
         """Attach to the running server, or start one. Raises ModelUnavailable with the remedy."""
@@ -127,6 +128,8 @@ class LocalModels:
         ]
         if wanted.chat_model is not None:
             arguments += ["--chat-model", wanted.chat_model]
+        if wanted.trainer is not None:
+            arguments += ["--trainer", wanted.trainer]
         with log.open("ab") as output:
             process = subprocess.Popen(
                 [sys.executable, "-m", "glow_pipelines.providers.local", *arguments],
