@@ -36,7 +36,12 @@ _ADAPTER = {
 }
 _TOGETHER = {"n_epochs": Limit(1, 20, whole=True, auto=False), "batch_size": Limit(1, _ANY, whole=True), **_ADAPTER}
 _FIREWORKS = {"n_epochs": Limit(1, _ANY, whole=True, auto=False), **_ADAPTER}
-_LOCAL = {**_COMMON, **_ADAPTER}
+_LOCAL = {
+    **_COMMON,
+    "learning_rate_multiplier": Limit(1e-6, 1e3),
+    "rank": Limit(1, 256, whole=True, auto=False),
+    "checkpoint_every": Limit(1, 1e6, whole=True, auto=False),
+}
 
 OPENAI: Final = TuningCapabilities(
     provider="openai",
@@ -89,7 +94,7 @@ PROVIDERS: Final[Mapping[str, TuningCapabilities]] = {
         enabled=True,
         methods=frozenset({"supervised", "dpo"}),
         lines=LineRules(weights=True),
-        hyperparameters={"supervised": _LOCAL, "dpo": {**_LOCAL, "beta": Limit(0, 2, above=True)}},
+        hyperparameters={"supervised": _LOCAL, "dpo": {**_LOCAL, "beta": Limit(1e-6, 2)}},
         pauses=True,
     ),
 }

@@ -82,7 +82,11 @@ def _local(settings: Settings) -> TuningService:
         from glow_pipelines.providers.wire import open_client
 
         models = LocalModels(
-            settings.home, settings.local_model, threads=settings.local_threads, workers=settings.local_workers
+            settings.home,
+            settings.local_model,
+            threads=settings.local_threads,
+            workers=settings.local_workers,
+            trainer=settings.trainer_command,
         )
         try:
             endpoint = models.start()
