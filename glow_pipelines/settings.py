@@ -189,8 +189,25 @@ class Settings:
         "months that executions, feedback and searches are kept, dropped by whole months; unset: for ever",
     )
     fine_tuning_base_model: str | None = setting(
-        "GLOW_FINE_TUNING_BASE_MODEL", TEXT, "", "model a training run starts from"
+        "GLOW_FINE_TUNING_BASE_MODEL", TEXT, "", "model a training run starts from; unset: the embedded one, locally"
     )
+    tuning_provider: str | None = setting(
+        "GLOW_TUNING_PROVIDER",
+        choice("local", "openai", "together", "fireworks"),
+        "",
+        "who trains; openai is its wire, so Azure Foundry too; unset: openai with a key or base URL, else local",
+    )
+    tuning_base_url: str | None = setting(
+        "GLOW_TUNING_BASE_URL", HTTP, "", "endpoint that trains; unset: OPENAI_BASE_URL, or the provider's own"
+    )
+    tuning_api_key: str | None = setting(
+        "GLOW_TUNING_API_KEY", TEXT, "", "key of GLOW_TUNING_BASE_URL; unset: OPENAI_API_KEY", secret=True
+    )
+    together_api_key: str | None = setting("TOGETHER_API_KEY", TEXT, "", "key of Together, to train there", secret=True)
+    fireworks_api_key: str | None = setting(
+        "FIREWORKS_API_KEY", TEXT, "", "key of Fireworks, to train there", secret=True
+    )
+    fireworks_account_id: str | None = setting("FIREWORKS_ACCOUNT_ID", TEXT, "", "account at Fireworks that trains")
     dagster_database_url: str | None = setting(
         "GLOW_DAGSTER_DATABASE_URL",
         POSTGRES,

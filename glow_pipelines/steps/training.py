@@ -7,7 +7,7 @@ Belongs here: planning a run, and its way up to the submitted job. Does not: Dag
 from dataclasses import asdict
 
 from glow_pipelines.learning.datasets import sft_line
-from glow_pipelines.learning.models import FineTuner, FineTuningOptions, TrainingLine, TrainingPlan, estimated_tokens
+from glow_pipelines.learning.models import FineTuner, FineTuningOptions, TrainingLine, TrainingPlan
 from glow_pipelines.learning.models import training_file as encode
 from glow_pipelines.learning.models.states import State, transition
 from glow_pipelines.providers.tuning import (
@@ -18,6 +18,7 @@ from glow_pipelines.providers.tuning import (
     TuningRequest,
     tuning_service,
 )
+from glow_pipelines.providers.tuning.tokenizers import token_counter
 from glow_pipelines.services import Services
 
 
@@ -34,14 +35,17 @@ def plan_run(services: Services, agent: str, base_model: str | None = None) -> T
         rows = [row for row in t.datasets.rows(dataset["dataset_id"]) if row.split != "test"]
         prompt = t.prompts.in_force(agent)
     texts = [(row, sft_line(row, "" if prompt is None else prompt.prompt.system)) for row in rows]
-    lines = [TrainingLine(row.example.id, row.example.group, text, estimated_tokens(text)) for row, text in texts]
+    service = tuning_service(settings).capabilities
+    wanted = base_model or settings.fine_tuning_base_model
+    counter = token_counter(service.provider, wanted or "", settings)
+    lines = [TrainingLine(row.example.id, row.example.group, text, counter.line(text)) for row, text in texts]
     options = FineTuningOptions(
         enabled=settings.fine_tuning_enabled,
         minimum_examples=settings.fine_tuning_min_examples,
         validation_split=settings.fine_tuning_validation_split,
-        base_model=base_model or settings.fine_tuning_base_model,
+        base_model=wanted,
     )
-    plan = FineTuner(options, tuning_service(settings).capabilities).plan(agent, lines)
+    plan = FineTuner(options, service, counter.name).plan(agent, lines)
     with services.store.transaction() as t:
         t.models.plan_run(
             plan.run_key,

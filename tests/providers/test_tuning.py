@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from openai import OpenAI
 
+from glow_pipelines.learning.models.capabilities import OPENAI
 from glow_pipelines.providers.tuning import (
     DisabledTuning,
     OpenAITuning,
@@ -155,7 +156,7 @@ def tuning(service: Service) -> Iterator[OpenAITuning]:
     # Retries left as the client has them: switching them off is what is tested.
     with OpenAI(api_key="k", base_url=f"http://127.0.0.1:{service.server_port}/v1", timeout=0.4) as client:
         assert client.max_retries > 0
-        yield OpenAITuning(client)
+        yield OpenAITuning(lambda: client, OPENAI)
 
 
 def test_submits_with_tag_files_and_method(service: Service, tuning: OpenAITuning) -> None:
@@ -246,11 +247,11 @@ def test_an_absent_service_is_an_unknown_outcome() -> None:
         OpenAI(api_key="k", base_url="http://127.0.0.1:9/v1", timeout=0.4) as client,
         pytest.raises(OutcomeUnknownError),
     ):
-        OpenAITuning(client).find_by_run_key("key-1")
+        OpenAITuning(lambda: client, OPENAI).find_by_run_key("key-1")
 
 
 def test_without_a_service_tuning_is_disabled_with_the_remedy() -> None:
-    service: TuningService = tuning_service(Settings.from_environment({}))
+    service: TuningService = tuning_service(Settings.from_environment({"GLOW_TUNING_PROVIDER": "openai"}))
     assert isinstance(service, DisabledTuning)
     assert not service.capabilities.enabled
     assert "OPENAI_API_KEY" in service.capabilities.reason

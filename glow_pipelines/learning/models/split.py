@@ -58,10 +58,5 @@ def training_file(lines: Sequence[TrainingLine], *, byte_order_mark: bool = Fals
     return text.encode("utf-8-sig" if byte_order_mark else "utf-8")
 
 
-def estimated_tokens(text: str) -> int:
-    """Tokens of a text without its tokenizer: a third of its UTF-8 bytes, rather too many than too few."""
-    return -(-len(text.encode("utf-8", "surrogatepass")) // 3)
-
-
 def _place(group: str) -> float:
     return int(digest(_SALT, group)[:13], 16) / float(16**13)

@@ -75,10 +75,34 @@ def transition(state: State, event: Event) -> State:
     return legal[event]
 
 
+Phase = Literal["waiting", "running", "pausing", "paused", "stopping", "succeeded", "failed", "cancelled", "unknown"]
+
+# The words of all services in one table: they do not collide, and a word of one is never an end under another.
+_PHASES: dict[Phase, tuple[str, ...]] = {
+    "waiting": (
+        "validating_files", "queued", "pending", "JOB_STATE_CREATING", "JOB_STATE_PENDING", "JOB_STATE_VALIDATING",
+        "JOB_STATE_CREATING_INPUT_DATASET", "JOB_STATE_RE_QUEUEING",
+    ),
+    "running": ("running", "compressing", "uploading", "JOB_STATE_RUNNING", "JOB_STATE_WRITING_RESULTS"),
+    "pausing": ("pausing", "JOB_STATE_PAUSING"),
+    "paused": ("paused", "JOB_STATE_PAUSED", "JOB_STATE_IDLE"),
+    "stopping": ("cancelling", "cancel_requested", "JOB_STATE_CANCELLING", "JOB_STATE_DELETING"),
+    "succeeded": ("succeeded", "completed", "JOB_STATE_COMPLETED", "JOB_STATE_EARLY_STOPPED"),
+    "failed": ("failed", "error", "user_error", "JOB_STATE_FAILED", "JOB_STATE_EXPIRED"),
+    "cancelled": ("cancelled", "canceled", "JOB_STATE_CANCELLED", "JOB_STATE_DELETING_CLEANING_UP"),
+}  # fmt: skip
+_PHASE_OF = {word: phase for phase, words in _PHASES.items() for word in words}
+
+
+def phase_of_status(status: str) -> Phase:
+    """What a service's word for a job means; "unknown" for a word nobody knew yet, which is to be told, not feared."""
+    return _PHASE_OF.get(status, "unknown")
+
+
 def event_of_status(status: str) -> Event:
     """What a service's job status means. An unknown status is progress, never an end: services add statuses."""
-    ends: dict[str, Event] = {"succeeded": "job_succeeded", "failed": "job_failed", "cancelled": "job_failed"}
-    return ends.get(status, "job_progressed")
+    ends: dict[Phase, Event] = {"succeeded": "job_succeeded", "failed": "job_failed", "cancelled": "job_failed"}
+    return ends.get(phase_of_status(status), "job_progressed")
 
 
 def submission_step(

@@ -18,6 +18,7 @@ from glow_pipelines.learning.models import (
     estimated_tokens,
     training_file,
 )
+from glow_pipelines.learning.models.capabilities import PROVIDERS
 from glow_pipelines.learning.models.fine_tuner import manifest_sha256, run_key
 from glow_pipelines.learning.models.prices import price_of
 from glow_pipelines.learning.models.split import LineError, prompt_key, split_lines
@@ -57,7 +58,7 @@ def test_planned_with_counts_tokens_and_a_dated_cost() -> None:
         ({"minimum_examples": 10}, {}, LINES[:10], "insufficient_data", "after the split"),
         ({"base_model": None}, {}, LINES, "blocked", "GLOW_FINE_TUNING_BASE_MODEL"),
         ({"method": "dpo"}, {}, LINES, "blocked", "supervised"),
-        ({}, {"maximum_file_bytes": 100}, LINES, "blocked", "openai takes 100"),
+        ({}, {"maximum_file_bytes": 100}, LINES, "blocked", "openai takes 100 at most"),
         ({}, {}, [*LINES, replace(line("bad"), text="{")], "blocked", "'bad' holds no messages"),
     ],
 )
@@ -74,6 +75,46 @@ def test_counts_and_cost_are_told_even_when_switched_off() -> None:
     plan = FineTuner(replace(OPTIONS, enabled=False), OPENAI).plan("tax", LINES)
     assert plan.train_count > 0
     assert plan.estimated_cost_usd is not None
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"hyperparameters": {"n_epochs": 51}}, "n_epochs=51 is not accepted by openai"),
+        ({"hyperparameters": {"lora_rank": 8}}, "takes no 'lora_rank' for supervised"),
+        ({"method": "reinforcement"}, "needs a grader"),
+        ({"method": "dpo"}, "example 'e0': "),
+    ],
+)
+def test_what_the_service_would_refuse_blocks_the_plan(change: dict[str, Any], said: str) -> None:
+    plan = FineTuner(replace(OPTIONS, **change), PROVIDERS["openai"]).plan("tax", LINES)
+    assert plan.state == "blocked"
+    assert said in plan.reason
+    assert len(plan.reason) < 2000
+
+
+def test_lines_are_checked_by_the_rules_of_the_service_that_trains() -> None:
+    developer = {"role": "developer", "content": "be brief"}
+    text = json.dumps({"messages": [developer, *json.loads(LINES[3].text)["messages"]]})
+    lines = [*LINES[:3], replace(LINES[3], text=text), *LINES[4:]]
+    assert FineTuner(OPTIONS, PROVIDERS["openai"]).plan("tax", lines).state == "planned"
+    plan = FineTuner(OPTIONS, PROVIDERS["local"]).plan("tax", lines)
+    assert plan.state == "blocked"
+    assert "'e3'" in plan.reason
+    assert "developer" in plan.reason
+
+
+def test_a_service_may_have_a_base_model_of_its_own_and_tokens_say_how_they_were_counted() -> None:
+    local = replace(PROVIDERS["local"], default_base_model="small")
+    plan = FineTuner(replace(OPTIONS, base_model=None), local, "tokenizer of small").plan("tax", LINES)
+    assert (plan.state, plan.base_model, plan.estimated_cost_usd) == ("planned", "small", 0.0)
+    assert plan.token_counter == "tokenizer of small"
+
+
+def test_another_split_of_the_same_lines_is_another_run() -> None:
+    plans = [FineTuner(replace(OPTIONS, validation_split=share), OPENAI).plan("tax", LINES) for share in (0.2, 0.4, 0)]
+    assert len({plan.run_key for plan in plans}) == 3
+    assert len({plan.manifest_sha256 for plan in plans}) == 3
 
 
 def test_an_unknown_price_is_not_free() -> None:
