@@ -27,6 +27,8 @@ from glow_pipelines.training.tokens import Tokens, tokens_of, why_left_out
 
 TOKENS_AT_ONCE = 1024
 Clock = Callable[[], float]
+Told = Callable[[int, int, float], None]
+"""Steps done, steps in all, loss."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,8 @@ class Training:
     """One job, to its end or its next pause. A step depends on nothing but the job and its number, so that a training
     killed at any time comes to the same adapter, bit by bit, on the same machine, device and number of threads."""
 
-    def __init__(self, folder: JobFolder, device: str, clock: Clock) -> None:
-        self._folder, self._clock, self._job = folder, clock, folder.read_job()
+    def __init__(self, folder: JobFolder, device: str, clock: Clock, told: Told) -> None:
+        self._folder, self._clock, self._told, self._job = folder, clock, told, folder.read_job()
         torch.use_deterministic_algorithms(True)
         began = clock()
         examples = read_examples(folder.train, self._job.method)
@@ -71,6 +73,7 @@ class Training:
             if self._plan.is_epoch_end(done) and self._held:
                 data |= self._measure()
             self._log.step(data, self._plan.steps, self._clock())
+            self._told(done, self._plan.steps, data["train_loss"])
             pauses = self._folder.pause.exists() and done < self._plan.steps
             if pauses or self._plan.saves(done):
                 served = pauses or self._plan.is_epoch_end(done)

@@ -96,7 +96,7 @@ def batch_of(step: int, examples: int, batch: int, seed: int) -> list[int]:
 def ramp(step: int, steps: int, warmup: float) -> float:
     """The share of the rate at step 0, 1, …: up over the share `warmup` of the steps, then down to a twentieth."""
     warm = warmup * steps
-    return (step + 1) / warm if step + 1 < warm else max(0.05, (steps - step) / max(steps - warm, 1))
+    return (step + 1) / warm if step + 1 < warm else min(1.0, max(0.05, (steps - step) / max(steps - warm, 1)))
 
 
 def _number(job: Job, name: str, auto: Any) -> Any:

@@ -17,8 +17,15 @@ from glow_pipelines.training.folder import DONE, PAUSED, JobFolder
 Device = Literal["auto", "cpu", "cuda"]
 
 
-def work(folder: JobFolder, device: Device = "auto", threads: int = 1, clock: Callable[[], float] = time.time) -> int:
+def work(
+    folder: JobFolder,
+    device: Device = "auto",
+    threads: int = 1,
+    clock: Callable[[], float] = time.time,
+    told: Callable[[int, int, float], None] = lambda done, steps, loss: None,
+) -> int:
     """Train the job of the folder to its end or its next pause; DONE or PAUSED. Safe to repeat at any time.
+    `told` hears of every step: how many are done, of how many, and the loss.
 
     Raises CannotTrain where it cannot, and where another worker has the job.
     """
@@ -27,8 +34,8 @@ def work(folder: JobFolder, device: Device = "auto", threads: int = 1, clock: Ca
             return DONE
         if folder.pause.exists():
             return PAUSED
-        # Read by the libraries when they are loaded: nothing is fetched, and a GPU adds up in one order.
-        os.environ["HF_HUB_OFFLINE"] = "1"
+        # Read by the libraries when they are loaded: nothing is fetched, no bars, and a GPU adds up in one order.
+        os.environ["HF_HUB_OFFLINE"] = os.environ["TQDM_DISABLE"] = "1"
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         try:
             import torch
@@ -40,7 +47,7 @@ def work(folder: JobFolder, device: Device = "auto", threads: int = 1, clock: Ca
             raise CannotTrain("device: cuda was asked for, and torch sees no GPU here; give cpu or auto")
         torch.set_num_threads(threads)
         chosen = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
-        return Training(folder, chosen, clock).run()
+        return Training(folder, chosen, clock, told).run()
 
 
 @contextmanager
