@@ -19,30 +19,36 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from glow_pipelines.demo.company import AGENTS, TRIAGE, Case, cases
+from glow_pipelines.demo.company import AGENTS, TRIAGE, AgentSpec, Case, cases
 from glow_pipelines.learning.datasets.export import line_row
 from glow_pipelines.learning.datasets.splits import split_of
 from glow_pipelines.learning.datasets.text import normalize
 from glow_pipelines.learning.intervals import wilson
+from glow_pipelines.learning.models.split import estimated_tokens, split_lines, training_file
+from glow_pipelines.learning.models.types import TrainingLine, TrainingSplit
 from glow_pipelines.learning.prompts.types import Prompt
 from glow_pipelines.providers.choices import grammar, room
 from glow_pipelines.providers.local.weights import find_weights
 
 RESULTS = Path(__file__).parents[1] / "results" / "models_local.json"
 BAR = 0.80
-VALIDATION = 20
+VALIDATION_SPLIT = 0.2
 
 
-def tickets() -> dict[str, list[Case]]:
-    """By split. No text is in two of them."""
-    (agent,) = (each for each in AGENTS if each.name == TRIAGE)
-    found: dict[str, list[Case]] = {"train": [], "val": [], "test": []}
-    for case in cases(TRIAGE):
-        found[split_of(normalize(case.input), agent.shares)].append(case)
-    trained, tested = ({normalize(case.input) for case in found[split]} for split in ("train", "test"))
-    if trained & tested or len(found["train"]) < 50:
+def tickets(agent: AgentSpec) -> tuple[TrainingSplit, list[Case]]:
+    """What is trained on and validated with, as a training run splits it, and the sealed cases. None is in two."""
+    lines, sealed = [], []
+    for case in cases(agent.name):
+        group = normalize(case.input)
+        if split_of(group, agent.shares) == "test":
+            sealed.append(case)
+        else:
+            text = json.dumps(line_row("sft", case.input, case.right[0], None, agent.prompt.system))
+            lines.append(TrainingLine(case.id, group, text, estimated_tokens(text)))
+    split = split_lines(lines, VALIDATION_SPLIT)
+    if {line.group for line in lines} & {normalize(case.input) for case in sealed} or len(split.train) < 50:
         raise SystemExit("the split of the tickets is not what the claim is about")
-    return found
+    return split, sealed
 
 
 def run(seed: int, device: str, results: Path = RESULTS) -> int:
@@ -50,12 +56,11 @@ def run(seed: int, device: str, results: Path = RESULTS) -> int:
     import xllamacpp as llama
 
     (agent,) = (each for each in AGENTS if each.name == TRIAGE)
-    split, weights = tickets(), find_weights(None)
-    tested = split["test"]
+    (split, tested), weights = tickets(agent), find_weights(None)
     with TemporaryDirectory() as place:
         folder = Path(place)
-        print(f"training on {len(split['train'])} tickets, {len(tested)} are sealed", flush=True)
-        spent = _train(folder, weights.chat, split, agent.prompt, seed, device)
+        print(f"training on {len(split.train)} tickets, {len(tested)} are sealed", flush=True)
+        spent = _train(folder, weights.chat, split, seed, device)
         told = json.loads((folder / "result.json").read_text("utf-8"))
         rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text("utf-8").splitlines()]
         answered = {
@@ -73,23 +78,27 @@ def run(seed: int, device: str, results: Path = RESULTS) -> int:
         "prompt": agent.prompt.system,
         "seed": seed,
         "device": device,
-        "tickets": {name: len(each) for name, each in split.items()} | {"validation used": VALIDATION},
+        "tickets": {"trained on": len(split.train), "validated with": len(split.validation), "sealed": len(tested)},
         "most common queue of the test": round(most_common / len(tested), 3),
         "training": told | spent | {"adapter_bytes": size},
         "losses": [round(row["data"]["train_loss"], 4) for row in rows if row["type"] == "metrics"],
+        "validation": [
+            {name: round(row["data"][name], 4) for name in ("step", "valid_loss", "valid_mean_token_accuracy")}
+            for row in rows
+            if "valid_loss" in row["data"]
+        ],
         "accuracy": {who: {way: _share(right) for way, right in ways.items()} for who, ways in answered.items()},
     }
-    results.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    # Every run stays in the file: how often the sealed tickets were looked at is part of the result.
+    earlier = json.loads(results.read_text("utf-8"))["runs"] if results.exists() else []
+    results.write_text(json.dumps({"runs": [*earlier, found]}, indent=1, ensure_ascii=False) + "\n", "utf-8")
     print(json.dumps({name: found[name] for name in ("training", "accuracy")}, indent=1))
     return 0 if found["accuracy"]["tuned"]["labels"]["estimate"] >= BAR else 1
 
 
-def _train(
-    folder: Path, base: Path, split: dict[str, list[Case]], prompt: Prompt, seed: int, device: str
-) -> dict[str, float]:
-    for name, some in (("train", split["train"]), ("validation", split["val"][:VALIDATION])):
-        lines = [json.dumps(line_row("sft", case.input, case.right[0], None, prompt.system)) for case in some]
-        (folder / f"{name}.jsonl").write_text("".join(f"{line}\n" for line in lines), "utf-8")
+def _train(folder: Path, base: Path, split: TrainingSplit, seed: int, device: str) -> dict[str, float]:
+    (folder / "train.jsonl").write_bytes(training_file(split.train))
+    (folder / "validation.jsonl").write_bytes(training_file(split.validation))
     job = {"base": str(base), "method": "supervised", "hyperparameters": {}, "seed": seed}
     (folder / "job.json").write_text(json.dumps(job), "utf-8")
     command = [sys.executable, "-m", "glow_pipelines.training", "--job", str(folder), "--device", device]

@@ -16,7 +16,7 @@ from glow_pipelines.training.adapter import Architecture
 from glow_pipelines.training.lines import Message
 
 LONGEST = 2048
-"""Tokens of a line at most: 2.5 GB of memory at 135 M parameters."""
+"""Tokens of a line at most: memory grows with the longest line."""
 
 
 class Base:

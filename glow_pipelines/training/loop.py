@@ -41,11 +41,12 @@ class _Line:
 
 class Training:
     """One job, to its end or its next pause. A step depends on nothing but the job and its number, so that a training
-    killed at any time comes to the same adapter, bit by bit, on the same machine, device and number of threads."""
+    killed at any time comes to the same adapter: bit by bit on the same processor with as many threads."""
 
     def __init__(self, folder: JobFolder, device: str, clock: Clock, told: Told) -> None:
         self._folder, self._clock, self._told, self._job = folder, clock, told, folder.read_job()
-        torch.use_deterministic_algorithms(True)
+        # On a GPU some operation of some base may have no such form: better other last bits than no training.
+        torch.use_deterministic_algorithms(True, warn_only=device != "cpu")
         began = clock()
         examples = read_examples(folder.train, self._job.method)
         held = read_examples(folder.validation, self._job.method) if folder.validation.exists() else []
@@ -99,7 +100,7 @@ class Training:
 
     def _pass(self, lines: Sequence[_Line], learn: bool) -> dict[str, float]:
         """Loss and accuracies over the lines, a few at a time; with `learn` their gradient is added up."""
-        tokens = sum(sum(lines[at].texts[0].learned[1:]) for at in range(len(lines)))
+        tokens = sum(sum(line.texts[0].learned) for line in lines)
         total = {"loss": 0.0, "mean_token_accuracy": 0.0}
         if self._job.method == "dpo":
             total["preference_accuracy"] = 0.0

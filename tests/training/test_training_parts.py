@@ -127,8 +127,8 @@ def job(method: Any = "supervised", **hyperparameters: Any) -> Job:
 
 
 def test_auto_runs_long_enough_for_few_lines_and_not_for_ever_for_many() -> None:
-    assert [schedule_of(job(), n).epochs for n in (1, 10, 50, 91, 5000)] == [25, 24, 5, 3, 3]
-    assert schedule_of(job(n_epochs="auto"), 50).steps == 65
+    assert [schedule_of(job(), n).epochs for n in (1, 10, 50, 91, 5000)] == [25, 25, 16, 9, 3]
+    assert schedule_of(job(n_epochs="auto"), 50).steps == 208
     asked = schedule_of(job("dpo", n_epochs=2.0, batch_size=16, learning_rate_multiplier=0.5, beta=0.3), 10)
     assert (asked.epochs, asked.batch, asked.steps, asked.beta) == (2, 10, 2, 0.3)
     assert asked.rate == pytest.approx(5e-5)
