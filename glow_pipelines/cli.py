@@ -17,6 +17,7 @@ from glow_pipelines.commands.optimize import optimize
 from glow_pipelines.commands.prompts import prompt
 from glow_pipelines.commands.retrieval import retrieval
 from glow_pipelines.commands.rollouts import rollout
+from glow_pipelines.commands.train import train
 from glow_pipelines.errors import Actionable
 from glow_pipelines.files import is_held
 from glow_pipelines.importing.records import FORMATS, KINDS, Kind
@@ -59,6 +60,7 @@ main.add_command(optimize)
 main.add_command(prompt)
 main.add_command(retrieval)
 main.add_command(rollout)
+main.add_command(train)
 
 
 @main.command()

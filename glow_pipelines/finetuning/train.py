@@ -19,6 +19,7 @@ from glow_pipelines.finetuning.encoder import Encoder
 from glow_pipelines.finetuning.loss import backward, masks
 from glow_pipelines.finetuning.pairs import CannotTrain, Texts, overlap
 from glow_pipelines.learning.datasets.text import digest
+from glow_pipelines.training.schedule import batch_of, ramp
 
 CHECKPOINT = "checkpoint"
 
@@ -120,7 +121,7 @@ class _Run:
             batch = self._batch(step)
             blocked = masks(batch, self.positives, guide)
             for group in optimizer.param_groups:
-                group["lr"] = self.settings.rate * self._ramp(step)
+                group["lr"] = self.settings.rate * ramp(step, self.steps, self.settings.warmup)
             optimizer.zero_grad()
             seed = self.settings.seed * 1_000_003 + step * 1009
             losses.append(
@@ -141,13 +142,7 @@ class _Run:
 
     def _batch(self, step: int) -> list[Texts]:
         """The batch of a step: an order for each epoch by seed, no state to save."""
-        epoch, at = divmod(step, self.per_epoch)
-        order = np.random.default_rng([self.settings.seed, epoch]).permutation(len(self.pairs))
-        return [self.pairs[i] for i in order[at * self.settings.batch : (at + 1) * self.settings.batch]]
-
-    def _ramp(self, step: int) -> float:
-        warm = self.settings.warmup * self.steps
-        return (step + 1) / warm if step + 1 < warm else max(0.05, (self.steps - step) / max(self.steps - warm, 1))
+        return [self.pairs[i] for i in batch_of(step, len(self.pairs), self.settings.batch, self.settings.seed)]
 
     def _guide(self) -> Callable[[Sequence[str]], Any]:
         """The model as it was, of every text once: 10⁵ texts of 384 numbers are 77 MB."""

@@ -1,0 +1,1 @@
+"""What training models is worth, and what it costs."""
