@@ -15,8 +15,8 @@ from glow_pipelines.training.folder import Job, Method
 
 AUTO_BATCH = 4
 AUTO_STEPS = 200
-"""Epochs are run until it is reached, three at least. After 69 steps under a prompt that names no label, the loss was
-still .2 and 58 % of tickets were right."""
+"""Epochs are run until it is reached, three at least. After 69 steps under a prompt that names no label the loss was
+still .2 and 58 % of the tickets were right, after 208 it was .002 and 76 %."""
 _EPOCHS = (3, 25)
 _RATES: Mapping[Method, float] = {"supervised": 5e-4, "dpo": 1e-4}
 _RANGES: Mapping[str, tuple[type, float, float]] = {
