@@ -103,6 +103,8 @@ begin
   if vector is null or public.vector_dims(vector) <> plan.dimensions then
     perform glow_api.refuse('PT422', 'embedding', coalesce(cardinality(embedding), 0) || ' numbers',
       format('%s finite numbers: the query as %s embeds it', plan.dimensions, plan.model));
+  elsif public.vector_norm(vector) = 0 then
+    perform glow_api.refuse('PT422', 'embedding', 'zeros alone', 'a vector with a direction: the query as ' || plan.model || ' embeds it');
   end if;
   return vector;
 end $$;
