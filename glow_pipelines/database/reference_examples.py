@@ -106,7 +106,7 @@ EXAMPLES = (
         {**_SEARCH, "k": 3, "policy": "interleave", "user_id": "u-17", "unit": "u-17"},
         "The pipeline has not indexed the documents yet.",
     ),
-    Example("search", "glow_app", {**_SEARCH, "k": 0}, "A value that is not accepted."),
+    Example("search", "glow_app", {**_SEARCH, "k": 0, "model": "minilm"}, "A value that is not accepted."),
     Example("log_retrieval", "glow_app", {**_SEARCH, "hits": [{"rank": 1, "chunk_id": "policy-3", "score": 0.71}]}),
     Example(
         "log_retrieval",

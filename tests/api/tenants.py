@@ -158,9 +158,7 @@ class Other:
             "holdouts",
             "notifications",
         ):
-            query = (
-                f"select coalesce(string_agg(t::text, '|' order by t::text), '') from glow.{name} t where agent = any(%s)"
-            )
+            query = f"select coalesce(string_agg(t::text, '|' order by t::text), '') from glow.{name} t where agent = any(%s)"
             read = [self.agent, AGENT] if name == "documents" else [self.agent]
             rows.append(self.admin.execute(query.encode(), (read,)).fetchone())
         for name in ("rollouts", "rollout_moves", "experiment_looks"):

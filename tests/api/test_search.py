@@ -120,6 +120,49 @@ def test_a_retry_shows_the_same_list_and_logs_it_once(world: psycopg.Connection)
     assert refusal(caught.value).code == "PT409"
 
 
+def test_an_embedding_of_another_model_counts_as_none(world: psycopg.Connection) -> None:
+    for embedding in ([0.0, 1.0, 0.0], [1.0, 0.0], [0.0, 0.0, 0.0]):
+        found = search(world, AGENT, QUERY, embedding=embedding, model="large", event_id=f"e{embedding}")
+        assert (found["dense"], found["model"]) == (False, "small")
+        assert ids(found) == ids(search(world, AGENT, QUERY))
+    assert search(world, AGENT, QUERY, embedding=EAST, model="small") == search(world, AGENT, QUERY, embedding=EAST)
+    world.execute(
+        "insert into glow.embeddings (model, content_hash, embedding)"
+        " values ('small', encode(sha256(convert_to(%s, 'UTF8')), 'hex'), '[1,0,0]')",
+        (QUERY,),
+    )
+    cached = search(world, AGENT, QUERY, embedding=[0.0, 1.0], model="large")
+    assert cached == search(world, AGENT, QUERY, embedding=EAST)
+    assert world.execute("select distinct model from glow.retrieval_events").fetchall() == [("small",)]
+
+
+def test_clients_say_whose_their_embeddings_are(logins: Logins, world: psycopg.Connection) -> None:
+    class Embed:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def __call__(self, texts: Any) -> list[list[float]]:
+            return [EAST[: 3 if self.name == "small" else 2] for _ in texts]
+
+    _, url = logins.make("glow_app")
+    for embed, model, dense in (
+        (Embed("small"), None, True),
+        (Embed("large"), None, False),
+        (Embed("small"), "large", False),
+        (lambda texts: [EAST for _ in texts], "small", True),
+    ):
+        with GlowClient(url, embed=embed, model=model) as client:
+            assert client.search(AGENT, QUERY).dense is dense
+            assert client.search(AGENT, QUERY, embedding=EAST).dense, "not the client's own embedding"
+            assert not client.search(AGENT, QUERY, embedding=[1.0], model="large").dense
+
+        async def later(embed: Any = embed, model: Any = model) -> bool:
+            async with AsyncGlowClient(url, embed=embed, model=model) as client:
+                return (await client.search(AGENT, QUERY)).dense
+
+        assert asyncio.run(later()) is dense
+
+
 def test_only_what_a_search_showed_is_clicked(world: psycopg.Connection) -> None:
     shown = search(world, AGENT, QUERY, embedding=EAST, event_id="e1", k=2)["hits"]
     common = {"agent": AGENT, "query": QUERY}
@@ -177,6 +220,7 @@ def test_policies_show_what_the_engine_shows(world: psycopg.Connection) -> None:
         ("embedding", {"embedding": [0.0, 0.0, 0.0]}, "PT422"),
         ("embedding", {"embedding": [0.0, -0.0, 1e-300]}, "PT422"),
         ("event_id", {"event_id": "a\nb"}, "PT422"),
+        ("model", {"model": "a\nb"}, "PT422"),
         ("agent", {"agent": "nobody"}, "PT404"),
         ("configuration", {"configuration": "unheard"}, "PT403"),
         ("tenant", {"tenant": "other"}, "PT403"),
