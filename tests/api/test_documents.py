@@ -9,7 +9,7 @@ import pytest
 from glow_pipelines.client import GlowClient
 from glow_pipelines.client.errors import GlowError
 from glow_pipelines.client.results import Refusal
-from glow_pipelines.learning.retrieval import Configuration, RetrievalParameters
+from glow_pipelines.learning.retrieval import Configuration, RetrievalIndex, RetrievalParameters
 from glow_pipelines.steps.retrieval.indexing import index_agent
 from tests.api import calling
 from tests.api.calling import Refused, attempt, call
@@ -92,7 +92,7 @@ def test_retrieval_is_put_back_in_one_call_and_not_twice(library: Library, clien
         first = t.retrieval.in_force(AGENT)
         assert first is not None
         tuned = Configuration(RetrievalParameters(lexical_weight=2), chunking=first.chunking, model=first.model)
-        t.retrieval.add_configuration(AGENT, tuned, first.configuration)
+        t.retrieval_configurations.write(AGENT, RetrievalIndex([], tuned), first.configuration)
         assert t.retrieval.move_alias(AGENT, tuned.sha256, "me", "better", expected=first.revision)
         assert not t.retrieval.move_alias(AGENT, tuned.sha256, "me", "better")
     done = client.rollback_retrieval(AGENT, "finds nothing")

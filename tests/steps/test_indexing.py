@@ -150,11 +150,11 @@ def test_a_new_model_is_a_new_index_and_the_old_one_serves_until_the_new_is_whol
         chunking = t.documents.current_chunking(AGENT)
         assert chunking is not None
         better = Configuration(chunking=chunking, model="finer")
-        t.retrieval.add_configuration(AGENT, better, None)
+        t.retrieval_configurations.write(AGENT, RetrievalIndex([], better), None)
         assert t.retrieval.move_alias(AGENT, better.sha256, "me", "another model")
         assert {len(chunk.embedding) for chunk in t.retrieval.chunks(AGENT) if chunk.embedding is not None} == {12}
         unbuilt = Configuration(chunking=chunking, model="nobody")
-        t.retrieval.add_configuration(AGENT, unbuilt, None)
+        t.retrieval_configurations.write(AGENT, RetrievalIndex([], unbuilt), None)
     with library.store.transaction() as t, pytest.raises(MoveRefused, match="no index that is ready"):
         t.retrieval.move_alias(AGENT, unbuilt.sha256, "me", "why")
 

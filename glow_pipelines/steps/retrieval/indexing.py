@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from glow_pipelines.learning.retrieval import Configuration
+from glow_pipelines.learning.retrieval import Configuration, RetrievalIndex
 from glow_pipelines.learning.retrieval.chunking import DEFAULT, Passage, Span, Successor, cut_document, succession
 from glow_pipelines.services import Services
 from glow_pipelines.store import Transaction
@@ -179,8 +179,8 @@ def _first_configuration(t: Transaction, agent: str, model: str) -> None:
     ready = [index for index in t.retrieval_index.all(agent) if index.state == "ready" and index.model == model]
     if ready:
         first = Configuration(chunking=ready[0].chunking, model=model)
-        t.retrieval.add_configuration(agent, first, None)
-        t.retrieval.move_alias(agent, first.sha256, "pipeline", "the first index of the agent is ready")
+        address = t.retrieval_configurations.write(agent, RetrievalIndex([], first), None)
+        t.retrieval.move_alias(agent, address, "pipeline", "the first index of the agent is ready")
 
 
 def _parts(items: Sequence[_T], most: int) -> Iterator[Sequence[_T]]:
