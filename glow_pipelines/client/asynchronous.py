@@ -61,8 +61,9 @@ class AsyncGlowClient(AbstractAsyncContextManager["AsyncGlowClient"]):
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         new_key: Callable[[], str] = lambda: str(uuid4()),
         embed: searching.Embed | None = None,
+        model: str | None = None,
     ) -> None:
-        self._embed = embed
+        self._embed, self._model = embed, searching.model_of(embed, model)
         self._retries, self._clock, self._sleep, self._new_key = retries or Retries(), clock, sleep, new_key
         self._failures: dict[str, Exception] = {}
         self._pool: AsyncConnectionPool[AsyncConnection] = AsyncConnectionPool(
@@ -88,7 +89,8 @@ class AsyncGlowClient(AbstractAsyncContextManager["AsyncGlowClient"]):
         call, attempt = call.with_key(self._new_key), 1
         if self._embed is not None and searching.needs_embedding(call):
             vectors = self._embed([str(call.arguments["query"])])
-            call = searching.with_embedding(call, (await vectors if inspect.isawaitable(vectors) else vectors)[0])
+            vectors = await vectors if inspect.isawaitable(vectors) else vectors
+            call = searching.with_embedding(call, vectors[0], self._model)
         while True:
             try:
                 return call.answer(await self._rows(call, timeout))

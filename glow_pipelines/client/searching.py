@@ -57,6 +57,7 @@ def search(
     k: int | None = None,
     *,
     embedding: Sequence[float] | None = None,
+    model: str | None = None,
     configuration: str | None = None,
     policy: str | None = None,
     event_id: str | None = None,
@@ -69,7 +70,8 @@ def search(
     """The best chunks of an agent's documents; with `event_id` logged as shown, with `unit` in its experiment's arm.
 
     Without `embedding` the client's own `embed` makes it, else that of the same text in the cache is used, else words
-    alone. `policy`: production; interleave or explore, so that clicks can tell legs or ranks apart.
+    alone. `model`: what made `embedding`; where another is in force, the embedding counts as not given.
+    `policy`: production; interleave or explore, so that clicks can tell legs or ranks apart.
     """
     arguments = {name: value for name, value in locals().items() if name != "embedding"}
     call = Call("search", given(arguments), one(SearchResult))
@@ -81,7 +83,14 @@ def needs_embedding(call: Call[Any]) -> bool:
     return call.function == "search" and "embedding" not in call.arguments
 
 
-def with_embedding(call: Call[_T], embedding: Sequence[float]) -> Call[_T]:
-    """The call with a vector: as text, since drivers disagree on what an array of numbers is."""
+def with_embedding(call: Call[_T], embedding: Sequence[float], model: str | None = None) -> Call[_T]:
+    """The call with a vector: as text, since drivers disagree on what an array of numbers is. `model`: what made it."""
     literal = "{" + ",".join(repr(float(value)) for value in embedding) + "}"
-    return replace(call, arguments={**call.arguments, "embedding": literal})
+    named = {} if model is None else {"model": model}
+    return replace(call, arguments={**call.arguments, **named, "embedding": literal})
+
+
+def model_of(embed: Embed | None, model: str | None) -> str | None:
+    """What makes a client's embeddings: as it was told, else what `embed` itself calls its `name`."""
+    name = getattr(embed, "name", None) if model is None else model
+    return name if isinstance(name, str) else None

@@ -50,7 +50,8 @@ class GlowClient(AbstractContextManager["GlowClient"]):
 
     `timeout`: seconds to wait for a connection. `prepare_threshold`: calls after which a statement is prepared; None
     behind a PgBouncer older than 1.21, which does not know prepared statements. What fails for a passing reason is
-    tried again as `retries` says, where it cannot count twice. `embed`: texts to vectors, for searches that bring none.
+    tried again as `retries` says, where it cannot count twice. `embed`: texts to vectors, for searches that bring none;
+    `model`: the name of what makes them, default: `embed.name` if it has one.
     Methods raise what `errors` defines, not psycopg's.
     """
 
@@ -66,8 +67,9 @@ class GlowClient(AbstractContextManager["GlowClient"]):
         sleep: Callable[[float], None] = time.sleep,
         new_key: Callable[[], str] = lambda: str(uuid4()),
         embed: searching.Embed | None = None,
+        model: str | None = None,
     ) -> None:
-        self._embed = embed
+        self._embed, self._model = embed, searching.model_of(embed, model)
         self._retries, self._clock, self._sleep, self._new_key = retries or Retries(), clock, sleep, new_key
         self.timeout = timeout
         self._failures: dict[str, Exception] = {}
@@ -93,7 +95,7 @@ class GlowClient(AbstractContextManager["GlowClient"]):
         """What a call answers; the methods are this with one of the definitions. `timeout`: as of the client."""
         call, attempt = call.with_key(self._new_key), 1
         if self._embed is not None and searching.needs_embedding(call):
-            call = searching.with_embedding(call, self._embed([str(call.arguments["query"])])[0])
+            call = searching.with_embedding(call, self._embed([str(call.arguments["query"])])[0], self._model)
         while True:
             try:
                 return call.answer(self._rows(call, timeout))

@@ -107,7 +107,10 @@ def rollback(agent: str, reason: str, target: str | None) -> None:
 @click.option("--expect", is_flag=True, help="also what the configuration in force would have got for past searches")
 @click.option("--json", "as_json", is_flag=True, help="everything, as JSON")
 def analyze(agent: str, days: int, judged: bool, expect: bool, as_json: bool) -> None:
-    """How AGENT's searches do, what nothing answers, what belongs together, and whether it drifts. Writes nothing."""
+    """How AGENT's searches do, what nothing answers, what belongs together, and whether it drifts.
+
+    Indexes nothing and moves nothing; --judged and --expect embed the questions, and the cache keeps what was embedded.
+    """
     from glow_pipelines.steps.retrieval import performance
     from glow_pipelines.store.retrieval_analytics import Period
 
@@ -126,10 +129,11 @@ def analyze(agent: str, days: int, judged: bool, expect: bool, as_json: bool) ->
             "cannot be embedded as they were; leave out --judged and --expect until the new model is in force"
         )
     if judged or expect:
-        from glow_pipelines.steps.knowledge import index_in_force
+        from glow_pipelines.learning.retrieval import RetrievalIndex
+        from glow_pipelines.steps.knowledge import index_of
 
-        index, _ = index_in_force(services, agent)
         with services.store.transaction() as t:
+            index = RetrievalIndex([]) if in_force is None else index_of(t, agent, in_force.configuration)
             logs = t.retrieval_analytics.query_logs(period, 1000) if expect else []
             queries = [each.query for each in logs] + [each.query for each in t.retrieval_analytics.judgements(period)]
         distinct = list(dict.fromkeys(queries))

@@ -83,12 +83,12 @@ EXAMPLES = (
     ),
     Example(
         "put_document",
-        "glow_app",
+        "glow_engineer",
         {"agent": "expense-coder", "document_id": "policy-3", "title": "Travel", "body": "Trams are paid back."},
     ),
     Example(
         "put_documents",
-        "glow_app",
+        "glow_engineer",
         {
             "agent": "expense-coder",
             "documents": [
@@ -98,7 +98,7 @@ EXAMPLES = (
         },
         "One receipt for each; the refused one stops no other.",
     ),
-    Example("retire_document", "glow_app", {"agent": "expense-coder", "document_id": "policy-4"}),
+    Example("retire_document", "glow_engineer", {"agent": "expense-coder", "document_id": "policy-4"}),
     Example("documents", "glow_app", {"agent": "expense-coder"}, "The pipeline has not indexed them yet."),
     Example(
         "search",
@@ -106,7 +106,7 @@ EXAMPLES = (
         {**_SEARCH, "k": 3, "policy": "interleave", "user_id": "u-17", "unit": "u-17"},
         "The pipeline has not indexed the documents yet.",
     ),
-    Example("search", "glow_app", {**_SEARCH, "k": 0}, "A value that is not accepted."),
+    Example("search", "glow_app", {**_SEARCH, "k": 0, "model": "minilm"}, "A value that is not accepted."),
     Example("log_retrieval", "glow_app", {**_SEARCH, "hits": [{"rank": 1, "chunk_id": "policy-3", "score": 0.71}]}),
     Example(
         "log_retrieval",

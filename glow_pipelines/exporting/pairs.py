@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from glow_pipelines.exporting.ledger import CannotExport
 from glow_pipelines.exporting.part import Part, Written, publish, sha256_of
@@ -22,7 +22,6 @@ from glow_pipelines.store.pair_exports import PairRow, Standing
 from glow_pipelines.store.store import Store
 
 PairFormat = Literal["jsonl", "parquet"]
-PAIR_FORMATS: tuple[PairFormat, ...] = get_args(PairFormat)
 _BATCH = 2_000
 _WRITTEN_AS = "1"  # changes when the same rows become other bytes: an older part is not continued then
 

@@ -71,9 +71,10 @@ class Documents(Noun):
         assert row is not None
         return bool(row["found"])
 
-    def changed(self, agent: str, chunking: str) -> list[str]:
-        """Ids of documents whose present version is not live under a chunking."""
-        return [row["document_id"] for row in self._rows("changed_documents", agent=agent, chunking=chunking)]
+    def changed(self, agent: str, chunking: str) -> list[tuple[str, int]]:
+        """Ids and characters of documents whose present version is not live under a chunking."""
+        rows = self._rows("changed_documents", agent=agent, chunking=chunking)
+        return [(row["document_id"], row["characters"]) for row in rows]
 
     def by_id(self, agent: str, ids: Sequence[str]) -> list[Row]:
         """document_id, title, body, content_hash; retired ones are left out."""

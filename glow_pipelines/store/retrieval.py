@@ -1,23 +1,20 @@
-"""Documents, chunks, retrieval events, configurations and embeddings in the database.
+"""Chunks, retrieval events, embeddings, gates and what is in force.
 
 Belongs here: reading and writing them, moving the retrieval alias by compare-and-swap. Does not: search and learning
-(learning/retrieval), making embeddings (providers).
+(learning/retrieval), what a configuration is made of (retrieval_configurations), making embeddings (providers).
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from glow_pipelines.learning.retrieval.types import (
     Chunk,
-    Configuration,
     Hit,
-    MemoryRow,
     RetrievalEvent,
     RetrievalParameters,
     TrainingPair,
@@ -25,6 +22,7 @@ from glow_pipelines.learning.retrieval.types import (
 from glow_pipelines.store.noun import Noun, Row, json
 from glow_pipelines.store.operations import EVERYTHING
 from glow_pipelines.store.prompts import AliasMoved, refusals
+from glow_pipelines.store.retrieval_configurations import literal_of, vector_of
 from glow_pipelines.store.retrieval_index import RetrievalIndexes
 
 Vector = NDArray[np.float64]
@@ -55,14 +53,14 @@ class Retrieval(Noun):
 
     def cached_embeddings(self, model: str, hashes: Sequence[str]) -> dict[str, Vector]:
         rows = self._rows("cached_embeddings", model=model, hashes=list(hashes))
-        return {row["content_hash"]: _vector(row["embedding"]) for row in rows}
+        return {row["content_hash"]: vector_of(row["embedding"]) for row in rows}
 
     def cache_embeddings(self, model: str, embeddings: Mapping[str, NDArray[np.float32]]) -> None:
         """`embeddings` is text hash -> vector."""
         self._run_many(
             "insert_embedding",
             (
-                {"model": model, "content_hash": key, "embedding": _literal(vector)}
+                {"model": model, "content_hash": key, "embedding": literal_of(vector)}
                 for key, vector in embeddings.items()
             ),
         )
@@ -107,49 +105,6 @@ class Retrieval(Noun):
             row["revision"],
             row["chunking"],
             row["model"],
-        )
-
-    def memory(self, configuration: str) -> list[MemoryRow]:
-        return [
-            MemoryRow(
-                query=row["query"],
-                embedding=_vector(row["embedding"]),
-                chunk_id=row["chunk_id"],
-                attractiveness=row["attractiveness"],
-                effective_examinations=row["examinations"],
-                event_ids=tuple(row["event_ids"]),
-            )
-            for row in self._rows("memory", configuration=configuration)
-        ]
-
-    def add_configuration(self, agent: str, configuration: Configuration, parent: str | None) -> None:
-        """Write a configuration with its memory; the same one is written once."""
-        created = self._row(
-            "insert_configuration",
-            configuration=configuration.sha256,
-            agent=agent,
-            parameters=json(configuration.parameters.to_json()),
-            chunking=configuration.chunking,
-            model=configuration.model,
-            parent=parent,
-        )
-        if created is None:
-            return
-        self._run_many(
-            "insert_memory",
-            (
-                {
-                    "configuration": configuration.sha256,
-                    "position": position,
-                    "query": row.query,
-                    "embedding": _literal(row.embedding),
-                    "chunk_id": row.chunk_id,
-                    "attractiveness": row.attractiveness,
-                    "examinations": row.effective_examinations,
-                    "event_ids": list(row.event_ids),
-                }
-                for position, row in enumerate(configuration.memory)
-            ),
         )
 
     def move_alias(
@@ -262,11 +217,3 @@ def _pair(agent: str, pair: TrainingPair, split: str) -> dict[str, object]:
         "group_key": pair.group,
         "split": split,
     }
-
-
-def _vector(text: str) -> Vector:
-    return np.fromstring(text[1:-1], dtype=np.float64, sep=",")
-
-
-def _literal(vector: NDArray[np.floating[Any]]) -> str:
-    return "[" + ",".join(f"{float(value):.8g}" for value in vector) + "]"

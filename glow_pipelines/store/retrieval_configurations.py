@@ -38,13 +38,13 @@ class RetrievalConfigurations(Noun):
             return address
         self._run_many("insert_memory", _placed(address, map(_memory, configuration.memory)))
         rows: Iterable[Vector] = () if configuration.adapter is None else configuration.adapter
-        self._run_many("insert_adapter", _placed(address, ({"row": _literal(row)} for row in rows)))
+        self._run_many("insert_adapter", _placed(address, ({"row": literal_of(row)} for row in rows)))
         self._run_many("insert_expansion", _placed(address, (rule.to_json() for rule in configuration.expansions)))
         moved = index.moved()
         self._run_many(
             "insert_shift",
             (
-                {"configuration": address, "chunk_id": chunk_id, "embedding": _literal(vector)}
+                {"configuration": address, "chunk_id": chunk_id, "embedding": literal_of(vector)}
                 for chunk_id, vector in moved.items()
             ),
         )
@@ -55,13 +55,13 @@ class RetrievalConfigurations(Noun):
         row = self._row("configuration", configuration=configuration)
         if row is None:
             return None
-        adapter = [_vector(each["row"]) for each in self._rows("adapter", configuration=configuration)]
+        adapter = [vector_of(each["row"]) for each in self._rows("adapter", configuration=configuration)]
         return Configuration(
             RetrievalParameters.from_json(row["parameters"]),
             tuple(
                 MemoryRow(
                     each["query"],
-                    _vector(each["embedding"]),
+                    vector_of(each["embedding"]),
                     each["chunk_id"],
                     each["attractiveness"],
                     each["examinations"],
@@ -81,7 +81,7 @@ class RetrievalConfigurations(Noun):
     def moved(self, configuration: str) -> dict[str, Vector]:
         """Chunk id to the vector the configuration searches it by, of those it moved."""
         rows = self._rows("shifts", configuration=configuration)
-        return {row["chunk_id"]: _vector(row["embedding"]) for row in rows}
+        return {row["chunk_id"]: vector_of(row["embedding"]) for row in rows}
 
 
 def _placed(configuration: str, rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -91,7 +91,7 @@ def _placed(configuration: str, rows: Iterable[dict[str, Any]]) -> Iterator[dict
 def _memory(row: MemoryRow) -> dict[str, Any]:
     return {
         "query": row.query,
-        "embedding": _literal(row.embedding),
+        "embedding": literal_of(row.embedding),
         "chunk_id": row.chunk_id,
         "attractiveness": row.attractiveness,
         "examinations": row.effective_examinations,
@@ -99,10 +99,12 @@ def _memory(row: MemoryRow) -> dict[str, Any]:
     }
 
 
-def _vector(text: str) -> Vector:
+def vector_of(text: str) -> Vector:
+    """What a vector column holds."""
     return np.fromstring(text[1:-1], dtype=np.float64, sep=",")
 
 
-def _literal(vector: NDArray[np.floating[Any]]) -> str:
+def literal_of(vector: NDArray[np.floating[Any]]) -> str:
+    """A vector as a column takes it."""
     # Nine digits: all of a single-precision number, which is what a vector column keeps.
     return "[" + ",".join(f"{float(value):.9g}" for value in vector) + "]"

@@ -15,15 +15,25 @@ begin
 end $$;
 comment on function glow_api.document_problem is 'What is wrong with a document, or null.';
 
--- Who speaks for one person only is an app on that person's machine: the knowledge base answers everybody.
-create function glow_api.refuse_person(caller glow_api.caller) returns void
+-- Who speaks for one person only is an app on that person's machine: the knowledge base answers everybody. So does that of
+-- an agent without a tenant, and what one tenant puts there all the others are told. The login's own tenant counts: who
+-- serves all may name one.
+create function glow_api.require_librarian(agent text, tenant text, calls integer) returns void
   language plpgsql as $$
+declare
+  caller glow_api.caller := glow_api.enter();
 begin
+  perform glow_api.require_caller(tenant, agent, calls);
   if caller.person is not null then
     perform glow_api.refuse('PT403', 'login', session_user, 'a login that is not bound to a person');
+  elsif not glow_api.is_mine(agent, caller) then
+    perform glow_api.refuse('PT403', 'agent', agent,
+      'an agent of this login''s own tenant; the documents of one that all tenants share are changed by a login that serves all tenants');
   end if;
 end $$;
-comment on function glow_api.refuse_person is 'Refuses a login that speaks for one person, where everybody''s answers are changed.';
+comment on function glow_api.require_librarian is
+  'require_caller, for changing a knowledge base; refuses a login that speaks for one person or, of an agent that all tenants '
+  'share, for one tenant.';
 
 create function glow_api.record_document(agent text, document_id text, title text, body text) returns jsonb
   language plpgsql as $$
@@ -51,12 +61,13 @@ create function glow_api.put_document(agent text, document_id text, title text, 
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   perform glow_api.enter(0, octet_length(body));
-  perform glow_api.refuse_person(glow_api.require_caller(tenant, agent, 1));
+  perform glow_api.require_librarian(agent, tenant, 1);
   return glow_api.answered(glow_api.record_document(agent, document_id, title, body));
 end $$;
 comment on function glow_api.put_document is
   'Writes a document of an agent''s knowledge base, in place of the one with this id. It is searched as soon as the pipeline has '
-  'indexed it; until then its old version is. Answers accepted, or unchanged where it is the same already.';
+  'indexed it; until then its old version is. Answers accepted, or unchanged where it is the same already. Of an agent that '
+  'belongs to no tenant only a login that serves all tenants may change documents.';
 
 create function glow_api.put_documents(agent text, documents jsonb, tenant text default null) returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -68,7 +79,7 @@ begin
   if documents is null or jsonb_typeof(documents) <> 'array' or jsonb_array_length(documents) > 1000 then
     perform glow_api.refuse('PT422', 'documents', left(documents::text, 80), 'an array of at most 1000 documents');
   end if;
-  perform glow_api.refuse_person(glow_api.require_caller(tenant, agent, jsonb_array_length(documents)));
+  perform glow_api.require_librarian(agent, tenant, jsonb_array_length(documents));
   for document in select * from jsonb_array_elements(documents) loop
     if jsonb_typeof(document) <> 'object' or document - '{document_id,title,body}'::text[] <> '{}'
        or exists (select from jsonb_each(document) field where jsonb_typeof(field.value) <> 'string') then
@@ -91,7 +102,7 @@ declare
   problem glow_api.problem;
   found_at timestamptz;
 begin
-  perform glow_api.refuse_person(glow_api.require_caller(tenant, agent, 1));
+  perform glow_api.require_librarian(agent, tenant, 1);
   problem := glow_api.id_problem('{document_id}', array[document_id], 1);
   if problem.code is not null then perform glow_api.refuse(problem); end if;
   update glow.documents d set retired_at = clock_timestamp(), updated_at = clock_timestamp()

@@ -117,6 +117,15 @@ begin
                 where h.tenant = call.tenant and h.event_id = call.event_id and h.recorded_at = arrived) then
       return glow_api.refused(row('PT409', 'hits', left(call.hits::text, 80), 'each passage at the rank it was logged with'));
     end if;
+    -- What `search` logged is all that was shown, and it says of which index: anything more is a click on nothing.
+    if exists (select from glow.retrieval_events r
+                where r.tenant = call.tenant and r.event_id = call.event_id and r.recorded_at = arrived and r.index_number is not null)
+       and exists (select from jsonb_to_recordset(call.hits) as x(rank smallint, chunk_id text)
+                    where not exists (select from glow.retrieval_hits h
+                                       where h.tenant = call.tenant and h.event_id = call.event_id and h.recorded_at = arrived
+                                         and h.rank = x.rank and h.chunk_id = x.chunk_id)) then
+      return glow_api.refused(row('PT409', 'hits', left(call.hits::text, 80), 'rank and chunk_id of hits that search showed under this event_id'));
+    end if;
     -- Readers that passed the event must see it again: a click is news.
     update glow.retrieval_events r set xid = pg_current_xact_id()
      where r.tenant = call.tenant and r.event_id = call.event_id and r.recorded_at = arrived;
@@ -160,7 +169,8 @@ comment on function glow_api.log_retrieval is
   'Records a search: what was shown at which rank, under which policy (interleave where two rankings were mixed, explore '
   'where neighbours were swapped by chance) and configuration (the sha of what was in force; one that nobody knows is kept '
   'too). Call it again with the same event_id to add clicks, citations and verdicts as they happen; a hit''s `explicit` is '
-  'the user''s own thumb on it, or an expert''s where `expert` is true.';
+  'the user''s own thumb on it, or an expert''s where `expert` is true. To what `search` logged, or who gave an index_number, '
+  'no hit is added that was not shown there.';
 
 create function glow_api.record_retrieval_rows(rows jsonb, caller glow_api.caller) returns table (n bigint, result jsonb)
   language plpgsql as $$

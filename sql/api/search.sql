@@ -103,6 +103,8 @@ begin
   if vector is null or public.vector_dims(vector) <> plan.dimensions then
     perform glow_api.refuse('PT422', 'embedding', coalesce(cardinality(embedding), 0) || ' numbers',
       format('%s finite numbers: the query as %s embeds it', plan.dimensions, plan.model));
+  elsif public.vector_norm(vector) = 0 then
+    perform glow_api.refuse('PT422', 'embedding', 'zeros alone', 'a vector with a direction: the query as ' || plan.model || ' embeds it');
   end if;
   return vector;
 end $$;
@@ -193,8 +195,8 @@ declare
   problem glow_api.problem := glow_api.text_problem('query', call.query, 100000, true);
 begin
   if problem.code is null then
-    problem := glow_api.id_problem('{event_id,user_id,conversation_id,execution_id,unit,configuration}', array[
-      call.event_id, call.user_id, call.conversation_id, call.execution_id, unit, call.configuration], 0);
+    problem := glow_api.id_problem('{event_id,user_id,conversation_id,execution_id,unit,configuration,model}', array[
+      call.event_id, call.user_id, call.conversation_id, call.execution_id, unit, call.configuration, call.model], 0);
   end if;
   if problem.code is not null then return problem; end if;
   if k is null or k not between 1 and 100 then
@@ -209,7 +211,7 @@ comment on function glow_api.search_problem is 'What is wrong with the arguments
 create function glow_api.search(
   agent text, query text, k integer default 10, embedding double precision[] default null, configuration text default null,
   policy text default 'production', event_id text default null, user_id text default null, conversation_id text default null,
-  execution_id text default null, tenant text default null, unit text default null
+  execution_id text default null, tenant text default null, unit text default null, model text default null
 ) returns jsonb language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   began timestamptz := clock_timestamp();
@@ -226,7 +228,7 @@ declare
 begin
   call.event_id := event_id; call.agent := agent; call.query := query; call.policy := policy; call.user_id := user_id;
   call.conversation_id := conversation_id; call.execution_id := execution_id; call.configuration := configuration;
-  call.tenant := coalesce(tenant, caller.tenant, 'default');
+  call.tenant := coalesce(tenant, caller.tenant, 'default'); call.model := model;
   if problem.code is null then problem := glow_api.search_problem(call, k, unit); end if;
   if problem.code is null and user_id <> caller.person then
     problem := row('PT403', 'user_id', user_id, 'the person this login speaks for');
@@ -245,7 +247,8 @@ begin
       from glow_api.assigned_arms(agent, call.tenant, unit, conversation_id, null, execution_id, 'retrieval') a limit 1;
   end if;
   plan := glow_api.plan_search(agent, configuration);
-  vector := glow_api.query_vector(plan, query, embedding);
+  -- Apps learn of a new model after it is in force, and some keep the old one in an experiment: until then words answer.
+  vector := glow_api.query_vector(plan, query, case when model is null or model = plan.model then embedding end);
   asked := glow_api.adapted_query(plan, vector);
   terms := glow_api.asked_terms(plan, query);
   chosen := array(select f from glow_api.found_chunks(plan, terms.terms, terms.times, vector, asked, k, policy = 'interleave') f);
@@ -269,6 +272,6 @@ end $$;
 comment on function glow_api.search is
   'The k best chunks of an agent''s documents for a query, with texts: by meaning and by words, with what was learned. '
   '`embedding` is the query as the configuration''s model embeds it; without it that of the same text in the cache is used, else words '
-  'alone: the answer says `dense`. With `unit` the arm of a retrieval experiment is served and its exposure written. With '
+  'alone: the answer says `dense`. `model` names what made it: where that is another, it counts as not given. With `unit` the arm of a retrieval experiment is served and its exposure written. With '
   '`event_id` the search is logged as shown, and asked again it shows the same: what is not logged cannot be learned. '
   '`policy`: interleave lets both legs place hits, explore swaps two neighbours by chance, so that clicks can tell them apart.';

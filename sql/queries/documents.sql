@@ -36,7 +36,7 @@ select exists (select from glow.documents where agent = %(agent)s) as found
 
 -- changed_documents --
 -- Documents whose present version is not live under a chunking. Whatever is live has a chunk at position 0.
-select d.document_id from glow.documents d
+select d.document_id, length(d.title) + length(d.body) as characters from glow.documents d
  where d.agent = %(agent)s and d.retired_at is null
    and not exists (
      select from glow.live_chunks l

@@ -1,4 +1,4 @@
--- Retrieval events, embeddings, configurations and gates.
+-- Retrieval events, embeddings, what is in force, and gates.
 
 -- retrieval_events --
 -- Searches of an agent with news from a watermark on, of these queries if any are given, with their hits. Whose they are is
@@ -45,23 +45,6 @@ select content_hash, embedding::text as embedding from glow.embeddings
 insert into glow.embeddings (model, content_hash, embedding)
 values (%(model)s, %(content_hash)s, %(embedding)s::text::vector)
 on conflict do nothing
-
--- insert_configuration --
--- A retrieval configuration; the same one is written once.
-insert into glow.retrieval_configurations (configuration, agent, parameters, chunking, model, parent)
-values (%(configuration)s, %(agent)s, %(parameters)s, %(chunking)s, %(model)s, %(parent)s)
-on conflict do nothing
-returning configuration
-
--- insert_memory --
--- What a configuration remembers of a query and a passage.
-insert into glow.retrieval_memory (configuration, position, query, embedding, chunk_id, attractiveness, examinations, event_ids)
-values (%(configuration)s, %(position)s, %(query)s, %(embedding)s::text::vector, %(chunk_id)s, %(attractiveness)s, %(examinations)s, %(event_ids)s)
-
--- memory --
--- All that a configuration remembers.
-select query, embedding::text as embedding, chunk_id, attractiveness, examinations, event_ids
-  from glow.retrieval_memory where configuration = %(configuration)s order by position
 
 -- configuration_in_force --
 -- The configuration behind an alias.

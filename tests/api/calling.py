@@ -205,6 +205,7 @@ GOOD: Mapping[str, Callable[[int], Arguments]] = {
         "agent": AGENT,
         "query": f"query {n}",
         "embedding": "{1,2}",
+        "model": "small",
         "policy": "explore",
         "event_id": f"s-{n}",
         "user_id": f"u-{n}",

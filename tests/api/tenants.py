@@ -158,10 +158,9 @@ class Other:
             "holdouts",
             "notifications",
         ):
-            query = (
-                f"select coalesce(string_agg(t::text, '|' order by t::text), '') from glow.{name} t where agent = %s"
-            )
-            rows.append(self.admin.execute(query.encode(), (self.agent,)).fetchone())
+            query = f"select coalesce(string_agg(t::text, '|' order by t::text), '') from glow.{name} t where agent = any(%s)"
+            read = [self.agent, AGENT] if name == "documents" else [self.agent]
+            rows.append(self.admin.execute(query.encode(), (read,)).fetchone())
         for name in ("rollouts", "rollout_moves", "experiment_looks"):
             query = f"select coalesce(string_agg(t::text, '|' order by t::text), '') from glow.{name} t where experiment_id = any(%s)"
             rows.append(self.admin.execute(query.encode(), ([f"x-{self.agent}", f"r-{self.agent}"],)).fetchone())
@@ -304,6 +303,7 @@ class Other:
         }
         tenantless |= EXPERIMENTS
         shared: list[tuple[str, Arguments]] = [
+            *((name, GOOD[name](1)) for name in ("put_document", "put_documents", "retire_document")),
             ("experiments", {}),
             ("rollouts", {}),
             ("holdouts", {}),

@@ -17,7 +17,7 @@ from glow_pipelines.database import connect
 from glow_pipelines.learning.retrieval import Chunk, Configuration, RetrievalParameters
 from tests.api.calling import AGENT, GOOD, call, execution, one, refusal, register
 from tests.api.logins import Logins
-from tests.api.test_attacks import EXPERIMENTS, FIGURES, LINEAGE, MAY, ROLLOUTS, fingerprint
+from tests.api.test_attacks import DOCUMENTS, EXPERIMENTS, FIGURES, LINEAGE, MAY, ROLLOUTS, fingerprint
 from tests.retrieval.search_world import put_chunking, put_configuration, put_index
 
 INJECTIONS = [
@@ -57,7 +57,8 @@ select p.proname, a.name, format_type(a.type, null)
 """
 # Only looked up: what is not found is refused or, for a unit outside every experiment, not kept.
 NOT_KEPT = {("resolve_prompt", unit) for unit in ("unit", "session", "org", "execution")}
-NOT_KEPT |= {("documents", "after"), ("search", "unit")}
+NOT_KEPT |= {("documents", "after"), ("search", "unit"), ("search", "model")}
+NOT_KEPT |= {(function, "tenant") for function in DOCUMENTS}  # asked by who may name any
 NOT_KEPT |= {("name_successor", "dataset"), ("name_successor", "successor")}
 # A dry run: what it writes it takes back.
 NOT_KEPT |= {("erase_subject", "subject"), ("erase_subject", "reason"), ("erase_subject", "confirm")}
@@ -137,8 +138,8 @@ def seeded(shared_url: str) -> Iterator[psycopg.Connection]:
 def test_sql_in_a_text_is_kept_as_it_is_or_refused(seeded: psycopg.Connection, logins: Logins, function: str) -> None:
     """Asked with SET SESSION AUTHORIZATION, which is the login's own session in all that counts here: the answer can be
     looked up and undone in one transaction."""
-    role = next(role for role, functions in MAY.items() if function in functions)
-    name, _ = logins.make(role)
+    roles = [role for role, functions in MAY.items() if function in functions]
+    name, _ = logins.make(roles[-1] if function in DOCUMENTS else roles[0])  # the agent is everybody's
     connection = seeded
     arguments = [(argument, kind) for proname, argument, kind in connection.execute(TEXTS) if proname == function]
     if not arguments:

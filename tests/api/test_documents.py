@@ -1,6 +1,7 @@
 """The knowledge base as apps and engineers see it."""
 
 from collections.abc import Iterator
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -8,9 +9,10 @@ import pytest
 from glow_pipelines.client import GlowClient
 from glow_pipelines.client.errors import GlowError
 from glow_pipelines.client.results import Refusal
-from glow_pipelines.learning.retrieval import Configuration, RetrievalParameters
+from glow_pipelines.learning.retrieval import Configuration, RetrievalIndex, RetrievalParameters
 from glow_pipelines.steps.retrieval.indexing import index_agent
 from tests.api import calling
+from tests.api.calling import Refused, attempt, call
 from tests.api.logins import Logins
 from tests.steps.indexing_world import AGENT, Library
 
@@ -90,7 +92,7 @@ def test_retrieval_is_put_back_in_one_call_and_not_twice(library: Library, clien
         first = t.retrieval.in_force(AGENT)
         assert first is not None
         tuned = Configuration(RetrievalParameters(lexical_weight=2), chunking=first.chunking, model=first.model)
-        t.retrieval.add_configuration(AGENT, tuned, first.configuration)
+        t.retrieval_configurations.write(AGENT, RetrievalIndex([], tuned), first.configuration)
         assert t.retrieval.move_alias(AGENT, tuned.sha256, "me", "better", expected=first.revision)
         assert not t.retrieval.move_alias(AGENT, tuned.sha256, "me", "better")
     done = client.rollback_retrieval(AGENT, "finds nothing")
@@ -116,6 +118,24 @@ def test_retrieval_is_put_back_in_one_call_and_not_twice(library: Library, clien
             t.retrieval_index.retire(index.index_number)
     with pytest.raises(GlowError, match="no index that is ready"):
         client.rollback_retrieval(AGENT, "bad", first.configuration)
+
+
+def test_a_login_of_one_tenant_changes_no_document_that_every_tenant_reads(logins: Logins) -> None:
+    own = f"own-{uuid4().hex}"
+    call(logins.admin, "register_agent", agent=own, tenant="default", prompt={"instruction": "Answer."})
+    bound, unbound = logins.connect("glow_app", tenant="default"), logins.connect("glow_app")
+    everywhere = logins.connect("glow_app", tenant=None, note="all tenants")
+    for function in ("put_document", "put_documents", "retire_document"):
+        arguments = calling.GOOD[function](1)
+        for app in (bound, unbound):
+            told = attempt(app, function, **arguments)
+            assert isinstance(told, Refused), function
+            assert told.code == "PT403"
+            assert told.message.startswith("agent")
+            assert "a login that serves all tenants" in told.hint
+            call(app, function, **{**arguments, "agent": own})
+        call(everywhere, function, **arguments)
+        call(everywhere, function, **{**arguments, "tenant": "default"})
 
 
 def test_a_login_that_speaks_for_one_person_changes_no_document(logins: Logins) -> None:

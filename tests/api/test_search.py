@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
 from glow_pipelines.client import AsyncGlowClient, GlowClient
 from glow_pipelines.database import connect
@@ -15,7 +16,7 @@ from glow_pipelines.learning.experiments.assignment import Trial
 from glow_pipelines.learning.retrieval import Chunk, Configuration, RetrievalIndex, RetrievalParameters
 from glow_pipelines.learning.retrieval.interleaving import EventChance
 from glow_pipelines.steps.retrieval.indexing import index_agent
-from tests.api.calling import call, refusal
+from tests.api.calling import Refused, attempt, call, refusal
 from tests.api.logins import Logins
 from tests.experiments.assigning import AGENT as DESK
 from tests.experiments.assigning import made
@@ -119,6 +120,75 @@ def test_a_retry_shows_the_same_list_and_logs_it_once(world: psycopg.Connection)
     assert refusal(caught.value).code == "PT409"
 
 
+def test_an_embedding_of_another_model_counts_as_none(world: psycopg.Connection) -> None:
+    for embedding in ([0.0, 1.0, 0.0], [1.0, 0.0], [0.0, 0.0, 0.0]):
+        found = search(world, AGENT, QUERY, embedding=embedding, model="large", event_id=f"e{embedding}")
+        assert (found["dense"], found["model"]) == (False, "small")
+        assert ids(found) == ids(search(world, AGENT, QUERY))
+    assert search(world, AGENT, QUERY, embedding=EAST, model="small") == search(world, AGENT, QUERY, embedding=EAST)
+    world.execute(
+        "insert into glow.embeddings (model, content_hash, embedding)"
+        " values ('small', encode(sha256(convert_to(%s, 'UTF8')), 'hex'), '[1,0,0]')",
+        (QUERY,),
+    )
+    cached = search(world, AGENT, QUERY, embedding=[0.0, 1.0], model="large")
+    assert cached == search(world, AGENT, QUERY, embedding=EAST)
+    assert world.execute("select distinct model from glow.retrieval_events").fetchall() == [("small",)]
+
+
+def test_clients_say_whose_their_embeddings_are(logins: Logins, world: psycopg.Connection) -> None:
+    class Embed:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def __call__(self, texts: Any) -> list[list[float]]:
+            return [EAST[: 3 if self.name == "small" else 2] for _ in texts]
+
+    _, url = logins.make("glow_app")
+    for embed, model, dense in (
+        (Embed("small"), None, True),
+        (Embed("large"), None, False),
+        (Embed("small"), "large", False),
+        (lambda texts: [EAST for _ in texts], "small", True),
+    ):
+        with GlowClient(url, embed=embed, model=model) as client:
+            assert client.search(AGENT, QUERY).dense is dense
+            assert client.search(AGENT, QUERY, embedding=EAST).dense, "not the client's own embedding"
+            assert not client.search(AGENT, QUERY, embedding=[1.0], model="large").dense
+
+        async def later(embed: Any = embed, model: Any = model) -> bool:
+            async with AsyncGlowClient(url, embed=embed, model=model) as client:
+                return (await client.search(AGENT, QUERY)).dense
+
+        assert asyncio.run(later()) is dense
+
+
+def test_only_what_a_search_showed_is_clicked(world: psycopg.Connection) -> None:
+    shown = search(world, AGENT, QUERY, embedding=EAST, event_id="e1", k=2)["hits"]
+    common = {"agent": AGENT, "query": QUERY}
+    for rank, chunk_id in ((3, "d"), (3, shown[0]["chunk_id"]), (1, "d"), (1, shown[1]["chunk_id"])):
+        hits = Jsonb([{"rank": rank, "chunk_id": chunk_id, "clicked": True}])
+        told = attempt(world, "log_retrieval", **common, event_id="e1", hits=hits)
+        assert isinstance(told, Refused), (rank, chunk_id)
+        assert told.code == "PT409"
+        assert "hits" in told.message
+        assert "rank" in told.hint
+    assert not world.execute("select from glow.retrieval_hits where clicked").fetchall()
+    click = Jsonb([{"rank": 2, "chunk_id": shown[1]["chunk_id"], "clicked": True}])
+    assert call(world, "log_retrieval", **common, event_id="e1", hits=click)["status"] == "merged"
+    assert search(world, AGENT, "nothing of it", event_id="e2")["hits"] == []
+    told = attempt(world, "log_retrieval", agent=AGENT, query="nothing of it", event_id="e2", hits=click)
+    assert isinstance(told, Refused)
+    assert told.code == "PT409"
+
+
+def test_an_app_may_add_to_a_list_of_its_own(world: psycopg.Connection) -> None:
+    common = {"agent": AGENT, "query": QUERY, "event_id": "mine"}
+    for rank, status in ((1, "accepted"), (2, "merged")):
+        hits = Jsonb([{"rank": rank, "chunk_id": f"mine {rank}"}])
+        assert call(world, "log_retrieval", **common, hits=hits)["status"] == status
+
+
 def test_policies_show_what_the_engine_shows(world: psycopg.Connection) -> None:
     index = RetrievalIndex(CHUNKS)
     for n in range(12):
@@ -147,7 +217,10 @@ def test_policies_show_what_the_engine_shows(world: psycopg.Connection) -> None:
         ("embedding", {"embedding": [1.0, 1e300, 0.0]}, "PT422"),
         ("embedding", {"embedding": [1.0, None, 0.0]}, "PT422"),
         ("embedding", {"embedding": [[1.0, 0.0, 0.0]]}, "PT422"),
+        ("embedding", {"embedding": [0.0, 0.0, 0.0]}, "PT422"),
+        ("embedding", {"embedding": [0.0, -0.0, 1e-300]}, "PT422"),
         ("event_id", {"event_id": "a\nb"}, "PT422"),
+        ("model", {"model": "a\nb"}, "PT422"),
         ("agent", {"agent": "nobody"}, "PT404"),
         ("configuration", {"configuration": "unheard"}, "PT403"),
         ("tenant", {"tenant": "other"}, "PT403"),

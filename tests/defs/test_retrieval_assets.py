@@ -14,6 +14,7 @@ from glow_pipelines.defs.retrieval.analytics import retrieval_analytics
 from glow_pipelines.defs.retrieval.cuts import chunking_proposals
 from glow_pipelines.defs.retrieval.index import retrieval_index
 from glow_pipelines.defs.retrieval.learned import retrieval_learning
+from glow_pipelines.learning.retrieval import RetrievalIndex
 from glow_pipelines.settings import Settings
 from glow_pipelines.store.retrieval_index import RetrievalIndexes
 from tests.steps.indexing_world import AGENT
@@ -109,7 +110,7 @@ def test_checks_say_what_is_wrong(desk: Desk) -> None:
         index = t.retrieval_configurations.read(current.configuration)
         assert index is not None
         other = replace(index, parameters=replace(index.parameters, lexical_weight=3.0))
-        t.retrieval.add_configuration(AGENT, other, current.configuration)
+        t.retrieval_configurations.write(AGENT, RetrievalIndex([], other), current.configuration)
         t.retrieval.move_alias(AGENT, other.sha256, "somebody", "by hand")
     result = materialize(desk, retrieval_learning)
     passed, said = checked(result)["configuration_has_gate"]

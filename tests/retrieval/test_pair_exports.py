@@ -4,6 +4,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import psycopg
 import pyarrow.parquet as pq
@@ -11,7 +12,7 @@ import pytest
 
 from glow_pipelines.exporting import pairs as exporting
 from glow_pipelines.exporting.ledger import CannotExport
-from glow_pipelines.exporting.pairs import PairRequest, export_pairs
+from glow_pipelines.exporting.pairs import PairFormat, PairRequest, export_pairs
 from glow_pipelines.store import Store
 from tests.api.calling import AGENT, register
 
@@ -111,7 +112,7 @@ def test_what_was_erased_while_it_was_written_is_not_published(
         connection.execute("delete from glow.embedding_training_pairs where negative_chunk_id = 'c2'")
         connection.commit()
 
-    for format in exporting.PAIR_FORMATS:
+    for format in get_args(PairFormat):
         pair(connection, f"also {format}", 0, 2)
         with pytest.raises(CannotExport, match="erased while"):
             export_pairs(store, tmp_path, PairRequest(AGENT, format=format), erase)

@@ -10,10 +10,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from glow_pipelines.cli import main
+from glow_pipelines.steps.retrieval.indexing import index_agent
 from glow_pipelines.store import Store
 from glow_pipelines.store.retrieval_analytics import Period
 from tests.api.calling import AGENT, register
 from tests.retrieval.searching import seed
+from tests.steps.indexing_world import Library
 
 FIRST, SECOND = "a" * 64, "b" * 64
 
@@ -114,6 +116,21 @@ def test_an_analysis_says_what_the_log_shows(glow: Callable[..., Result], connec
     assert "known are desk" in told(glow("analyze", "nobody"))
     for option in ("--judged", "--expect"):  # a question of one model and chunks of another: an error of numpy's
         assert "is searched with m, and the provider serves" in told(glow("analyze", AGENT, option))
+
+
+def test_an_analysis_indexes_nothing(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    library = Library(database_url)
+    monkeypatch.setattr("glow_pipelines.commands.retrieval.open_services", lambda: library.services)
+    library.put(travel="Trams are paid back.")
+    for indexed in (0, 1):
+        ok(CliRunner().invoke(main, ["retrieval", "analyze", AGENT, "--judged", "--expect"]))
+        with library.store.transaction() as t:
+            assert len(t.retrieval_index.all(AGENT)) == indexed
+        assert len([each for each in library.client.documents(AGENT) if each.chunks]) == indexed
+        assert len(library.model.asked) == indexed
+        index_agent(library.services, AGENT)
+        library.put(meals="A lunch is paid back.")
+    library.close()
 
 
 def test_pairs_go_to_a_file_and_training_says_what_it_needs(

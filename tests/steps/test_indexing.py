@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,11 @@ import pytest
 from glow_pipelines.learning.retrieval import Configuration, RetrievalIndex
 from glow_pipelines.learning.retrieval.bm25 import Bm25
 from glow_pipelines.learning.retrieval.text import terms
+from glow_pipelines.steps.retrieval import indexing
 from glow_pipelines.steps.retrieval.indexing import index_agent
 from glow_pipelines.store import Store
+from glow_pipelines.store.documents import Documents
+from glow_pipelines.store.noun import Row
 from glow_pipelines.store.prompts import MoveRefused
 from tests.api.logins import Logins
 from tests.steps.dying import Died, dying
@@ -54,6 +57,26 @@ def test_documents_are_searched_once_they_are_indexed(library: Library) -> None:
         assert current is not None
         assert current.configuration == Configuration(chunking=current.chunking, model="toy").sha256
         assert [(row["alias"], row["moved_by"]) for row in t.retrieval.history(AGENT)] == [("production", "pipeline")]
+
+
+def test_large_documents_are_cut_a_few_at_a_time(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[list[str]] = []
+    read = Documents.by_id
+
+    def by_id(self: Documents, agent: str, ids: Sequence[str]) -> list[Row]:
+        taken.append(list(ids))
+        return read(self, agent, ids)
+
+    monkeypatch.setattr(Documents, "by_id", by_id)
+    monkeypatch.setattr(indexing, "CHARACTERS", 110)
+    library.put(essay="Trams are paid back. " * 10)
+    assert index_agent(library.services, AGENT).documents == 4
+    assert taken == [["essay"], ["meals", "tools"], ["travel"]]
+    monkeypatch.setattr(indexing, "DOCUMENTS", 2)
+    taken.clear()
+    library.put(**{name: f"Of {name}." for name in "abc"})
+    index_agent(library.services, AGENT)
+    assert taken == [["a", "b"], ["c"]]
 
 
 def test_only_what_changed_is_embedded_and_a_retired_document_leaves(library: Library) -> None:
@@ -150,11 +173,11 @@ def test_a_new_model_is_a_new_index_and_the_old_one_serves_until_the_new_is_whol
         chunking = t.documents.current_chunking(AGENT)
         assert chunking is not None
         better = Configuration(chunking=chunking, model="finer")
-        t.retrieval.add_configuration(AGENT, better, None)
+        t.retrieval_configurations.write(AGENT, RetrievalIndex([], better), None)
         assert t.retrieval.move_alias(AGENT, better.sha256, "me", "another model")
         assert {len(chunk.embedding) for chunk in t.retrieval.chunks(AGENT) if chunk.embedding is not None} == {12}
         unbuilt = Configuration(chunking=chunking, model="nobody")
-        t.retrieval.add_configuration(AGENT, unbuilt, None)
+        t.retrieval_configurations.write(AGENT, RetrievalIndex([], unbuilt), None)
     with library.store.transaction() as t, pytest.raises(MoveRefused, match="no index that is ready"):
         t.retrieval.move_alias(AGENT, unbuilt.sha256, "me", "why")
 

@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
-from glow_pipelines.learning.retrieval.signals import BLAMES_SOURCES, Said, signals_of
+from glow_pipelines.learning.retrieval.signals import Said, signals_of
 from glow_pipelines.learning.retrieval.types import Hit, RetrievalEvent, Signal
 from glow_pipelines.store import Store
 from tests.api.calling import AGENT, call
@@ -21,6 +21,8 @@ START = datetime(2026, 5, 30, 20, tzinfo=UTC)
 CHUNKS = [f"c{n}" for n in range(6)]
 QUERIES = ["how to book", "where to eat", "ümlaut\nand lines"]
 ISSUES = ["wrong_source", "irrelevant", "tone", "format"]
+BLAMES_SOURCES = frozenset(ISSUES[:2])
+"""Issues that make a disliked answer evidence against what it cites, as sql/ has them."""
 
 
 def qualified(tenant: str, id: str) -> str:

@@ -30,8 +30,6 @@ from glow_pipelines.learning.retrieval.types import Hit, RetrievalEvent, Signal
 
 CITED_CREDIT = 0.5
 """A citation nobody kept or clicked: the model vouches for it, no person does."""
-BLAMES_SOURCES = frozenset({"wrong_source", "irrelevant"})
-"""Issue categories that make a disliked answer evidence against what it cites."""
 HALF_LIFE = 90.0
 """Days in which a signal loses half of its weight."""
 SAME_CHUNK = 0.9

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from glow_pipelines.learning.retrieval import Configuration
+from glow_pipelines.learning.retrieval import Configuration, RetrievalIndex
 from glow_pipelines.learning.retrieval.chunking import DEFAULT, Passage, Span, Successor, cut_document, succession
 from glow_pipelines.services import Services
 from glow_pipelines.store import Transaction
@@ -21,6 +21,8 @@ from glow_pipelines.store.noun import Row
 
 DOCUMENTS, TEXTS, CUTS = 50, 256, 5000
 """Documents in a transaction, texts in a call of the model, chunks in a statement."""
+CHARACTERS = 5_000_000
+"""Of these documents together, unless one alone has more: fifty of the largest would be 500 MB before they are cut."""
 _T = TypeVar("_T")
 Cut = tuple[str, str, int, str, int, int]
 """document_id, document_hash, position, chunk_id, starts, ends."""
@@ -95,7 +97,7 @@ def _cut(services: Services, agent: str, chunking: str) -> tuple[list[Cut], list
         waiting = t.documents.changed(agent, chunking)
     cuts: list[Cut] = []
     successors: list[Successor] = []
-    for ids in _parts(waiting, DOCUMENTS):
+    for ids in _packed(waiting):
         with services.store.transaction() as t:
             documents = [
                 _cut_document(document, chunking, row["parameters"]) for document in t.documents.by_id(agent, ids)
@@ -179,8 +181,22 @@ def _first_configuration(t: Transaction, agent: str, model: str) -> None:
     ready = [index for index in t.retrieval_index.all(agent) if index.state == "ready" and index.model == model]
     if ready:
         first = Configuration(chunking=ready[0].chunking, model=model)
-        t.retrieval.add_configuration(agent, first, None)
-        t.retrieval.move_alias(agent, first.sha256, "pipeline", "the first index of the agent is ready")
+        address = t.retrieval_configurations.write(agent, RetrievalIndex([], first), None)
+        t.retrieval.move_alias(agent, address, "pipeline", "the first index of the agent is ready")
+
+
+def _packed(waiting: Sequence[tuple[str, int]]) -> Iterator[list[str]]:
+    """Ids of documents that are cut together, from ids with characters."""
+    ids: list[str] = []
+    characters = 0
+    for document_id, length in waiting:
+        if ids and (len(ids) == DOCUMENTS or characters + length > CHARACTERS):
+            yield ids
+            ids, characters = [], 0
+        ids.append(document_id)
+        characters += length
+    if ids:
+        yield ids
 
 
 def _parts(items: Sequence[_T], most: int) -> Iterator[Sequence[_T]]:

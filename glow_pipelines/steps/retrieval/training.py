@@ -105,8 +105,8 @@ def _untuned(t: Transaction, services: Services, agent: str) -> RetrievalIndex:
     if current is None:
         raise NothingToLearn("no document is indexed yet")
     base = Configuration(chunking=current.chunking, model=services.embeddings.name)
-    t.retrieval.add_configuration(agent, base, current.configuration)
-    return index_of(t, agent, base.sha256)
+    address = t.retrieval_configurations.write(agent, RetrievalIndex([], base), current.configuration)
+    return index_of(t, agent, address)
 
 
 def _signals(t: Transaction, agent: str, index: RetrievalIndex) -> SignalTable:
