@@ -7359,7 +7359,7 @@ begin
     row(event_id, agent, query, hits, execution_id, policy, configuration, user_id, conversation_id, occurred_at, tenant,
         sent_at, model, index_number, latency_ms), caller));
 end $$;
-COMMENT ON FUNCTION glow_api.log_retrieval(event_id text, agent text, query text, hits jsonb, execution_id text, policy text, configuration text, user_id text, conversation_id text, occurred_at timestamp with time zone, tenant text, sent_at timestamp with time zone, model text, index_number integer, latency_ms integer) IS 'Records a search: what was shown at which rank, under which policy (interleave where two rankings were mixed, explore where neighbours were swapped by chance) and configuration (the sha of what was in force; one that nobody knows is kept too). Call it again with the same event_id to add clicks, citations and verdicts as they happen; a hit''s `explicit` is the user''s own thumb on it, or an expert''s where `expert` is true.';
+COMMENT ON FUNCTION glow_api.log_retrieval(event_id text, agent text, query text, hits jsonb, execution_id text, policy text, configuration text, user_id text, conversation_id text, occurred_at timestamp with time zone, tenant text, sent_at timestamp with time zone, model text, index_number integer, latency_ms integer) IS 'Records a search: what was shown at which rank, under which policy (interleave where two rankings were mixed, explore where neighbours were swapped by chance) and configuration (the sha of what was in force; one that nobody knows is kept too). Call it again with the same event_id to add clicks, citations and verdicts as they happen; a hit''s `explicit` is the user''s own thumb on it, or an expert''s where `expert` is true. To what `search` logged, or who gave an index_number, no hit is added that was not shown there.';
 REVOKE ALL ON FUNCTION glow_api.log_retrieval(event_id text, agent text, query text, hits jsonb, execution_id text, policy text, configuration text, user_id text, conversation_id text, occurred_at timestamp with time zone, tenant text, sent_at timestamp with time zone, model text, index_number integer, latency_ms integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.log_retrieval(event_id text, agent text, query text, hits jsonb, execution_id text, policy text, configuration text, user_id text, conversation_id text, occurred_at timestamp with time zone, tenant text, sent_at timestamp with time zone, model text, index_number integer, latency_ms integer) TO glow_app;
 
@@ -8107,10 +8107,10 @@ CREATE FUNCTION glow_api.put_document(agent text, document_id text, title text, 
     AS $$
 begin
   perform glow_api.enter(0, octet_length(body));
-  perform glow_api.refuse_person(glow_api.require_caller(tenant, agent, 1));
+  perform glow_api.require_librarian(agent, tenant, 1);
   return glow_api.answered(glow_api.record_document(agent, document_id, title, body));
 end $$;
-COMMENT ON FUNCTION glow_api.put_document(agent text, document_id text, title text, body text, tenant text) IS 'Writes a document of an agent''s knowledge base, in place of the one with this id. It is searched as soon as the pipeline has indexed it; until then its old version is. Answers accepted, or unchanged where it is the same already.';
+COMMENT ON FUNCTION glow_api.put_document(agent text, document_id text, title text, body text, tenant text) IS 'Writes a document of an agent''s knowledge base, in place of the one with this id. It is searched as soon as the pipeline has indexed it; until then its old version is. Answers accepted, or unchanged where it is the same already. Of an agent that belongs to no tenant only a login that serves all tenants may change documents.';
 REVOKE ALL ON FUNCTION glow_api.put_document(agent text, document_id text, title text, body text, tenant text) FROM PUBLIC;
 GRANT ALL ON FUNCTION glow_api.put_document(agent text, document_id text, title text, body text, tenant text) TO glow_app;
 GRANT ALL ON FUNCTION glow_api.put_document(agent text, document_id text, title text, body text, tenant text) TO glow_engineer;
@@ -8127,7 +8127,7 @@ begin
   if documents is null or jsonb_typeof(documents) <> 'array' or jsonb_array_length(documents) > 1000 then
     perform glow_api.refuse('PT422', 'documents', left(documents::text, 80), 'an array of at most 1000 documents');
   end if;
-  perform glow_api.refuse_person(glow_api.require_caller(tenant, agent, jsonb_array_length(documents)));
+  perform glow_api.require_librarian(agent, tenant, jsonb_array_length(documents));
   for document in select * from jsonb_array_elements(documents) loop
     if jsonb_typeof(document) <> 'object' or document - '{document_id,title,body}'::text[] <> '{}'
        or exists (select from jsonb_each(document) field where jsonb_typeof(field.value) <> 'string') then
@@ -8164,6 +8164,8 @@ begin
   if vector is null or public.vector_dims(vector) <> plan.dimensions then
     perform glow_api.refuse('PT422', 'embedding', coalesce(cardinality(embedding), 0) || ' numbers',
       format('%s finite numbers: the query as %s embeds it', plan.dimensions, plan.model));
+  elsif public.vector_norm(vector) = 0 then
+    perform glow_api.refuse('PT422', 'embedding', 'zeros alone', 'a vector with a direction: the query as ' || plan.model || ' embeds it');
   end if;
   return vector;
 end $$;
@@ -8829,6 +8831,15 @@ begin
                 where h.tenant = call.tenant and h.event_id = call.event_id and h.recorded_at = arrived) then
       return glow_api.refused(row('PT409', 'hits', left(call.hits::text, 80), 'each passage at the rank it was logged with'));
     end if;
+    -- What `search` logged is all that was shown, and it says of which index: anything more is a click on nothing.
+    if exists (select from glow.retrieval_events r
+                where r.tenant = call.tenant and r.event_id = call.event_id and r.recorded_at = arrived and r.index_number is not null)
+       and exists (select from jsonb_to_recordset(call.hits) as x(rank smallint, chunk_id text)
+                    where not exists (select from glow.retrieval_hits h
+                                       where h.tenant = call.tenant and h.event_id = call.event_id and h.recorded_at = arrived
+                                         and h.rank = x.rank and h.chunk_id = x.chunk_id)) then
+      return glow_api.refused(row('PT409', 'hits', left(call.hits::text, 80), 'rank and chunk_id of hits that search showed under this event_id'));
+    end if;
     -- Readers that passed the event must see it again: a click is news.
     update glow.retrieval_events r set xid = pg_current_xact_id()
      where r.tenant = call.tenant and r.event_id = call.event_id and r.recorded_at = arrived;
@@ -8904,17 +8915,6 @@ CREATE FUNCTION glow_api.refuse(code text, field text, value text, accepted text
 COMMENT ON FUNCTION glow_api.refuse(code text, field text, value text, accepted text) IS 'The same, from its parts.';
 REVOKE ALL ON FUNCTION glow_api.refuse(problem glow_api.problem) FROM PUBLIC;
 REVOKE ALL ON FUNCTION glow_api.refuse(code text, field text, value text, accepted text) FROM PUBLIC;
-
-CREATE FUNCTION glow_api.refuse_person(caller glow_api.caller) RETURNS void
-    LANGUAGE plpgsql
-    AS $$
-begin
-  if caller.person is not null then
-    perform glow_api.refuse('PT403', 'login', session_user, 'a login that is not bound to a person');
-  end if;
-end $$;
-COMMENT ON FUNCTION glow_api.refuse_person(caller glow_api.caller) IS 'Refuses a login that speaks for one person, where everybody''s answers are changed.';
-REVOKE ALL ON FUNCTION glow_api.refuse_person(caller glow_api.caller) FROM PUBLIC;
 
 CREATE FUNCTION glow_api.refused(problem glow_api.problem) RETURNS jsonb
     LANGUAGE sql IMMUTABLE
@@ -9373,6 +9373,23 @@ end $$;
 COMMENT ON FUNCTION glow_api.require_item(item_id bigint, tenant text) IS 'An item of a tenant; another tenant''s does not exist.';
 REVOKE ALL ON FUNCTION glow_api.require_item(item_id bigint, tenant text) FROM PUBLIC;
 
+CREATE FUNCTION glow_api.require_librarian(agent text, tenant text, calls integer) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+declare
+  caller glow_api.caller := glow_api.enter();
+begin
+  perform glow_api.require_caller(tenant, agent, calls);
+  if caller.person is not null then
+    perform glow_api.refuse('PT403', 'login', session_user, 'a login that is not bound to a person');
+  elsif not glow_api.is_mine(agent, caller) then
+    perform glow_api.refuse('PT403', 'agent', agent,
+      'an agent of this login''s own tenant; the documents of one that all tenants share are changed by a login that serves all tenants');
+  end if;
+end $$;
+COMMENT ON FUNCTION glow_api.require_librarian(agent text, tenant text, calls integer) IS 'require_caller, for changing a knowledge base; refuses a login that speaks for one person or, of an agent that all tenants share, for one tenant.';
+REVOKE ALL ON FUNCTION glow_api.require_librarian(agent text, tenant text, calls integer) FROM PUBLIC;
+
 CREATE FUNCTION glow_api.require_most(most integer) RETURNS void
     LANGUAGE plpgsql IMMUTABLE
     AS $$
@@ -9567,7 +9584,7 @@ declare
   problem glow_api.problem;
   found_at timestamptz;
 begin
-  perform glow_api.refuse_person(glow_api.require_caller(tenant, agent, 1));
+  perform glow_api.require_librarian(agent, tenant, 1);
   problem := glow_api.id_problem('{document_id}', array[document_id], 1);
   if problem.code is not null then perform glow_api.refuse(problem); end if;
   update glow.documents d set retired_at = clock_timestamp(), updated_at = clock_timestamp()
@@ -9955,7 +9972,7 @@ $$;
 COMMENT ON FUNCTION glow_api.says(feedback_id bigint, recorded_at timestamp with time zone, call glow_api.feedback_call) IS 'Whether a row of feedback says what a call says.';
 REVOKE ALL ON FUNCTION glow_api.says(feedback_id bigint, recorded_at timestamp with time zone, call glow_api.feedback_call) FROM PUBLIC;
 
-CREATE FUNCTION glow_api.search(agent text, query text, k integer DEFAULT 10, embedding double precision[] DEFAULT NULL::double precision[], configuration text DEFAULT NULL::text, policy text DEFAULT 'production'::text, event_id text DEFAULT NULL::text, user_id text DEFAULT NULL::text, conversation_id text DEFAULT NULL::text, execution_id text DEFAULT NULL::text, tenant text DEFAULT NULL::text, unit text DEFAULT NULL::text) RETURNS jsonb
+CREATE FUNCTION glow_api.search(agent text, query text, k integer DEFAULT 10, embedding double precision[] DEFAULT NULL::double precision[], configuration text DEFAULT NULL::text, policy text DEFAULT 'production'::text, event_id text DEFAULT NULL::text, user_id text DEFAULT NULL::text, conversation_id text DEFAULT NULL::text, execution_id text DEFAULT NULL::text, tenant text DEFAULT NULL::text, unit text DEFAULT NULL::text, model text DEFAULT NULL::text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -9974,7 +9991,7 @@ declare
 begin
   call.event_id := event_id; call.agent := agent; call.query := query; call.policy := policy; call.user_id := user_id;
   call.conversation_id := conversation_id; call.execution_id := execution_id; call.configuration := configuration;
-  call.tenant := coalesce(tenant, caller.tenant, 'default');
+  call.tenant := coalesce(tenant, caller.tenant, 'default'); call.model := model;
   if problem.code is null then problem := glow_api.search_problem(call, k, unit); end if;
   if problem.code is null and user_id <> caller.person then
     problem := row('PT403', 'user_id', user_id, 'the person this login speaks for');
@@ -9993,7 +10010,8 @@ begin
       from glow_api.assigned_arms(agent, call.tenant, unit, conversation_id, null, execution_id, 'retrieval') a limit 1;
   end if;
   plan := glow_api.plan_search(agent, configuration);
-  vector := glow_api.query_vector(plan, query, embedding);
+  -- Apps learn of a new model after it is in force, and some keep the old one in an experiment: until then words answer.
+  vector := glow_api.query_vector(plan, query, case when model is null or model = plan.model then embedding end);
   asked := glow_api.adapted_query(plan, vector);
   terms := glow_api.asked_terms(plan, query);
   chosen := array(select f from glow_api.found_chunks(plan, terms.terms, terms.times, vector, asked, k, policy = 'interleave') f);
@@ -10014,10 +10032,10 @@ begin
   end if;
   return answer;
 end $$;
-COMMENT ON FUNCTION glow_api.search(agent text, query text, k integer, embedding double precision[], configuration text, policy text, event_id text, user_id text, conversation_id text, execution_id text, tenant text, unit text) IS 'The k best chunks of an agent''s documents for a query, with texts: by meaning and by words, with what was learned. `embedding` is the query as the configuration''s model embeds it; without it that of the same text in the cache is used, else words alone: the answer says `dense`. With `unit` the arm of a retrieval experiment is served and its exposure written. With `event_id` the search is logged as shown, and asked again it shows the same: what is not logged cannot be learned. `policy`: interleave lets both legs place hits, explore swaps two neighbours by chance, so that clicks can tell them apart.';
-REVOKE ALL ON FUNCTION glow_api.search(agent text, query text, k integer, embedding double precision[], configuration text, policy text, event_id text, user_id text, conversation_id text, execution_id text, tenant text, unit text) FROM PUBLIC;
-GRANT ALL ON FUNCTION glow_api.search(agent text, query text, k integer, embedding double precision[], configuration text, policy text, event_id text, user_id text, conversation_id text, execution_id text, tenant text, unit text) TO glow_app;
-GRANT ALL ON FUNCTION glow_api.search(agent text, query text, k integer, embedding double precision[], configuration text, policy text, event_id text, user_id text, conversation_id text, execution_id text, tenant text, unit text) TO glow_engineer;
+COMMENT ON FUNCTION glow_api.search(agent text, query text, k integer, embedding double precision[], configuration text, policy text, event_id text, user_id text, conversation_id text, execution_id text, tenant text, unit text, model text) IS 'The k best chunks of an agent''s documents for a query, with texts: by meaning and by words, with what was learned. `embedding` is the query as the configuration''s model embeds it; without it that of the same text in the cache is used, else words alone: the answer says `dense`. `model` names what made it: where that is another, it counts as not given. With `unit` the arm of a retrieval experiment is served and its exposure written. With `event_id` the search is logged as shown, and asked again it shows the same: what is not logged cannot be learned. `policy`: interleave lets both legs place hits, explore swaps two neighbours by chance, so that clicks can tell them apart.';
+REVOKE ALL ON FUNCTION glow_api.search(agent text, query text, k integer, embedding double precision[], configuration text, policy text, event_id text, user_id text, conversation_id text, execution_id text, tenant text, unit text, model text) FROM PUBLIC;
+GRANT ALL ON FUNCTION glow_api.search(agent text, query text, k integer, embedding double precision[], configuration text, policy text, event_id text, user_id text, conversation_id text, execution_id text, tenant text, unit text, model text) TO glow_app;
+GRANT ALL ON FUNCTION glow_api.search(agent text, query text, k integer, embedding double precision[], configuration text, policy text, event_id text, user_id text, conversation_id text, execution_id text, tenant text, unit text, model text) TO glow_engineer;
 
 CREATE FUNCTION glow_api.search_answer(plan glow_api.search_plan, event_id text, policy text, is_dense boolean, hits jsonb) RETURNS jsonb
     LANGUAGE sql STABLE
@@ -10032,8 +10050,8 @@ declare
   problem glow_api.problem := glow_api.text_problem('query', call.query, 100000, true);
 begin
   if problem.code is null then
-    problem := glow_api.id_problem('{event_id,user_id,conversation_id,execution_id,unit,configuration}', array[
-      call.event_id, call.user_id, call.conversation_id, call.execution_id, unit, call.configuration], 0);
+    problem := glow_api.id_problem('{event_id,user_id,conversation_id,execution_id,unit,configuration,model}', array[
+      call.event_id, call.user_id, call.conversation_id, call.execution_id, unit, call.configuration, call.model], 0);
   end if;
   if problem.code is not null then return problem; end if;
   if k is null or k not between 1 and 100 then

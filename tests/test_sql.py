@@ -27,7 +27,7 @@ select p.oid::regprocedure::text as signature, p.prosecdef as definer, r.rolname
        obj_description(p.oid, 'pg_proc') as comment, has_function_privilege('public', p.oid, 'execute') as public,
        coalesce((select setting from unnest(p.proconfig) setting where setting like 'search_path=%'), '') as path,
        exists (select from aclexplode(p.proacl) a where a.grantee not in (0, p.proowner)) as granted,
-       p.prosrc ~ 'glow_api[.](enter|require_(caller|everybody|reviewer|execution)|open_request)[(]' as enters
+       p.prosrc ~ 'glow_api[.](enter|require_(caller|everybody|reviewer|execution|librarian)|open_request)[(]' as enters
   from pg_proc p join pg_roles r on r.oid = p.proowner
  where p.pronamespace = 'glow_api'::regnamespace order by 1
 """

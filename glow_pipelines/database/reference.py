@@ -75,6 +75,7 @@ STATUSES = {
     "released": "given back, and may come to anybody",
     "extended": "leased for longer",
     "set": "it holds from now on",
+    "retired": "no search finds the document any more; what was learned from it keeps its text",
     "erased": "the person is gone from the tables; files and Dagster's own tables follow",
     "rolled_back": "what was in force before is in force again",
     "created": "it holds from now on",

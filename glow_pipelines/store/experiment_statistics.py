@@ -20,8 +20,8 @@ from glow_pipelines.store.experiment_moments import (
     crossed_moments,
     cuped_moments,
 )
-from glow_pipelines.store.experiment_traffic import CAPS, ExperimentTraffic, Frozen
-from glow_pipelines.store.noun import Row, json
+from glow_pipelines.store.experiment_traffic import CAPS
+from glow_pipelines.store.noun import Noun, Row, json
 
 BEFORE_DAYS = 28
 """How long before an experiment's start CUPED looks back."""
@@ -37,8 +37,10 @@ class Counted(Protocol):
     def maturation_hours(self) -> int: ...
 
 
-class ExperimentStatistics(ExperimentTraffic):
-    """Partial sums and what looks read of them; with what was measured before an experiment."""
+class ExperimentStatistics(Noun):
+    """Partial sums and what looks read of them."""
+
+    queries = "experiment_statistics"
 
     def fold(
         self, experiment_id: str, until: datetime, plan: Counted | None = None, strata: Sequence[int] = ()
@@ -233,6 +235,3 @@ def _log_e(row: Row) -> float:
     if not row["control"] or not row["treatment"]:
         return 0.0
     return float(sample_ratio.log_e((row["control"], row["treatment"]), (row["control_share"], row["treatment_share"])))
-
-
-__all__ = ["ExperimentStatistics", "Frozen"]

@@ -21,6 +21,7 @@ from glow_pipelines.store.documents import Documents
 from glow_pipelines.store.drafts import Drafts
 from glow_pipelines.store.erasure import Erasures
 from glow_pipelines.store.experiment_statistics import ExperimentStatistics
+from glow_pipelines.store.experiment_traffic import ExperimentTraffic
 from glow_pipelines.store.experiment_views import ExperimentViews
 from glow_pipelines.store.experiments import Experiments
 from glow_pipelines.store.exports import Exports
@@ -166,6 +167,10 @@ class Transaction:
     @cached_property
     def rollouts(self) -> Rollouts:
         return Rollouts(self.connection)
+
+    @cached_property
+    def experiment_traffic(self) -> ExperimentTraffic:
+        return ExperimentTraffic(self.connection)
 
     @cached_property
     def experiment_statistics(self) -> ExperimentStatistics:

@@ -22,6 +22,8 @@ from tests.steps.retrieval_world import Desk
 
 ASSETS = [retrieval_index, retrieval_learning, chunking_proposals, retrieval_analytics]
 CHECKS = {
+    "citations_fit_chunks",
+    "words_are_shared",
     "index_complete",
     "pairs_from_train_only",
     "configuration_has_gate",

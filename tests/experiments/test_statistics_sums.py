@@ -280,8 +280,8 @@ def test_the_planner_is_told_of_traffic(store: Store, connection: psycopg.Connec
     committed(connection)
     now = START + 10 * DAY
     with store.transaction() as t:
-        found = t.experiment_statistics.traffic(AGENT, "thumbs_up_rate", "user", 28, now)
-        frozen = t.experiment_statistics.freeze(
+        found = t.experiment_traffic.traffic(AGENT, "thumbs_up_rate", "user", 28, now)
+        frozen = t.experiment_traffic.freeze(
             AGENT, {"latency_mean": None, "latency_slo": None, "score": "grade", "feedback_rate": None}, START - 30 * DAY, now
         )  # fmt: skip
     assert found is not None
@@ -309,4 +309,4 @@ def test_the_planner_is_told_of_traffic(store: Store, connection: psycopg.Connec
     assert frozen["feedback_rate"].cap is None
     assert 0 < (frozen["feedback_rate"].baseline or 0) < 1
     with store.transaction() as t:
-        assert t.experiment_statistics.traffic("nobody", "cost_mean", "user", 7, now) is None
+        assert t.experiment_traffic.traffic("nobody", "cost_mean", "user", 7, now) is None

@@ -8,8 +8,12 @@ import dagster as dg
 
 from glow_pipelines.defs.metadata import line, table
 from glow_pipelines.defs.partitions import agents
-from glow_pipelines.defs.retrieval.common import GROUP, OWNERS, rounded
+from glow_pipelines.defs.retrieval.common import GROUP, OWNERS, check, rounded
 from glow_pipelines.services import Services
+
+CHECK = "citations_fit_chunks"
+TORN = 0.5
+"""Share of cited passages held whole by a chunk, below which people read halves more often than not."""
 
 
 @dg.asset(
@@ -19,6 +23,7 @@ from glow_pipelines.services import Services
     code_version="1",
     deps=["retrieval_configuration"],
     kinds={"postgres", "numpy"},
+    check_specs=[dg.AssetCheckSpec(CHECK, asset="chunking_proposals")],
     metadata={"dagster/table_name": "glow.chunkings"},
 )
 def chunking_proposals(context: dg.AssetExecutionContext, services: dg.ResourceParam[Services]) -> dg.MaterializeResult:
@@ -27,11 +32,13 @@ def chunking_proposals(context: dg.AssetExecutionContext, services: dg.ResourceP
     from glow_pipelines.steps.retrieval.cutting import consider_cuts
 
     if not services.settings.rag_learning_enabled:
-        return dg.MaterializeResult(metadata={"state": "RAG_LEARNING_ENABLED is false"})
+        return _nothing("RAG_LEARNING_ENABLED is false")
     found = consider_cuts(services, context.partition_key)
     proposal, tried = found.proposal, found.promotion
     if proposal is None:
-        return dg.MaterializeResult(metadata={"state": line(found.reason)})
+        return _nothing(found.reason)
+    whole = next((each.current for each in proposal.figures if each.name == "contained"), None)
+    said = "too few citations to tell" if whole is None else f"{whole:.0%} of what is cited lies whole in a chunk"
     return dg.MaterializeResult(
         metadata={
             "verdict": proposal.verdict,
@@ -57,5 +64,10 @@ def chunking_proposals(context: dg.AssetExecutionContext, services: dg.ResourceP
                 ((each.kind, ", ".join(each.chunk_ids), each.reason) for each in proposal.suggestions[:10]),
                 empty="none",
             ),
-        }
+        },
+        check_results=[check(CHECK, whole is None or whole >= TORN, said, warn=True)],
     )  # fmt: skip
+
+
+def _nothing(reason: str) -> dg.MaterializeResult:
+    return dg.MaterializeResult(metadata={"state": line(reason)}, check_results=[check(CHECK, True, reason, warn=True)])

@@ -15,6 +15,8 @@ from glow_pipelines.defs.retrieval.common import GROUP, OWNERS, check
 from glow_pipelines.services import Services
 
 PAIRS, WORDS, CONFIGURATION = "embedding_training_pairs", "query_expansions", "retrieval_configuration"
+LEAST_PEOPLE = 3
+_SHARED = "words_are_shared"
 _CHECKS = ("configuration_has_gate", "no_leak_of_test_queries")
 
 
@@ -60,6 +62,7 @@ def _spec(name: str, described: str, where: str, *deps: str) -> dg.AssetSpec:
     ],
     check_specs=[
         dg.AssetCheckSpec("pairs_from_train_only", asset=PAIRS, blocking=True),
+        dg.AssetCheckSpec(_SHARED, asset=WORDS),
         *(dg.AssetCheckSpec(name, asset=CONFIGURATION, blocking=True) for name in _CHECKS),
         dg.AssetCheckSpec("popularity_not_collapsed", asset=CONFIGURATION),
     ],
@@ -91,7 +94,13 @@ def retrieval_learning(
         },
         check_results=[check("pairs_from_train_only", not stray, f"{len(stray)} kinds of pairs outside train", PAIRS)],
     )
-    yield dg.MaterializeResult(asset_key=WORDS, metadata=shown.expansions(trained.expansions))
+    alone = [rule.phrase for rule in trained.expansions.expansions if rule.users < LEAST_PEOPLE]
+    said = f"{alone[0]!r} rests on fewer than {LEAST_PEOPLE} people" if alone else f"{LEAST_PEOPLE} people or more each"
+    yield dg.MaterializeResult(
+        asset_key=WORDS,
+        metadata=shown.expansions(trained.expansions),
+        check_results=[check(_SHARED, not alone, said, WORDS)],
+    )
     if stray or leaked:
         found = (
             f"learned from {len(leaked)} questions kept for tests, as {leaked[0]!r}"
@@ -132,7 +141,7 @@ def _nothing(services: Services, agent: str, reason: str) -> Iterator[dg.Materia
     yield dg.MaterializeResult(
         asset_key=PAIRS, metadata=none, check_results=[check("pairs_from_train_only", True, reason, PAIRS)]
     )
-    yield dg.MaterializeResult(asset_key=WORDS, metadata=none)
+    yield dg.MaterializeResult(asset_key=WORDS, metadata=none, check_results=[check(_SHARED, True, reason, WORDS)])
     yield dg.MaterializeResult(
         asset_key=CONFIGURATION,
         metadata=none,

@@ -21,7 +21,7 @@ from glow_pipelines.learning.experiments.metrics import (
 from glow_pipelines.learning.experiments.plan import Objective, Unit
 from glow_pipelines.settings import Settings
 from glow_pipelines.steps.experiments.changes import CannotStart
-from glow_pipelines.store.experiment_statistics import Frozen
+from glow_pipelines.store.experiment_traffic import Frozen
 from glow_pipelines.store.store import Transaction
 
 PRIMARY = "thumbs_up_rate"
@@ -53,7 +53,7 @@ def freeze(
     now = t.experiments.now()
     key = asked.get("score_key") if metric == "score" else None
     keys = {metric: key, **dict.fromkeys(guardrails)}
-    frozen = t.experiment_statistics.freeze(agent, keys, now - timedelta(days=DAYS), now, unit=unit)
+    frozen = t.experiment_traffic.freeze(agent, keys, now - timedelta(days=DAYS), now, unit=unit)
     primary, first = _traffic(t, agent, metric, unit, now, frozen[metric], key), frozen[metric]
     if not METRICS[metric].share and not primary.deviation:
         named = metric if key is None else f"{metric} {key!r:.80}"
@@ -118,7 +118,7 @@ def _judged(
 def _traffic(
     t: Transaction, agent: str, metric: str, unit: Unit, now: datetime, frozen: Frozen, key: str | None = None
 ) -> Traffic:
-    known = t.experiment_statistics.traffic(agent, metric, unit, DAYS, now, frozen=frozen, key=key)
+    known = t.experiment_traffic.traffic(agent, metric, unit, DAYS, now, frozen=frozen, key=key)
     if known is None:
         return NOTHING
     if not known.rated_per_user:  # they came and said nothing
