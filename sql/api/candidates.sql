@@ -1,5 +1,8 @@
 -- Search: what is asked of an index, and what it answers. The statement itself is glow.search_text.
 
+-- Loads the extension's library: before that, only a superuser may name its settings in a function.
+do $$ begin perform '[1]'::public.vector; end $$;
+
 create type glow_api.search_plan as (
   agent text, configuration text, parameters jsonb, chunking text, model text, index_number integer, dimensions integer,
   chunks integer, dense_floor double precision);

@@ -28,6 +28,7 @@ from glow_pipelines.exporting.run import ExportRequest, Format, export_dataset
 from glow_pipelines.importing.run import ImportRequest, run_import
 from glow_pipelines.services import Services
 from glow_pipelines.settings import Settings
+from glow_pipelines.store.retrieval import text_hash
 from tests.api.calling import call
 from tests.erasure.reviewing import review
 from tests.openai_server import ScriptedModel
@@ -216,7 +217,7 @@ def _documents(connection: psycopg.Connection) -> None:
         connection.execute(
             "insert into glow.chunks (agent, chunk_id, chunking, document_id, document_hash, position, starts, ends, text,"
             " content_hash, words) values (%s, %s, 'whole', %s, 'h', 0, 0, %s, %s, %s, 9)",
-            (AGENT, f"c{n}", f"d{n}", len(words), words, f"h{n}"),
+            (AGENT, f"c{n}", f"d{n}", len(words), words, text_hash(words)),
         )
         connection.execute(
             "insert into glow.live_chunks values (%s, 'whole', %s, 0, %s, 'h', 0, %s)",

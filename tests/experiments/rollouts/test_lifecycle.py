@@ -82,7 +82,7 @@ def test_an_experiment_of_every_kind_can_be_asked_for(client: GlowClient, store:
         ({"objective": "fame"}, "objective"),
         ({"objective": "non_inferiority"}, "objective"),
         ({"metric": "joy"}, "metric"),
-        ({"metric": "score"}, "metric"),
+        ({"metric": "score"}, "score_key"),
         ({"days": 6}, "days"),
         ({"days": 29}, "days"),
         ({"treatment_ppm": 1_000_000}, "treatment_ppm"),

@@ -209,7 +209,10 @@ def test_every_look_replays_bit_for_bit(days: list[tuple[Any, int, int, float, i
         assert look == recorded[-1][1]
     assert replay(type(plan).from_json(json.loads(json.dumps(plan.to_json()))), recorded) == []
     ended = [look for look in history if look.terminal]
-    assert len({(look.row, look.action) for look in ended}) <= 1
+    said = list(dict.fromkeys((look.row, look.action) for look in ended))
+    assert said in ([], said[:1], [(1, "hold"), (2, "stop_harm")]), (
+        "a held test is still watched for harm, and ends with it"
+    )
     assert not ended or history[history.index(ended[0]) :] == ended
 
 
