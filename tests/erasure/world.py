@@ -227,14 +227,25 @@ def _documents(connection: psycopg.Connection) -> None:
         mine = n % 4 == 0
         topic = n % 20
         query = f"when is deadline{topic % 5} of topic{topic}" + (f" for {MARK}" if n % 8 == 0 else f" please {n % 6}")
-        hits = [
-            {"rank": rank + 1, "chunk_id": f"c{(topic + rank * 3) % 20}", "clicked": rank == n % 2} for rank in range(6)
-        ]
+        shown = [(topic + (place + n) % 6 * 3) % 20 for place in range(6)]  # the answer anywhere: people agree on it
+        hits = [{"rank": rank, "chunk_id": f"c{c}", "clicked": c == topic} for rank, c in enumerate(shown, 1)]
         call(
             connection, "log_retrieval", event_id=f"s-{MARK}-{n}" if mine else f"s-{n}", agent=AGENT, query=query,
             hits=psycopg.types.json.Jsonb(hits), user_id=SUBJECT if mine else f"u{n % OTHERS}",
             conversation_id=f"talk-{MARK}-0" if mine else None, execution_id=f"run-{MARK}-0" if mine else None,
         )  # fmt: skip
+
+    # What a configuration remembers of a question the subject asked, alone and with another person.
+    connection.execute(
+        "insert into glow.retrieval_configurations (configuration, agent, parameters, chunking, model)"
+        " values ('remembering', %s, '{}', 'whole', 'any')",
+        (AGENT,),
+    )
+    for position, events in enumerate(([f"s-{MARK}-0"], [f"s-{MARK}-4", "s-5"])):
+        connection.execute(
+            "insert into glow.retrieval_memory values ('remembering', %s, %s, '[1,0]', 'c0', 0.9, 3, %s)",
+            (position, f"asked by {MARK} {position}" if position == 0 else "asked by two", events),
+        )
 
 
 def _as_reviewer(connection: psycopg.Connection) -> None:
