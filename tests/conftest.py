@@ -1,6 +1,7 @@
 """The PostgreSQL of the tests: one server for all workers, one fresh database for each test that asks.
 
-Belongs here: server, template database, database, connection. Does not: any data, any other fixture.
+Belongs here: server, template database, database, connection; how hypothesis runs. Does not: any data, any other
+fixture.
 """
 
 import os
@@ -13,11 +14,16 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 from psycopg import sql
 
 from glow_pipelines.database import EmbeddedServer, connect, migrate
 from glow_pipelines.database.urls import with_database
 from glow_pipelines.files import exclusive
+
+# How fast inputs come is the machine's doing: beside other work 7 in a second failed tests that were right.
+settings.register_profile("glow", suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("glow")
 
 _EXTERNAL = "GLOW_TEST_DATABASE_URL"
 _HOME = "GLOW_TEST_HOME"

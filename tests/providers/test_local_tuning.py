@@ -346,7 +346,7 @@ def test_an_orderly_stop_leaves_no_trainer_and_the_job_for_later(
 ) -> None:
     monkeypatch.setenv("TINY_SECONDS", "0.1")
     with tuning_server(tmp_path) as (tuning, url), strict(url) as client:
-        id = create(client, steps=15).id
+        id = create(client, steps=40).id
         until(lambda: tuning.jobs.get(id).step >= 3)  # type: ignore[union-attr]
     folder = tmp_path / "jobs" / id
     assert lease.holder(folder) is None
